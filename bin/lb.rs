@@ -1,0 +1,75 @@
+//! `lb`, the program: reads the command line, starts a balancer, stops it on a signal.
+//!
+//! Exit codes: 0 after an orderly stop, 1 if it could not start or was cut off, 2 for a
+//! usage error.
+
+use lb::cli::{self, Invocation};
+use lb::journal::Journal;
+use lb::server::{Ended, Server, Stop};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args_os().len() < 2 {
+        eprintln!("{}", cli::EXAMPLE);
+        return ExitCode::from(2);
+    }
+    let invocation = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match run(invocation) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Expired) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("lb: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
+    let (journal, printer) = Journal::start()?;
+    start_logging(&invocation, journal.clone());
+    let server = match Server::start(invocation.config, journal) {
+        Ok(server) => server,
+        Err(error) => {
+            printer.finish();
+            return Err(error.into());
+        }
+    };
+    stop_on_signals(&server.stop())?;
+    let ended = server.run();
+    log::info!("Load balancer has stopped.");
+    printer.finish();
+    Ok(ended)
+}
+
+/// Sends what is logged to the journal as plain lines.
+fn start_logging(invocation: &Invocation, journal: Journal) {
+    env_logger::Builder::new()
+        .filter_level(invocation.level)
+        .target(env_logger::Target::Pipe(Box::new(journal)))
+        .format(|out, record| writeln!(out, "{}", record.args()))
+        .init();
+}
+
+/// INT and TERM ask for an orderly stop; the second of either ends the process at once.
+fn stop_on_signals(stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
+    let on_interrupt = stop.clone();
+    ctrlc::set_handler(move || request(&on_interrupt))?;
+    let mut signals = Signals::new([SIGTERM])?;
+    let on_terminate = stop.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            signals.forever().for_each(|_| request(&on_terminate));
+        })?;
+    Ok(())
+}
+
+fn request(stop: &Stop) {
+    if stop.request() > 0 {
+        std::process::exit(1);
+    }
+    log::info!("Stopping: finishing what is in flight; once more to stop at once.");
+}

@@ -1,0 +1,281 @@
+//! One probe: connect, send a GET, read until the answer is complete or enough of it is seen.
+
+use crate::backends::Backend;
+use crate::error::Cause;
+use crate::http::body::{Body, Encoding};
+use crate::http::request::{Method, field_table};
+use crate::http::response;
+use crate::http::scan::{HeadLimits, HeadScan};
+use crate::net::buffer::{Buffer, Shelf};
+use crate::net::conn::{Conn, Moved, Wait};
+use crate::net::{Interest, connect, limits};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bounds on the head of a probe's answer.
+const HEAD_LIMITS: HeadLimits = HeadLimits {
+    bytes: 16 * 1024,
+    start_line: 8 * 1024,
+    fields: 100,
+};
+
+/// Body bytes that are read before the connection is closed on the rest. Reading a short body
+/// to its end spares the backend an error about a closed connection.
+const MAX_BODY_BYTES: u64 = 16 * 1024;
+
+/// Why a backend is not healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Symptom {
+    /// It could not be connected to.
+    Connect(Cause),
+    /// It did not answer in time.
+    TimedOut(&'static str),
+    /// It broke or ended the connection before its answer.
+    Reset,
+    /// Its answer is no HTTP response.
+    NotHttp(&'static str),
+    /// Its answer has another status than a good one.
+    Status(u16),
+    /// We had no descriptor or port for it.
+    Ours,
+}
+
+impl fmt::Display for Symptom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Symptom::Connect(Cause::Refused) => write!(out, "connection refused"),
+            Symptom::Connect(Cause::Unresolved) => write!(out, "the name has no address"),
+            Symptom::Connect(Cause::Reset) | Symptom::Reset => write!(out, "connection reset"),
+            Symptom::Connect(_) => write!(out, "unreachable"),
+            Symptom::TimedOut(what) => write!(out, "timed out while {what}"),
+            Symptom::NotHttp(why) => write!(out, "not HTTP: {why}"),
+            Symptom::Status(status) => write!(out, "status code: {status}"),
+            Symptom::Ours => write!(out, "the balancer has no descriptor or port left"),
+        }
+    }
+}
+
+/// A probe under way.
+#[derive(Debug)]
+pub(super) struct Probe {
+    backend: Arc<Backend<Conn>>,
+    addresses: Vec<SocketAddr>,
+    due: Instant,
+    address_due: Instant,
+    request: Vec<u8>,
+    sent: usize,
+    received: Buffer,
+    shelf: Shelf,
+    stage: Stage,
+    verdict: Option<Result<(), Symptom>>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// At the address with this index.
+    Connecting(usize, Option<Conn>),
+    Sending(Conn),
+    ReadingHead(Conn, HeadScan),
+    ReadingBody(Conn, Body),
+    Over,
+}
+
+impl Probe {
+    /// A probe of `backend` that is over at `due`.
+    #[must_use]
+    pub(super) fn new(backend: &Arc<Backend<Conn>>, path: &str, due: Instant) -> Self {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: lb-health/{}\r\nAccept: */*\r\n\
+             Connection: close\r\n\r\n",
+            backend.name,
+            env!("CARGO_PKG_VERSION")
+        );
+        Self {
+            backend: Arc::clone(backend),
+            addresses: backend.addresses(),
+            due,
+            address_due: due,
+            request: request.into_bytes(),
+            sent: 0,
+            received: Buffer::default(),
+            shelf: Shelf::default(),
+            stage: Stage::Connecting(0, None),
+            verdict: None,
+        }
+    }
+
+    /// What it found, once it is over.
+    #[must_use]
+    pub(super) fn verdict(&self) -> Option<&Result<(), Symptom>> {
+        self.verdict.as_ref()
+    }
+
+    /// What it waits for, while it is not.
+    #[must_use]
+    pub(super) fn waits(&self) -> Option<(&Conn, Interest, Instant)> {
+        match &self.stage {
+            Stage::Connecting(_, Some(conn)) => Some((conn, Interest::Write, self.address_due)),
+            Stage::Sending(conn) => Some((conn, Interest::Write, self.due)),
+            Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
+                Some((conn, Interest::Read, self.due))
+            }
+            Stage::Connecting(_, None) | Stage::Over => None,
+        }
+    }
+
+    /// Goes on as far as possible.
+    pub(super) fn advance(&mut self, now: Instant) {
+        while let Some(stage) = self.step(now) {
+            self.stage = stage;
+        }
+    }
+
+    /// The next stage, or `None` while this one has to wait.
+    fn step(&mut self, now: Instant) -> Option<Stage> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Over => None,
+            Stage::Connecting(index, conn) => self.connect(index, conn, now),
+            Stage::Sending(conn) => self.send(conn, now),
+            Stage::ReadingHead(conn, scan) => self.read_head(conn, scan, now),
+            Stage::ReadingBody(conn, body) => self.read_body(conn, body, now),
+        }
+    }
+
+    fn end(&mut self, verdict: Result<(), Symptom>) -> Option<Stage> {
+        self.verdict = Some(verdict);
+        self.stage = Stage::Over;
+        None
+    }
+
+    /// Stays in `stage` unless the time is up.
+    fn stay(&mut self, stage: Stage, now: Instant, what: &'static str) -> Option<Stage> {
+        if now >= self.due {
+            return self.end(Err(Symptom::TimedOut(what)));
+        }
+        self.stage = stage;
+        None
+    }
+
+    fn connect(&mut self, index: usize, conn: Option<Conn>, now: Instant) -> Option<Stage> {
+        let Some(&address) = self.addresses.get(index) else {
+            return self.end(Err(Symptom::Connect(Cause::Unresolved)));
+        };
+        let Some(conn) = conn else {
+            return self.begin(index, address, now);
+        };
+        match conn.is_connected() {
+            Ok(true) => {
+                self.backend.prefer(address);
+                Some(Stage::Sending(conn))
+            }
+            Ok(false) if now >= self.address_due && self.has_more(index) => {
+                Some(Stage::Connecting(index + 1, None))
+            }
+            Ok(false) => self.stay(Stage::Connecting(index, Some(conn)), now, "connecting"),
+            Err(error) => self.next_address(index, &error),
+        }
+    }
+
+    fn begin(&mut self, index: usize, address: SocketAddr, now: Instant) -> Option<Stage> {
+        match connect::begin(address) {
+            Ok(conn) => {
+                let others = u32::try_from(self.addresses.len() - index)
+                    .unwrap_or(1)
+                    .max(1);
+                self.address_due = now + self.due.saturating_duration_since(now) / others;
+                Some(Stage::Connecting(index, Some(conn)))
+            }
+            Err(error) => self.next_address(index, &error),
+        }
+    }
+
+    fn next_address(&mut self, index: usize, error: &std::io::Error) -> Option<Stage> {
+        if self.has_more(index) {
+            return Some(Stage::Connecting(index + 1, None));
+        }
+        let symptom = if limits::is_exhaustion(error) {
+            Symptom::Ours
+        } else {
+            Symptom::Connect(Cause::of_connect(error))
+        };
+        self.end(Err(symptom))
+    }
+
+    fn has_more(&self, index: usize) -> bool {
+        index + 1 < self.addresses.len()
+    }
+
+    fn send(&mut self, conn: Conn, now: Instant) -> Option<Stage> {
+        while self.sent < self.request.len() {
+            match conn.write(&self.request[self.sent..], Wait::No) {
+                Ok(Moved::Bytes(count)) => self.sent += count,
+                Ok(_) => return self.stay(Stage::Sending(conn), now, "sending"),
+                Err(_) => return self.end(Err(Symptom::Reset)),
+            }
+        }
+        Some(Stage::ReadingHead(conn, HeadScan::default()))
+    }
+
+    fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
+        loop {
+            match scan.find_end(self.received.bytes(), &HEAD_LIMITS) {
+                Ok(Some(length)) => return self.judge(conn, length),
+                Ok(None) => {}
+                Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
+            }
+            match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Nothing) => {
+                    return self.stay(
+                        Stage::ReadingHead(conn, scan),
+                        now,
+                        "waiting for the answer",
+                    );
+                }
+                Ok(Moved::End) | Err(_) => return self.end(Err(Symptom::Reset)),
+            }
+        }
+    }
+
+    /// The head is there: the verdict depends on it alone; what follows is politeness.
+    fn judge(&mut self, conn: Conn, length: usize) -> Option<Stage> {
+        let mut table = field_table();
+        let head = response::parse(&self.received.bytes()[..length], Method::Get, &mut table);
+        let body = match head {
+            Ok(head) if matches!(head.status, 200..=299) => {
+                self.verdict = Some(Ok(()));
+                Body::new(head.framing, Encoding::Plain)
+            }
+            Ok(head) => {
+                self.verdict = Some(Err(Symptom::Status(head.status)));
+                Body::new(head.framing, Encoding::Plain)
+            }
+            Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
+        };
+        self.received.consume(length);
+        Some(Stage::ReadingBody(conn, body))
+    }
+
+    fn read_body(&mut self, conn: Conn, mut body: Body, now: Instant) -> Option<Stage> {
+        loop {
+            let mut content = Vec::new();
+            let Ok(consumed) = body.relay(self.received.bytes(), &mut content) else {
+                return None;
+            };
+            self.received.consume(consumed);
+            if body.is_complete() || body.content > MAX_BODY_BYTES || now >= self.due {
+                return None;
+            }
+            match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Nothing) => {
+                    self.stage = Stage::ReadingBody(conn, body);
+                    return None;
+                }
+                Ok(Moved::End) | Err(_) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The client's side of a session: its connection, what came in and what goes out.
+
+use crate::error::{Cause, Error, Phase};
+use crate::net::buffer::Buffer;
+use crate::net::conn::{Conn, Moved, Wait};
+use crate::turn::Turn;
+use std::net::SocketAddr;
+
+/// A client connection with its buffers.
+#[derive(Debug)]
+pub struct Client {
+    /// The connection.
+    pub conn: Conn,
+    /// Who it is.
+    pub address: SocketAddr,
+    /// Came in and is not used yet: heads, bodies, requests that came early.
+    pub inbound: Buffer,
+    /// Goes out and is not written yet.
+    pub outbound: Buffer,
+}
+
+impl Client {
+    /// A client that has just been accepted.
+    #[must_use]
+    pub fn new(conn: Conn, address: SocketAddr) -> Self {
+        Self {
+            conn,
+            address,
+            inbound: Buffer::default(),
+            outbound: Buffer::default(),
+        }
+    }
+
+    /// Writes what goes out; returns whether all of it is written.
+    pub fn flush(&mut self, wait: Wait, turn: &mut Turn<'_>) -> Result<bool, Error> {
+        match self.conn.write(self.outbound.bytes(), wait) {
+            Ok(Moved::Bytes(count)) => {
+                self.outbound.consume(count);
+                turn.moved(count);
+                Ok(self.outbound.is_empty())
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(Error::client(
+                Phase::ResponseBody,
+                Cause::of_transfer(&error),
+            )),
+        }
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    pub fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.inbound.settle(turn.shelf);
+        self.outbound.settle(turn.shelf);
+    }
+}

@@ -1,0 +1,149 @@
+//! Everything that can be set, as plain values, with the defaults and the reasons for them.
+//! How it is written on a command line is `cli`'s business.
+
+use crate::backends::Name;
+use crate::http::forward::ForwardedFields;
+use crate::http::scan::HeadLimits;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on; `None` means every interface, IPv4 and IPv6.
+    pub address: Option<IpAddr>,
+    /// TCP port to listen on; 0 lets the system choose.
+    pub port: u16,
+    /// The servers that requests are sent to, in the order of their turns.
+    pub backends: Vec<Name>,
+    /// Threads that serve.
+    pub workers: usize,
+    /// Most clients at a time; `None` derives it from the descriptor limit.
+    pub max_connections: Option<usize>,
+    /// Bounds on request and response heads.
+    pub head: HeadLimits,
+    /// Most bytes of a request body; `None` means no bound.
+    pub max_body: Option<u64>,
+    /// How long what may take.
+    pub timeouts: Timeouts,
+    /// How backends are probed.
+    pub health: HealthConfig,
+    /// What becomes of `X-Forwarded-*`.
+    pub forwarded: ForwardedFields,
+    /// How often the backends' names are resolved again.
+    pub resolve_interval: Duration,
+    /// What is printed.
+    pub log: LogMode,
+}
+
+impl Config {
+    /// Where it listens, as people write it.
+    #[must_use]
+    pub fn listens_on(&self, port: u16) -> String {
+        let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        SocketAddr::new(address, port).to_string()
+    }
+}
+
+/// Timeouts, each counted from the start of what it bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A whole request head, from its first byte or from the accepting of the connection.
+    pub head: Duration,
+    /// A connection to a backend, over all its addresses.
+    pub connect: Duration,
+    /// A whole response head, from the moment the request is sent.
+    pub response: Duration,
+    /// A body in either direction without a byte of progress.
+    pub body: Duration,
+    /// A client connection between two requests.
+    pub keep_alive: Duration,
+    /// A backend connection between two requests.
+    pub backend_idle: Duration,
+    /// A tunnel (after 101) without a byte in either direction.
+    pub tunnel: Duration,
+    /// What is in flight when a stop is asked for.
+    pub drain: Duration,
+}
+
+/// How backends are probed.
+#[derive(Clone, Debug)]
+pub struct HealthConfig {
+    /// Target of the probing `GET`.
+    pub path: String,
+    /// From the start of one round to the start of the next.
+    pub interval: Duration,
+    /// One probe, from connecting to the status line.
+    pub timeout: Duration,
+    /// Good probes in a row that end an outage.
+    pub rise: u32,
+    /// Bad probes in a row that begin one.
+    pub fall: u32,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogMode {
+    /// Each request and response in full, for people who watch (stderr).
+    Story,
+    /// A line for each request (stdout).
+    Access,
+    /// Neither; only what concerns the whole balancer (stderr).
+    Off,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: None,
+            port: 8080,
+            backends: Vec::new(),
+            // Enough that at common loads every active connection has a thread that waits for
+            // it, which is the cheapest way to wait; the lot takes the rest.
+            workers: 64,
+            max_connections: None,
+            head: HeadLimits {
+                bytes: 32 * 1024,     // nginx: 4 buffers of 8 KiB
+                start_line: 8 * 1024, // RFC 9112 §3 recommends at least 8000
+                fields: 100,          // Apache's LimitRequestFields
+            },
+            max_body: None,
+            timeouts: Timeouts::default(),
+            health: HealthConfig::default(),
+            forwarded: ForwardedFields::Replace,
+            resolve_interval: Duration::from_secs(10),
+            log: LogMode::Story,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            head: seconds(10),
+            connect: seconds(2),
+            response: seconds(30),
+            body: seconds(30),
+            keep_alive: seconds(60),
+            // Below the 5 s after which Node and Apache close an idle connection, so that we
+            // are the first to close and no request meets a closing one.
+            backend_idle: seconds(4),
+            tunnel: seconds(3600), // HAProxy's documentation suggests an hour
+            drain: seconds(30),
+        }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            path: "/".into(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            // Two in a row, so that one lost probe neither ends nor begins an outage.
+            rise: 2,
+            fall: 2,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What went wrong with an exchange: whose fault, in which phase, and the cause; with the
+//! tables that say what follows from it. Exhaustive, so that a new cause cannot be forgotten.
+
+use crate::http::Refusal;
+use std::fmt;
+use std::io;
+
+/// Who is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Whoever sent the request.
+    Client,
+    /// The server it was meant for.
+    Backend,
+    /// We: a limit of this process or machine, or nobody to send to.
+    Proxy,
+}
+
+/// What was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Looking for a backend.
+    Queue,
+    /// Reading the request head.
+    RequestHead,
+    /// Connecting to a backend.
+    Connect,
+    /// Passing on the request.
+    RequestBody,
+    /// Waiting for the response head.
+    ResponseHead,
+    /// Passing on the response.
+    ResponseBody,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody listens there.
+    Refused,
+    /// No way there.
+    Unreachable,
+    /// The deadline passed.
+    TimedOut,
+    /// The connection broke.
+    Reset,
+    /// The connection ended in the middle.
+    Closed,
+    /// A message that breaks the rules.
+    Message(Refusal),
+    /// No descriptor, port or memory left on our side.
+    Exhausted,
+    /// No backend is up.
+    NoneLive,
+    /// The name of the backend has no address.
+    Unresolved,
+}
+
+/// One failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Who is to blame.
+    pub blame: Blame,
+    /// What was under way.
+    pub phase: Phase,
+    /// What happened.
+    pub cause: Cause,
+}
+
+impl Error {
+    /// A client's failure.
+    #[must_use]
+    pub const fn client(phase: Phase, cause: Cause) -> Self {
+        Self {
+            blame: Blame::Client,
+            phase,
+            cause,
+        }
+    }
+
+    /// A backend's failure.
+    #[must_use]
+    pub const fn backend(phase: Phase, cause: Cause) -> Self {
+        Self {
+            blame: Blame::Backend,
+            phase,
+            cause,
+        }
+    }
+
+    /// Our own failure.
+    #[must_use]
+    pub const fn proxy(phase: Phase, cause: Cause) -> Self {
+        Self {
+            blame: Blame::Proxy,
+            phase,
+            cause,
+        }
+    }
+
+    /// The status of the answer, if one can still be given; 499 means that nobody is there to
+    /// get it (nginx's number for a client that left).
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match (self.blame, self.cause) {
+            (Blame::Client, Cause::Message(refusal)) => refusal.status,
+            (Blame::Client, Cause::TimedOut) => 408,
+            (Blame::Client, Cause::Closed) => 400,
+            (Blame::Client, _) => 499,
+            (Blame::Backend, Cause::TimedOut) => 504,
+            (Blame::Backend, _) => 502,
+            (Blame::Proxy, _) => 503,
+        }
+    }
+
+    /// Whether another backend might do better. Whether the request may be sent again is
+    /// another question: `exchange::retry` answers it.
+    #[must_use]
+    pub fn retry_elsewhere(&self) -> bool {
+        match (self.blame, self.phase) {
+            (Blame::Client | Blame::Proxy, _) => false,
+            (Blame::Backend, Phase::Connect) => true,
+            (Blame::Backend, Phase::RequestBody | Phase::ResponseHead) => {
+                matches!(self.cause, Cause::Reset | Cause::Closed)
+            }
+            (Blame::Backend, Phase::Queue | Phase::RequestHead | Phase::ResponseBody) => false,
+        }
+    }
+
+    /// Two letters for the log, as HAProxy has them: who ended it (`C`lient, `S`erver,
+    /// `P`roxy; small for a timeout), and in which phase (`R`equest, `Q`ueue, `C`onnect,
+    /// `H`ead of the response, `D`ata).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        let timed_out = self.cause == Cause::TimedOut;
+        match (self.blame, self.phase, timed_out) {
+            (Blame::Client, Phase::RequestHead, false) => "CR",
+            (Blame::Client, Phase::RequestHead, true) => "cR",
+            (Blame::Client, Phase::Queue, _) => "CQ",
+            (Blame::Client, Phase::Connect, _) => "CC",
+            (Blame::Client, Phase::ResponseHead, _) => "CH",
+            (Blame::Client, Phase::RequestBody | Phase::ResponseBody, false) => "CD",
+            (Blame::Client, Phase::RequestBody | Phase::ResponseBody, true) => "cD",
+            (Blame::Backend, Phase::Connect, false) => "SC",
+            (Blame::Backend, Phase::Connect, true) => "sC",
+            (Blame::Backend, Phase::ResponseHead | Phase::RequestHead, false) => "SH",
+            (Blame::Backend, Phase::ResponseHead | Phase::RequestHead, true) => "sH",
+            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody, false) => "SD",
+            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody, true) => "sD",
+            (Blame::Backend, Phase::Queue, _) => "SQ",
+            (Blame::Proxy, Phase::Queue, _) => "PQ",
+            (Blame::Proxy, Phase::Connect, _) => "PC",
+            (Blame::Proxy, Phase::RequestHead, _) => "PR",
+            (Blame::Proxy, Phase::ResponseHead, _) => "PH",
+            (Blame::Proxy, Phase::RequestBody | Phase::ResponseBody, _) => "PD",
+        }
+    }
+}
+
+impl Cause {
+    /// What an I/O error on an established connection means.
+    #[must_use]
+    pub fn of_transfer(_: &io::Error) -> Self {
+        // Whatever the kernel calls it (reset, broken pipe, keep-alive timeout), it is broken.
+        Cause::Reset
+    }
+
+    /// What an I/O error while connecting means.
+    #[must_use]
+    pub fn of_connect(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Cause::Refused,
+            io::ErrorKind::TimedOut => Cause::TimedOut,
+            io::ErrorKind::ConnectionReset => Cause::Reset,
+            _ => Cause::Unreachable,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match self.phase {
+            Phase::Queue => "looking for a backend",
+            Phase::RequestHead => "reading the request head",
+            Phase::Connect => "connecting",
+            Phase::RequestBody => "sending the request",
+            Phase::ResponseHead => "waiting for the response",
+            Phase::ResponseBody => "relaying the response",
+        };
+        match self.cause {
+            Cause::Refused => write!(out, "connection refused"),
+            Cause::Unreachable => write!(out, "unreachable"),
+            Cause::TimedOut => write!(out, "timed out while {phase}"),
+            Cause::Reset => write!(out, "connection reset while {phase}"),
+            Cause::Closed => write!(out, "connection closed while {phase}"),
+            Cause::Message(refusal) => write!(out, "{}", refusal.why),
+            Cause::Exhausted => write!(out, "the balancer has no descriptor or port left"),
+            Cause::NoneLive => write!(out, "no backend is up"),
+            Cause::Unresolved => write!(out, "the name has no address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_status() {
+        let table = [
+            (
+                Error::client(Phase::RequestHead, Cause::TimedOut),
+                408,
+                "cR",
+            ),
+            (
+                Error::client(Phase::RequestHead, Cause::Message(Refusal::bad("x"))),
+                400,
+                "CR",
+            ),
+            (Error::client(Phase::ResponseHead, Cause::Reset), 499, "CH"),
+            (Error::backend(Phase::Connect, Cause::Refused), 502, "SC"),
+            (Error::backend(Phase::Connect, Cause::TimedOut), 504, "sC"),
+            (
+                Error::backend(Phase::ResponseHead, Cause::TimedOut),
+                504,
+                "sH",
+            ),
+            (
+                Error::backend(Phase::ResponseHead, Cause::Message(Refusal::bad("x"))),
+                502,
+                "SH",
+            ),
+            (Error::proxy(Phase::Queue, Cause::NoneLive), 503, "PQ"),
+            (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
+        ];
+        for (error, status, code) in table {
+            assert_eq!((error.status(), error.code()), (status, code), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_backends_early_failures_are_tried_elsewhere() {
+        assert!(Error::backend(Phase::Connect, Cause::TimedOut).retry_elsewhere());
+        assert!(Error::backend(Phase::ResponseHead, Cause::Closed).retry_elsewhere());
+        assert!(!Error::backend(Phase::ResponseHead, Cause::TimedOut).retry_elsewhere());
+        assert!(!Error::backend(Phase::ResponseBody, Cause::Reset).retry_elsewhere());
+        assert!(!Error::client(Phase::RequestBody, Cause::Reset).retry_elsewhere());
+    }
+}

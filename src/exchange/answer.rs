@@ -1,0 +1,325 @@
+//! The response on its way to the client: interim heads, the final head, the body.
+
+use super::Request;
+use super::record::Record;
+use crate::client::Client;
+use crate::error::{Cause, Error, Phase};
+use crate::http::body::Body;
+use crate::http::forward::{Delivery, client_encoding, write_response};
+use crate::http::request::field_table;
+use crate::http::response::{self, ResponseHead};
+use crate::http::scan::HeadScan;
+use crate::http::{Refusal, Version};
+use crate::net::buffer::{Buffer, Shelf};
+use crate::net::conn::{Conn, Moved, Wait};
+
+use crate::turn::Turn;
+
+/// Interim responses before the final one. Real servers send one or two; without a bound a
+/// backend could keep a request open for ever.
+const MAX_INTERIM: u8 = 32;
+
+/// A response in transit.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// What came from the backend and is not passed on yet.
+    from_backend: Buffer,
+    state: State,
+    interim: u8,
+    /// Whether the backend has sent anything at all.
+    pub is_begun: bool,
+    /// What the final head has settled.
+    pub terms: Terms,
+}
+
+#[derive(Debug)]
+enum State {
+    Awaited(HeadScan),
+    Relayed(Body),
+    /// The head of a 101 is with the client; what follows is no HTTP.
+    Switched,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::Awaited(HeadScan::default())
+    }
+}
+
+/// What becomes of the two connections after the response.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// The final status; 0 until it is known.
+    pub status: u16,
+    /// The client's connection stays open.
+    pub keeps_client: bool,
+    /// The backend's connection stays open, as far as the backend is concerned.
+    pub keeps_backend: bool,
+    /// Only closing tells the client where the body ends.
+    pub ends_by_close: bool,
+}
+
+/// How far the response has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of it is with the client.
+    Complete,
+    /// The protocols have been switched.
+    Switched,
+    /// The backend's next bytes are waited for.
+    NeedsBackend,
+    /// The client's room is waited for.
+    NeedsClient,
+}
+
+impl Answer {
+    /// Whether the final head is still to come.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.state, State::Awaited(_))
+    }
+
+    /// Whether the backend sent nothing that does not belong to the response.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.from_backend.is_empty()
+    }
+
+    /// Body bytes passed on.
+    #[must_use]
+    pub fn content(&self) -> u64 {
+        match &self.state {
+            State::Relayed(body) => body.content,
+            _ => 0,
+        }
+    }
+
+    /// The bytes behind a 101.
+    #[must_use]
+    pub fn into_rest(self) -> Buffer {
+        self.from_backend
+    }
+
+    /// Moves what can be moved from the backend to the client. `wait` says whether either
+    /// call may wait for a moment, which it may when nothing else can happen meanwhile.
+    pub fn pump(
+        &mut self,
+        exchange: &mut Served<'_>,
+        client: &mut Client,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<Progress, Error> {
+        loop {
+            if !client.outbound.is_empty() {
+                if !client.flush(exchange.wait(turn), turn)? {
+                    return Ok(Progress::NeedsClient);
+                }
+                continue;
+            }
+            match &self.state {
+                State::Relayed(body) if body.is_complete() => return Ok(Progress::Complete),
+                State::Switched => return Ok(Progress::Switched),
+                _ => {}
+            }
+            if self.digest(exchange, client, turn)? {
+                continue;
+            }
+            if turn.is_over() || !self.receive(exchange, client, backend, turn)? {
+                return Ok(Progress::NeedsBackend);
+            }
+        }
+    }
+
+    /// Turns what came from the backend into what goes to the client; returns whether it
+    /// could do anything.
+    fn digest(
+        &mut self,
+        exchange: &mut Served<'_>,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Error> {
+        if self.from_backend.is_empty() {
+            return Ok(false);
+        }
+        match &mut self.state {
+            State::Awaited(scan) => {
+                let limits = &turn.context.config.head;
+                let found = scan
+                    .find_end(self.from_backend.bytes(), limits)
+                    .map_err(bad_head)?;
+                let Some(length) = found else {
+                    return Ok(false);
+                };
+                self.take_head(length, exchange, client, turn)?;
+                self.from_backend.consume(length);
+                self.digest(exchange, client, turn)?;
+                Ok(true)
+            }
+            State::Relayed(body) => {
+                exchange.record.see_body(self.from_backend.bytes());
+                relay(
+                    body,
+                    &mut self.from_backend,
+                    &mut client.outbound,
+                    turn.shelf,
+                )
+            }
+            State::Switched => Ok(false),
+        }
+    }
+
+    /// Passes on the head in the first `length` bytes, interim or final.
+    fn take_head(
+        &mut self,
+        length: usize,
+        exchange: &mut Served<'_>,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Error> {
+        let request = exchange.request;
+        let mut table = field_table();
+        let head = &self.from_backend.bytes()[..length];
+        let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
+        if head.is_interim() {
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(bad_head(Refusal::bad("too many interim responses")));
+            }
+        } else if head.status == 101 && !request.is_upgrade {
+            return Err(bad_head(Refusal::bad(
+                "switched protocols without being asked",
+            )));
+        } else {
+            self.terms = terms(&head, exchange, turn);
+            exchange.record.see_response(&head);
+        }
+        if !head.is_interim() || request.version == Version::Http11 {
+            let delivery = Delivery {
+                version: request.version,
+                keep_alive: self.terms.keeps_client,
+                method: request.method,
+                date: turn.dates.now(),
+            };
+            write_response(&head, &delivery, client.outbound.tail(turn.shelf));
+        }
+        self.state = match (head.is_interim(), head.status) {
+            (true, _) => State::default(),
+            (false, 101) => State::Switched,
+            _ => State::Relayed(Body::new(
+                head.framing,
+                client_encoding(head.framing, request.version).0,
+            )),
+        };
+        Ok(())
+    }
+
+    /// Reads from the backend; returns whether there was something.
+    fn receive(
+        &mut self,
+        exchange: &Served<'_>,
+        client: &mut Client,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Error> {
+        let wait = exchange.wait(turn);
+        match backend.read(&mut self.from_backend, turn.shelf, wait) {
+            Ok(Moved::Bytes(count)) => {
+                self.is_begun = true;
+                turn.moved(count);
+                Ok(true)
+            }
+            Ok(Moved::Nothing) => Ok(false),
+            Ok(Moved::End) => self.end(client, turn.shelf).map(|()| true),
+            Err(error) => Err(self.failure(Cause::of_transfer(&error))),
+        }
+    }
+
+    /// The backend closed: the end of a body that is framed by that, else a failure.
+    fn end(&mut self, client: &mut Client, shelf: &mut Shelf) -> Result<(), Error> {
+        let ended = match &mut self.state {
+            State::Relayed(body) => body.close(client.outbound.tail(shelf)).is_ok(),
+            _ => false,
+        };
+        if ended {
+            Ok(())
+        } else {
+            Err(self.failure(Cause::Closed))
+        }
+    }
+
+    fn failure(&self, cause: Cause) -> Error {
+        let phase = if self.is_awaited() {
+            Phase::ResponseHead
+        } else {
+            Phase::ResponseBody
+        };
+        Error::backend(phase, cause)
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    pub fn settle(&mut self, shelf: &mut Shelf) {
+        self.from_backend.settle(shelf);
+    }
+
+    /// Gives back all storage.
+    pub fn release(&mut self, shelf: &mut Shelf) {
+        self.from_backend.clear();
+        self.from_backend.release(shelf);
+    }
+}
+
+/// The side of an exchange that an answer needs to know.
+pub struct Served<'x> {
+    /// What was asked.
+    pub request: &'x Request,
+    /// What is told of it.
+    pub record: &'x mut Record,
+    /// Whether nothing but the response can move any more.
+    pub is_sent: bool,
+    /// Whether the client has sent all of its request, so that another may follow.
+    pub is_received: bool,
+}
+
+impl Served<'_> {
+    fn wait(&self, turn: &Turn<'_>) -> Wait {
+        if self.is_sent { turn.wait() } else { Wait::No }
+    }
+}
+
+/// Passes body bytes on, without a copy where all of them are body and stay as they are.
+fn relay(
+    body: &mut Body,
+    from: &mut Buffer,
+    to: &mut Buffer,
+    shelf: &mut Shelf,
+) -> Result<bool, Error> {
+    if to.is_empty() && body.relay_whole(from.len()) {
+        from.hand_over(to);
+        return Ok(true);
+    }
+    let consumed = body.relay(from.bytes(), to.tail(shelf)).map_err(bad_body)?;
+    from.consume(consumed);
+    Ok(consumed > 0)
+}
+
+/// What the final head settles.
+fn terms(head: &ResponseHead<'_, '_>, exchange: &Served<'_>, turn: &Turn<'_>) -> Terms {
+    let (_, has_visible_end) = client_encoding(head.framing, exchange.request.version);
+    Terms {
+        status: head.status,
+        keeps_client: exchange.request.keeps_alive
+            && has_visible_end
+            && exchange.is_received
+            && turn.context.keeps_alive(),
+        keeps_backend: head.keeps_alive(),
+        ends_by_close: !has_visible_end,
+    }
+}
+
+fn bad_head(refusal: Refusal) -> Error {
+    Error::backend(Phase::ResponseHead, Cause::Message(refusal))
+}
+
+fn bad_body(refusal: Refusal) -> Error {
+    Error::backend(Phase::ResponseBody, Cause::Message(refusal))
+}

@@ -1,0 +1,247 @@
+//! One attempt at one backend: a kept connection, or a new one in the making.
+
+use crate::backends::Backend;
+use crate::backends::kept::Era;
+use crate::error::{Cause, Error, Phase};
+use crate::net::conn::{Conn, Wait};
+use crate::net::{Interest, connect, limits};
+use crate::turn::{Context, Turn, Waits};
+use std::io::ErrorKind::AddrNotAvailable;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A kept connection that rested longer than this is looked at before it is used. In a
+/// shorter time a backend seldom closes, and a request a millisecond pays for the look.
+const PROBE_AFTER: Duration = Duration::from_millis(100);
+
+/// How long to wait before asking again for a descriptor or port that was not to be had.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
+
+/// A lease on a backend for one attempt, and the connection to it.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The backend.
+    pub backend: Arc<Backend<Conn>>,
+    /// Whether the connection has served a request before.
+    pub is_reused: bool,
+    era: Era,
+    conn: Option<Conn>,
+    /// The way to a connection; `None` once there is one.
+    connecting: Option<Connecting>,
+}
+
+/// The addresses of a backend, tried one after the other within one deadline.
+#[derive(Debug)]
+struct Connecting {
+    addresses: Vec<SocketAddr>,
+    /// The one that is being tried.
+    current: usize,
+    due: Instant,
+    /// When the next address gets its chance.
+    address_due: Instant,
+}
+
+/// How far connecting has come.
+#[derive(Debug)]
+pub enum Connected {
+    /// The connection can be used.
+    Yes,
+    /// It must be waited for.
+    Park(Waits),
+}
+
+impl Attempt {
+    /// Leases `backend`, with one of its kept connections if there is a good one.
+    ///
+    /// `is_careful` probes a kept connection in any case, for a request that cannot be sent
+    /// twice; `needs_new` takes none.
+    pub fn new(
+        backend: &Arc<Backend<Conn>>,
+        is_careful: bool,
+        needs_new: bool,
+        context: &Context,
+        now: Instant,
+    ) -> Self {
+        let era = backend.kept.era();
+        let limit = context.config.timeouts.backend_idle;
+        let conn = if needs_new {
+            None
+        } else {
+            good_kept(backend, is_careful, limit, now)
+        };
+        let connecting = conn.is_none().then(|| Connecting {
+            addresses: backend.addresses(),
+            current: 0,
+            due: now + context.config.timeouts.connect,
+            address_due: now,
+        });
+        Self {
+            backend: Arc::clone(backend),
+            is_reused: conn.is_some(),
+            era,
+            conn,
+            connecting,
+        }
+    }
+
+    /// The connection, once [`Self::connect`] has said yes.
+    pub fn conn(&self) -> Option<&Conn> {
+        self.conn.as_ref()
+    }
+
+    /// The same, to be watched.
+    pub fn conn_mut(&mut self) -> Option<&mut Conn> {
+        self.conn.as_mut()
+    }
+
+    /// Takes the connection out for good.
+    pub fn into_conn(self) -> Option<Conn> {
+        self.conn
+    }
+
+    /// Puts the connection to rest, for the next request.
+    pub fn keep(self, now: Instant) {
+        if let Some(conn) = self.conn {
+            self.backend.kept.put(conn, self.era, now);
+        }
+    }
+
+    /// Goes on connecting, address after address, without holding the worker for it.
+    pub fn connect(&mut self, turn: &Turn<'_>) -> Result<Connected, Error> {
+        let Some(connecting) = &mut self.connecting else {
+            return Ok(Connected::Yes);
+        };
+        loop {
+            let now = Instant::now();
+            let step = match &self.conn {
+                None => connecting.begin(turn.context, now)?,
+                Some(conn) => connecting.look_at(conn, turn, now)?,
+            };
+            match step {
+                Step::Begun(conn) => self.conn = Some(conn),
+                Step::LookAgain => {}
+                Step::Pause(until) => return Ok(Connected::Park(pause(until))),
+                Step::Wait => return Ok(Connected::Park(connecting.waits())),
+                Step::NextAddress => self.conn = None,
+                Step::Ready => break,
+            }
+        }
+        self.backend
+            .prefer(connecting.addresses[connecting.current]);
+        self.connecting = None;
+        Ok(Connected::Yes)
+    }
+}
+
+enum Step {
+    Begun(Conn),
+    LookAgain,
+    Wait,
+    Pause(Instant),
+    NextAddress,
+    Ready,
+}
+
+impl Connecting {
+    /// Begins with the current address.
+    fn begin(&mut self, context: &Context, now: Instant) -> Result<Step, Error> {
+        let Some(&address) = self.addresses.get(self.current) else {
+            return Err(Error::backend(Phase::Connect, Cause::Unresolved));
+        };
+        match connect::begin(address) {
+            Ok(conn) => {
+                // An equal part of the time that is left, so that a silent address does not
+                // use up the others' chance.
+                let left = self.due.saturating_duration_since(now);
+                let others = u32::try_from(self.addresses.len() - self.current).unwrap_or(1);
+                self.address_due = now + left / others.max(1);
+                Ok(Step::Begun(conn))
+            }
+            // Without IPv6, `::1` fails like this: the next address may do.
+            Err(error) if error.kind() == AddrNotAvailable && self.has_more() => {
+                self.skip(Cause::Unreachable)
+            }
+            Err(error) if limits::is_exhaustion(&error) => self.exhausted(context, now),
+            Err(error) => self.skip(Cause::of_connect(&error)),
+        }
+    }
+
+    /// Nothing left to connect with: gives back what rests unused, and tries again shortly.
+    fn exhausted(&self, context: &Context, now: Instant) -> Result<Step, Error> {
+        if now >= self.due {
+            return Err(Error::proxy(Phase::Connect, Cause::Exhausted));
+        }
+        for backend in context.backends.all() {
+            backend.kept.clear();
+        }
+        Ok(Step::Pause(now + EXHAUSTED_PAUSE))
+    }
+
+    fn look_at(&mut self, conn: &Conn, turn: &Turn<'_>, now: Instant) -> Result<Step, Error> {
+        match conn.is_connected() {
+            Ok(true) => Ok(Step::Ready),
+            Ok(false) if now >= self.address_due => self.skip(Cause::TimedOut),
+            Ok(false) => {
+                let may_wait = turn.wait() == Wait::Moment;
+                let is_ready = may_wait && conn.wait(Interest::Write).unwrap_or(true);
+                Ok(if is_ready {
+                    Step::LookAgain
+                } else {
+                    Step::Wait
+                })
+            }
+            Err(error) => self.skip(Cause::of_connect(&error)),
+        }
+    }
+
+    /// The next address, or the end of the attempt.
+    fn skip(&mut self, cause: Cause) -> Result<Step, Error> {
+        if self.has_more() {
+            self.current += 1;
+            Ok(Step::NextAddress)
+        } else {
+            Err(Error::backend(Phase::Connect, cause))
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.current + 1 < self.addresses.len()
+    }
+
+    fn waits(&self) -> Waits {
+        Waits {
+            client: Some(Interest::Reset),
+            backend: Some(Interest::Write),
+            deadline: self.address_due,
+        }
+    }
+}
+
+fn pause(until: Instant) -> Waits {
+    Waits {
+        client: Some(Interest::Reset),
+        backend: None,
+        deadline: until,
+    }
+}
+
+/// The kept connection that was used last, unless it has become old or was closed meanwhile.
+fn good_kept(
+    backend: &Backend<Conn>,
+    is_careful: bool,
+    limit: Duration,
+    now: Instant,
+) -> Option<Conn> {
+    while let Some((conn, since)) = backend.kept.take() {
+        let rested = now.saturating_duration_since(since);
+        if rested > limit {
+            continue;
+        }
+        if (is_careful || rested > PROBE_AFTER) && !conn.is_quiet() {
+            continue;
+        }
+        return Some(conn);
+    }
+    None
+}

@@ -1,0 +1,416 @@
+//! One request and its response: connect, send, await, relay; and when that fails, the next
+//! backend.
+//!
+//! | file | duty |
+//! |---|---|
+//! | [`attempt`] | a lease on one backend, and the connection to it |
+//! | [`upload`] | the request on its way to the backend |
+//! | [`answer`] | the response on its way to the client |
+//! | [`retry`] | the retry law |
+//! | [`failure`] | what the client is told when nobody could answer |
+//! | [`record`] | what is printed of it |
+
+pub mod answer;
+pub mod attempt;
+pub mod failure;
+pub mod record;
+pub mod retry;
+pub mod upload;
+
+use crate::client::Client;
+use crate::error::{Cause, Error, Phase};
+use crate::http::Version;
+use crate::http::body::{Body, Encoding};
+use crate::http::forward::{Hop, write_request};
+use crate::http::framing::Framing;
+use crate::http::request::{Method, RequestHead};
+use crate::net::Interest;
+use crate::net::buffer::Buffer;
+use crate::net::conn::{Conn, Wait};
+use crate::turn::{Due, Turn, Waits};
+use answer::{Answer, Served};
+use attempt::{Attempt, Connected};
+use failure::Failure;
+use record::Record;
+use retry::Attempted;
+use std::time::Instant;
+use upload::Upload;
+
+/// What is remembered of a request once its head is rewritten.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The method as far as it matters.
+    pub method: Method,
+    /// The client's version.
+    pub version: Version,
+    /// The client wants to go on afterwards.
+    pub keeps_alive: bool,
+    /// The client offers to switch protocols.
+    pub is_upgrade: bool,
+}
+
+/// An exchange in progress. It can stop at any byte and go on later.
+#[derive(Debug)]
+pub struct Exchange {
+    request: Request,
+    upload: Upload,
+    answer: Answer,
+    attempt: Option<Attempt>,
+    failures: Vec<Failure>,
+    /// Attempts that were sent and then failed.
+    sent_before: u32,
+    record: Record,
+    due: Due,
+}
+
+/// What the session is to do next.
+#[derive(Debug)]
+pub enum Flow {
+    /// Wait in the lot.
+    Park(Waits),
+    /// Let others have a turn.
+    Yield,
+    /// Go on with the next request.
+    NextRequest,
+    /// Close, once the client has our last bytes.
+    Linger,
+    /// Close.
+    Close,
+    /// Close in a way that cannot be taken for an ordinary end.
+    Abort,
+    /// Pass bytes on both ways, beginning with those that came already.
+    Tunnel(Conn, Buffer),
+}
+
+impl Exchange {
+    /// An exchange for the request with this head, which is no longer needed afterwards.
+    #[must_use]
+    pub fn begin(
+        head: &RequestHead<'_, '_>,
+        client: &Client,
+        turn: &mut Turn<'_>,
+        now: Instant,
+    ) -> Self {
+        let config = &turn.context.config;
+        let record = Record::begin(head, client.address, config.log, now);
+        let fallback_host = match head.host {
+            Some(_) => String::new(),
+            None => client
+                .conn
+                .local_addr()
+                .map_or("localhost".into(), |own| own.to_string()),
+        };
+        let hop = Hop {
+            client: client.address.ip(),
+            forwarded: config.forwarded,
+            fallback_host: &fallback_host,
+        };
+        let mut to_backend = Buffer::default();
+        write_request(head, &hop, to_backend.tail(turn.shelf));
+        let encoding = match head.framing {
+            Framing::Chunked => Encoding::Chunked,
+            _ => Encoding::Plain,
+        };
+        Self {
+            request: Request {
+                method: head.method,
+                version: head.version,
+                keeps_alive: head.keeps_alive(),
+                is_upgrade: head.upgrade.is_some(),
+            },
+            upload: Upload::new(
+                to_backend,
+                Body::new(head.framing, encoding),
+                config.max_body,
+            ),
+            answer: Answer::default(),
+            attempt: None,
+            failures: Vec::new(),
+            sent_before: 0,
+            record,
+            due: Due::default(),
+        }
+    }
+
+    /// Goes on with it for as long as it need not wait.
+    pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        loop {
+            match self.go_on(client, turn) {
+                Ok(flow) => return flow,
+                Err(error) if self.move_on(error, turn) => {}
+                Err(error) => return self.give_up(error, client, turn),
+            }
+        }
+    }
+
+    fn go_on(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
+        let attempt = match &mut self.attempt {
+            Some(attempt) => attempt,
+            None => self
+                .attempt
+                .insert(lease(self.request, &self.failures, turn)?),
+        };
+        if turn.is_resumed && client.conn.is_broken() {
+            return Err(Error::client(Phase::ResponseHead, Cause::Reset));
+        }
+        match attempt.connect(turn)? {
+            Connected::Park(waits) => Ok(Flow::Park(waits)),
+            Connected::Yes => {
+                if self.upload.total_sent() == 0 {
+                    self.record.see_backend(&attempt.backend.name);
+                }
+                self.transfer(client, turn)
+            }
+        }
+    }
+
+    /// Moves bytes both ways until all is done or nothing more can move now.
+    fn transfer(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
+        loop {
+            let (sending, answering) = self.pump(client, turn)?;
+            match answering {
+                answer::Progress::Complete => return Ok(self.finish(turn)),
+                answer::Progress::Switched => return Ok(self.switch(turn)),
+                _ if turn.is_over() => return Ok(Flow::Yield),
+                _ => {}
+            }
+            let waits = self.waits(sending, answering, turn)?;
+            // With the request sent, the answer's own calls have waited already.
+            let may_wait = sending != upload::Progress::Done && turn.wait() == Wait::Moment;
+            if !may_wait || !self.can_move(&waits, client) {
+                return Ok(Flow::Park(waits));
+            }
+        }
+    }
+
+    /// One pass in each direction.
+    fn pump(
+        &mut self,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<(upload::Progress, answer::Progress), Error> {
+        // `go_on` comes here only with an attempt that is connected.
+        let Some(backend) = self.attempt.as_ref().and_then(Attempt::conn) else {
+            return Err(Error::proxy(Phase::Connect, Cause::Unreachable));
+        };
+        let sending = self
+            .upload
+            .pump(&client.conn, &mut client.inbound, backend, turn)?;
+        let mut served = Served {
+            request: &self.request,
+            record: &mut self.record,
+            is_sent: sending == upload::Progress::Done,
+            is_received: self.upload.is_received(),
+        };
+        let answering = self.answer.pump(&mut served, client, backend, turn)?;
+        Ok((sending, answering))
+    }
+
+    /// Waits for a moment, on both sides at once; returns whether something can move.
+    fn can_move(&self, waits: &Waits, client: &Client) -> bool {
+        let backend = self.attempt.as_ref().and_then(Attempt::conn);
+        backend.is_some_and(|backend| waits.moment(&client.conn, backend))
+    }
+
+    /// What has to happen before anything can move, and until when it must.
+    fn waits(
+        &mut self,
+        sending: upload::Progress,
+        answering: answer::Progress,
+        turn: &Turn<'_>,
+    ) -> Result<Waits, Error> {
+        let timeouts = &turn.context.config.timeouts;
+        let is_sent = sending == upload::Progress::Done;
+        let timeout = match self.answer.is_awaited() && is_sent {
+            true => timeouts.response,
+            false => timeouts.body,
+        };
+        let now = Instant::now();
+        let moved = self.upload.total_sent() + self.answer.content() + u64::from(is_sent);
+        let deadline = self.due.after(moved, timeout, now);
+        if now >= deadline {
+            return Err(self.timed_out(sending, answering));
+        }
+        let reads_client = sending == upload::Progress::NeedsClient;
+        let writes_client = answering == answer::Progress::NeedsClient;
+        let writes_backend = sending == upload::Progress::NeedsBackend;
+        Ok(Waits {
+            // A client that goes away is noticed even when nothing is expected of it.
+            client: Interest::of(reads_client, writes_client).or(Some(Interest::Reset)),
+            backend: Interest::of(!writes_client, writes_backend),
+            deadline,
+        })
+    }
+
+    /// Whose fault it is that nothing has moved for so long.
+    fn timed_out(&self, sending: upload::Progress, answering: answer::Progress) -> Error {
+        let cause = Cause::TimedOut;
+        match (sending, answering) {
+            (_, answer::Progress::NeedsClient) => Error::client(Phase::ResponseBody, cause),
+            (upload::Progress::NeedsClient, _) => Error::client(Phase::RequestBody, cause),
+            (upload::Progress::NeedsBackend, _) => Error::backend(Phase::RequestBody, cause),
+            _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
+            _ => Error::backend(Phase::ResponseBody, cause),
+        }
+    }
+
+    /// The response is with the client: decides what becomes of both connections.
+    fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let now = Instant::now();
+        turn.renew_patience(now);
+        let terms = self.answer.terms;
+        let is_reusable =
+            terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
+        if let Some(attempt) = self.attempt.take().filter(|_| is_reusable) {
+            attempt.keep(now);
+        }
+        self.record
+            .end(terms.status, self.answer.content(), None, turn);
+        self.release(turn);
+        if terms.keeps_client {
+            Flow::NextRequest
+        } else if self.upload.is_received() && !self.request.keeps_alive {
+            // The client said itself that nothing follows.
+            Flow::Close
+        } else {
+            Flow::Linger
+        }
+    }
+
+    /// The connections go on as a tunnel.
+    fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
+        let conn = self.attempt.take().and_then(Attempt::into_conn);
+        let rest = std::mem::take(&mut self.answer).into_rest();
+        self.record.end(101, 0, None, turn);
+        self.upload.release(turn.shelf);
+        conn.map_or(Flow::Close, |conn| Flow::Tunnel(conn, rest))
+    }
+
+    /// Prepares another attempt, if the retry law allows it and somebody is there.
+    fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
+        let was_sent = self.upload.total_sent() > 0;
+        let attempted = Attempted {
+            was_sent,
+            was_answered: self.answer.is_begun,
+            is_idempotent: self.request.method.is_idempotent(),
+            can_be_repeated: self.upload.can_be_repeated(),
+            sent_before: self.sent_before,
+        };
+        let Some(attempt) = self.attempt.take() else {
+            return false;
+        };
+        self.failures.push(Failure::of(&attempt, error));
+        // Closed before the next is opened: descriptors may be what is short.
+        drop(attempt);
+        if !retry::allows(&error, attempted) {
+            return false;
+        }
+        let Ok(next) = lease(self.request, &self.failures, turn) else {
+            return false;
+        };
+        log::debug!("{error}; next is {}", next.backend.name);
+        self.sent_before += u32::from(was_sent);
+        self.upload.rewind();
+        self.answer = Answer::default();
+        self.due = Due::default();
+        self.attempt = Some(next);
+        true
+    }
+
+    /// Ends the exchange with an error: an answer where one can still be given, else a close
+    /// that the client cannot take for the end of the body.
+    fn give_up(&mut self, error: Error, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        let is_committed = !self.answer.is_awaited();
+        let status = if is_committed {
+            self.answer.terms.status
+        } else {
+            error.status()
+        };
+        log::debug!("{}: {error} ({})", client.address, error.code());
+        self.record
+            .end(status, self.answer.content(), Some(&error), turn);
+        if is_committed {
+            return if self.answer.terms.ends_by_close {
+                Flow::Abort
+            } else {
+                Flow::Close
+            };
+        }
+        if status != 499 {
+            failure::reply(&error, &self.failures, turn.context).write(
+                &crate::http::reply::Terms {
+                    version: self.request.version,
+                    method: self.request.method,
+                    keep_alive: false,
+                    date: turn.dates.now(),
+                },
+                client.outbound.tail(turn.shelf),
+            );
+        }
+        self.release(turn);
+        if status == 499 {
+            Flow::Close
+        } else {
+            Flow::Linger
+        }
+    }
+
+    /// Tells what the exchange waits for: how long it has lasted, and where it is.
+    #[must_use]
+    pub fn describe(&self) -> (Instant, String) {
+        let backend = match &self.attempt {
+            Some(attempt) => attempt.backend.name.to_string(),
+            None => "no backend yet".into(),
+        };
+        (self.record.started(), backend)
+    }
+
+    /// The backend's connection, to be watched.
+    pub fn backend_conn(&mut self) -> Option<&mut Conn> {
+        self.attempt.as_mut().and_then(Attempt::conn_mut)
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    pub fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.upload.settle(turn.shelf);
+        self.answer.settle(turn.shelf);
+    }
+
+    fn release(&mut self, turn: &mut Turn<'_>) {
+        self.upload.release(turn.shelf);
+        self.answer.release(turn.shelf);
+    }
+}
+
+/// The right to use the next backend: by turn, or after failures one that was not tried.
+///
+/// If every other one is down, a backend whose kept connection turned out dead gets one more
+/// chance with a new connection: the connection was at fault, not the backend.
+fn lease(request: Request, failures: &[Failure], turn: &Turn<'_>) -> Result<Attempt, Error> {
+    let backends = &turn.context.backends;
+    let was_tried = |index| failures.iter().any(|failure| failure.backend == index);
+    let stale = failures
+        .last()
+        .filter(|last| last.was_reused)
+        .map(|last| last.backend);
+    let next = match failures {
+        [] => backends.next(),
+        _ => backends.next_after(was_tried).or_else(|| {
+            stale
+                .and_then(|index| backends.all().get(index))
+                .filter(|backend| backend.is_up())
+        }),
+    };
+    let Some(backend) = next else {
+        return Err(Error::proxy(Phase::Queue, Cause::NoneLive));
+    };
+    let is_careful = !request.method.is_idempotent();
+    let needs_new = was_tried(backend.index);
+    Ok(Attempt::new(
+        backend,
+        is_careful,
+        needs_new,
+        turn.context,
+        Instant::now(),
+    ))
+}

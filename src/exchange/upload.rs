@@ -1,0 +1,217 @@
+//! The request on its way to the backend: the head as we wrote it, then the body as it comes.
+//!
+//! What was sent stays in the buffer for as long as all of it fits, so that another attempt
+//! can begin from the start; once the body outgrows the buffer that is over.
+
+use crate::error::{Cause, Error, Phase};
+use crate::http::Refusal;
+use crate::http::body::Body;
+use crate::net::Interest;
+use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
+use crate::net::conn::{Conn, Moved, Wait};
+use crate::turn::Turn;
+
+/// What the size lines round one piece of content take at most.
+const CHUNK_OVERHEAD: usize = 32;
+
+/// A request in transit.
+#[derive(Debug)]
+pub struct Upload {
+    /// What goes to the backend.
+    to_backend: Buffer,
+    /// How much of it is sent.
+    sent: usize,
+    body: Body,
+    max_body: Option<u64>,
+    /// Whether `to_backend` still begins with the head.
+    is_whole: bool,
+    /// The backend takes no more; it may have answered all the same.
+    is_broken: bool,
+    /// Bytes sent in this attempt.
+    total_sent: u64,
+}
+
+/// How far the upload has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything is sent, or nothing more can be.
+    Done,
+    /// The client's next bytes are waited for.
+    NeedsClient,
+    /// The backend's room is waited for.
+    NeedsBackend,
+}
+
+impl Upload {
+    /// An upload of `head`, already written, and `body`.
+    #[must_use]
+    pub fn new(head: Buffer, body: Body, max_body: Option<u64>) -> Self {
+        Self {
+            to_backend: head,
+            sent: 0,
+            body,
+            max_body,
+            is_whole: true,
+            is_broken: false,
+            total_sent: 0,
+        }
+    }
+
+    /// Whether the whole request was sent.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.body.is_complete() && !self.has_unsent()
+    }
+
+    /// Whether the client has sent all of its request.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.body.is_complete()
+    }
+
+    /// Whether bytes wait for room at the backend.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.sent < self.to_backend.len()
+    }
+
+    /// Whether another attempt could send everything that this one has sent.
+    #[must_use]
+    pub fn can_be_repeated(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Bytes sent in this attempt.
+    #[must_use]
+    pub fn total_sent(&self) -> u64 {
+        self.total_sent
+    }
+
+    /// Prepares another attempt.
+    pub fn rewind(&mut self) {
+        debug_assert!(self.is_whole);
+        (self.sent, self.total_sent, self.is_broken) = (0, 0, false);
+    }
+
+    /// Moves what can be moved without waiting, from the client through `inbound` to the
+    /// backend.
+    pub fn pump(
+        &mut self,
+        client: &Conn,
+        inbound: &mut Buffer,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<Progress, Error> {
+        loop {
+            self.take_from(inbound, turn.shelf)?;
+            if self.is_broken || self.is_complete() {
+                return Ok(Progress::Done);
+            }
+            if self.has_unsent() {
+                if !self.send(backend, turn) {
+                    return Ok(Progress::NeedsBackend);
+                }
+            } else if !self.receive(client, inbound, turn)? {
+                return Ok(Progress::NeedsClient);
+            }
+            if turn.is_over() {
+                return Ok(if self.has_unsent() {
+                    Progress::NeedsBackend
+                } else {
+                    Progress::NeedsClient
+                });
+            }
+        }
+    }
+
+    /// Moves body bytes from `inbound` to `to_backend`, as far as there is room.
+    fn take_from(&mut self, inbound: &mut Buffer, shelf: &mut Shelf) -> Result<(), Error> {
+        if inbound.is_empty() || self.body.is_complete() {
+            return Ok(());
+        }
+        if self.to_backend.len() + inbound.len() + CHUNK_OVERHEAD > STORAGE_BYTES {
+            if self.has_unsent() {
+                return Ok(());
+            }
+            self.to_backend.clear();
+            (self.sent, self.is_whole) = (0, false);
+        }
+        if self.to_backend.is_empty() && self.body.relay_whole(inbound.len()) {
+            inbound.hand_over(&mut self.to_backend);
+        } else {
+            let consumed = self
+                .body
+                .relay(inbound.bytes(), self.to_backend.tail(shelf));
+            inbound.consume(consumed.map_err(bad_body)?);
+        }
+        if self.max_body.is_some_and(|max| self.body.content > max) {
+            return Err(bad_body(TOO_LARGE));
+        }
+        Ok(())
+    }
+
+    /// Sends what is there; returns whether all of it was taken.
+    fn send(&mut self, backend: &Conn, turn: &mut Turn<'_>) -> bool {
+        match backend.write(&self.to_backend.bytes()[self.sent..], Wait::No) {
+            Ok(Moved::Bytes(count)) => {
+                self.sent += count;
+                self.total_sent += count as u64;
+                turn.moved(count);
+                !self.has_unsent()
+            }
+            Ok(_) => false,
+            Err(_) => {
+                // An early answer may be there to be read; if not, reading gives the error.
+                self.is_broken = true;
+                true
+            }
+        }
+    }
+
+    /// Reads from the client; returns whether there was something.
+    fn receive(
+        &mut self,
+        client: &Conn,
+        inbound: &mut Buffer,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Error> {
+        match client.read(inbound, turn.shelf, Wait::No) {
+            Ok(Moved::Bytes(count)) => {
+                turn.moved(count);
+                Ok(true)
+            }
+            Ok(Moved::Nothing) => Ok(false),
+            Ok(Moved::End) => Err(Error::client(Phase::RequestBody, Cause::Closed)),
+            Err(error) => Err(Error::client(
+                Phase::RequestBody,
+                Cause::of_transfer(&error),
+            )),
+        }
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    pub fn settle(&mut self, shelf: &mut Shelf) {
+        self.to_backend.settle(shelf);
+    }
+
+    /// Gives back all storage.
+    pub fn release(&mut self, shelf: &mut Shelf) {
+        self.to_backend.clear();
+        self.to_backend.release(shelf);
+    }
+}
+
+/// The refusal of a body over `--max-body`.
+pub const TOO_LARGE: Refusal = Refusal::with_status(413, "the request body is too large");
+
+fn bad_body(refusal: Refusal) -> Error {
+    Error::client(Phase::RequestBody, Cause::Message(refusal))
+}
+
+impl Progress {
+    /// What to wait for on the client's side.
+    #[must_use]
+    pub fn client_interest(self) -> Option<Interest> {
+        (self == Progress::NeedsClient).then_some(Interest::Read)
+    }
+}

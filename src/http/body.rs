@@ -1,0 +1,215 @@
+//! One body on its way through: read by the framing it came with, written in the framing that
+//! the other side gets. Never held: what comes in leaves as soon as there is room.
+
+use super::Refusal;
+use super::chunked::{Piece, Scanner, write_chunk, write_end};
+use super::framing::Framing;
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is; its end is known by length or by close.
+    Plain,
+    /// In chunks.
+    Chunked,
+}
+
+/// A body in transit.
+#[derive(Debug)]
+pub struct Body {
+    source: Source,
+    encoding: Encoding,
+    /// Content bytes so far.
+    pub content: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Complete,
+    Length(u64),
+    Chunked(Scanner),
+    UntilClose,
+}
+
+impl Body {
+    /// A body framed as `framing` where it comes from and written as `encoding`.
+    #[must_use]
+    pub fn new(framing: Framing, encoding: Encoding) -> Self {
+        let source = match framing {
+            Framing::Empty => Source::Complete,
+            Framing::Length(length) => Source::Length(length),
+            Framing::Chunked => Source::Chunked(Scanner::default()),
+            Framing::UntilClose => Source::UntilClose,
+        };
+        Self {
+            source,
+            encoding,
+            content: 0,
+        }
+    }
+
+    /// Whether its last byte has been passed to `out`.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.source, Source::Complete)
+    }
+
+    /// Whether all of the next `available` bytes are content that goes out unchanged. If so
+    /// they count as relayed, and the caller moves them itself, without a copy.
+    pub fn relay_whole(&mut self, available: usize) -> bool {
+        let available = available as u64;
+        match &mut self.source {
+            _ if self.encoding == Encoding::Chunked => return false,
+            Source::Length(left) if *left > available => *left -= available,
+            Source::Length(left) if *left == available => self.source = Source::Complete,
+            Source::UntilClose => {}
+            _ => return false,
+        }
+        self.content += available;
+        true
+    }
+
+    /// Moves what it can from `input` to `out`; returns how many bytes of `input` are done
+    /// with. Bytes behind the body are left alone.
+    pub fn relay(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Refusal> {
+        match &mut self.source {
+            Source::Complete => Ok(0),
+            Source::UntilClose => {
+                self.emit(input, out);
+                Ok(input.len())
+            }
+            Source::Length(left) => {
+                let length = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(input.len());
+                *left -= length as u64;
+                let is_last = *left == 0;
+                self.emit(&input[..length], out);
+                if is_last {
+                    self.end(&[], out)?;
+                }
+                Ok(length)
+            }
+            Source::Chunked(_) => self.relay_chunks(input, out),
+        }
+    }
+
+    fn relay_chunks(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Refusal> {
+        let mut done = 0;
+        while let Source::Chunked(scanner) = &mut self.source {
+            let rest = &input[done..];
+            match scanner.next(rest)? {
+                Piece::More { consumed } => return Ok(done + consumed),
+                Piece::Data(range) => {
+                    done += range.end;
+                    self.emit(&rest[range], out);
+                }
+                Piece::End(range) => {
+                    done += range.end;
+                    self.end(&rest[range], out)?;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The sender closed: the end of a body framed by that, a truncation of any other.
+    pub fn close(&mut self, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        match self.source {
+            Source::Complete => Ok(()),
+            Source::UntilClose => self.end(&[], out),
+            _ => Err(Refusal::bad("the body was cut short")),
+        }
+    }
+
+    fn emit(&mut self, content: &[u8], out: &mut Vec<u8>) {
+        self.content += content.len() as u64;
+        match self.encoding {
+            Encoding::Plain => out.extend_from_slice(content),
+            Encoding::Chunked if content.is_empty() => {}
+            Encoding::Chunked => write_chunk(content, out),
+        }
+    }
+
+    fn end(&mut self, trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        match self.encoding {
+            Encoding::Plain => {
+                // Nowhere to put them, but malformed ones make the body malformed all the same.
+                write_end(trailers, &mut Vec::new())?;
+            }
+            Encoding::Chunked => write_end(trailers, out)?,
+        }
+        self.source = Source::Complete;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay(
+        framing: Framing,
+        encoding: Encoding,
+        input: &[u8],
+        step: usize,
+    ) -> (Vec<u8>, usize, bool) {
+        let mut body = Body::new(framing, encoding);
+        let (mut out, mut start) = (Vec::new(), 0);
+        for end in (step..input.len() + step).step_by(step) {
+            let end = end.min(input.len());
+            start += body.relay(&input[start..end], &mut out).expect("valid");
+        }
+        (out, input.len() - start, body.is_complete())
+    }
+
+    #[test]
+    fn each_framing_becomes_the_one_that_is_wanted() {
+        let chunks = b"3\r\nabc\r\n0\r\n\r\nrest";
+        for step in 1..=chunks.len() {
+            assert_eq!(
+                relay(Framing::Chunked, Encoding::Plain, chunks, step),
+                (b"abc".to_vec(), 4, true)
+            );
+            assert_eq!(
+                relay(Framing::Length(3), Encoding::Plain, b"abcrest", step),
+                (b"abc".to_vec(), 4, true)
+            );
+        }
+        assert_eq!(
+            relay(Framing::Chunked, Encoding::Chunked, chunks, 99),
+            (b"3\r\nabc\r\n0\r\n\r\n".to_vec(), 4, true)
+        );
+        assert_eq!(
+            relay(Framing::UntilClose, Encoding::Chunked, b"abc", 99),
+            (b"3\r\nabc\r\n".to_vec(), 0, false)
+        );
+    }
+
+    #[test]
+    fn a_cut_body_never_gets_an_end() {
+        for framing in [Framing::Length(5), Framing::Chunked] {
+            let (mut body, mut out) = (Body::new(framing, Encoding::Chunked), Vec::new());
+            body.relay(b"3\r\n", &mut out).expect("valid");
+            assert!(body.close(&mut out).is_err());
+            assert!(!out.ends_with(b"0\r\n\r\n"));
+        }
+        let (mut body, mut out) = (
+            Body::new(Framing::UntilClose, Encoding::Chunked),
+            Vec::new(),
+        );
+        body.close(&mut out).expect("that is how it ends");
+        assert_eq!(out, b"0\r\n\r\n");
+    }
+
+    #[test]
+    fn whole_buffers_pass_without_a_copy_only_when_all_of_it_is_body() {
+        let mut body = Body::new(Framing::Length(5), Encoding::Plain);
+        assert!(!body.relay_whole(6));
+        assert!(body.relay_whole(4) && !body.is_complete());
+        assert!(body.relay_whole(1) && body.is_complete());
+        assert!(!body.relay_whole(1));
+        assert!(!Body::new(Framing::Chunked, Encoding::Plain).relay_whole(1));
+        assert!(!Body::new(Framing::Length(5), Encoding::Chunked).relay_whole(1));
+    }
+}

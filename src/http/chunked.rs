@@ -1,0 +1,283 @@
+//! The chunked coding (RFC 9112 §7.1), read byte by byte without holding a chunk.
+//!
+//! Strict where parsers are known to differ: the size is 1 to 16 hex digits with nothing
+//! round them, every line ends in exactly CRLF, an extension holds no control byte. Extensions
+//! are dropped; what we write has none.
+
+use super::Refusal;
+use super::fields::Field;
+use super::scan::{HeadLimits, HeadScan};
+use httparse::Header;
+use std::ops::Range;
+
+/// Extension bytes that one body may hold in all. Nobody uses them but attackers, who hide
+/// work in them (CVE-2023-39326 of Go's net/http, which allows as many).
+pub const MAX_EXTENSION_BYTES: u64 = 16 * 1024;
+
+/// Bounds on a trailer section: a head without a first line.
+pub const TRAILER_LIMITS: HeadLimits = HeadLimits {
+    bytes: 8 * 1024,
+    start_line: 8 * 1024,
+    fields: 64,
+};
+
+/// A scanner in the middle of a chunked body.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    state: State,
+    extension_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// In a size, after this many digits.
+    Size { digits: u8, size: u64 },
+    /// After the `;` of an extension.
+    Extension { size: u64 },
+    /// After the CR of a size line.
+    SizeEnd { size: u64 },
+    /// In a chunk, with this many bytes to come.
+    Data { left: u64 },
+    /// After the data, before its CR.
+    DataCr,
+    /// After that CR.
+    DataLf,
+    /// In the trailer section.
+    Trailers(HeadScan),
+}
+
+/// What [`Scanner::next`] found at the start of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Nothing for now; the first `consumed` bytes are done with, more are needed.
+    More {
+        /// Bytes of framing that were read.
+        consumed: usize,
+    },
+    /// The bytes in the range are content; all up to its end is done with.
+    Data(Range<usize>),
+    /// The body is over; the range is its trailer section, closing empty line included.
+    End(Range<usize>),
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self {
+            state: State::Size { digits: 0, size: 0 },
+            extension_bytes: 0,
+        }
+    }
+}
+
+impl Scanner {
+    /// Scans `input`, which starts where the last piece ended.
+    pub fn next(&mut self, input: &[u8]) -> Result<Piece, Refusal> {
+        let mut at = 0;
+        loop {
+            if let State::Trailers(scan) = &mut self.state {
+                return trailers(scan, input, at);
+            }
+            if let State::Data { left } = &mut self.state {
+                let end = at
+                    + usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(input.len() - at);
+                *left -= (end - at) as u64;
+                if *left == 0 {
+                    self.state = State::DataCr;
+                }
+                if end > at {
+                    return Ok(Piece::Data(at..end));
+                }
+            }
+            let Some(&byte) = input.get(at) else {
+                return Ok(Piece::More { consumed: at });
+            };
+            self.state = self.step(byte)?;
+            at += 1;
+        }
+    }
+
+    /// The state after one byte of framing.
+    fn step(&mut self, byte: u8) -> Result<State, Refusal> {
+        Ok(match (self.state, byte) {
+            (State::Size { digits, size }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
+                let digit = (byte as char).to_digit(16).unwrap_or_default();
+                State::Size {
+                    digits: digits + 1,
+                    size: size << 4 | u64::from(digit),
+                }
+            }
+            (State::Size { digits: 1.., size }, b'\r') | (State::Extension { size }, b'\r') => {
+                State::SizeEnd { size }
+            }
+            (State::Size { digits: 1.., size }, b';') => State::Extension { size },
+            (State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.extension_bytes += 1;
+                if self.extension_bytes > MAX_EXTENSION_BYTES {
+                    return Err(Refusal::bad("too many chunk extensions"));
+                }
+                State::Extension { size }
+            }
+            (State::SizeEnd { size: 0 }, b'\n') => State::Trailers(HeadScan::default()),
+            (State::SizeEnd { size }, b'\n') => State::Data { left: size },
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => State::Size { digits: 0, size: 0 },
+            (State::DataCr | State::DataLf, _) => {
+                return Err(Refusal::bad("a chunk is longer than its size"));
+            }
+            _ => return Err(Refusal::bad("a chunk size line is malformed")),
+        })
+    }
+}
+
+/// The trailer section starts at `at`; it is looked at only as a whole.
+fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refusal> {
+    match scan.find_end(&input[at..], &TRAILER_LIMITS) {
+        Ok(Some(length)) => Ok(Piece::End(at..at + length)),
+        Ok(None) => Ok(Piece::More { consumed: at }),
+        Err(_) => Err(Refusal::bad(
+            "the trailer section is malformed or too large",
+        )),
+    }
+}
+
+/// Appends a chunk of `data`, which must not be empty: an empty chunk would end the body.
+pub fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(!data.is_empty());
+    use std::io::Write as _;
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{:x}\r\n", data.len());
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the end of a body, with those of `trailers` (a section as [`Piece::End`] gives it,
+/// or nothing) that may stand there.
+pub fn write_end(trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let mut table = [httparse::EMPTY_HEADER; TRAILER_LIMITS.fields];
+    let fields: &[Header<'_>] = match httparse::parse_headers(trailers, &mut table) {
+        Ok(httparse::Status::Complete((_, fields))) => fields,
+        Ok(httparse::Status::Partial) if trailers.is_empty() => &[],
+        _ => return Err(Refusal::bad("the trailer section is malformed")),
+    };
+    out.extend_from_slice(b"0\r\n");
+    for field in fields {
+        if !Field::of(field.name).is_barred_from_trailers() {
+            super::forward::write_field(field.name, field.value, out);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `input` in pieces of at most `step` bytes: content, and bytes left behind.
+    fn decode(input: &[u8], step: usize) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+        let (mut scanner, mut content) = (Scanner::default(), Vec::new());
+        let (mut start, mut end) = (0, 0);
+        loop {
+            match scanner.next(&input[start..end])? {
+                Piece::Data(range) => {
+                    content.extend_from_slice(&input[start..end][range.clone()]);
+                    start += range.end;
+                }
+                Piece::End(range) => return Ok(Some((content, input.len() - start - range.end))),
+                Piece::More { .. } if end == input.len() => return Ok(None),
+                Piece::More { consumed } => {
+                    start += consumed;
+                    end = (end + step).min(input.len());
+                }
+            }
+        }
+    }
+
+    fn at_every_split(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+        let whole = decode(input, input.len().max(1));
+        for step in 1..input.len() {
+            let split = decode(input, step);
+            assert_eq!(split.is_ok(), whole.is_ok(), "{input:?} by {step}");
+            if split.is_ok() {
+                assert_eq!(split, whole, "{input:?} by {step}");
+            }
+        }
+        whole
+    }
+
+    #[test]
+    fn bodies_are_decoded_and_bytes_behind_them_left() {
+        let body = b"5\r\nhello\r\n00A;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\nGET";
+        assert_eq!(
+            at_every_split(body),
+            Ok(Some((b"hello0123456789".to_vec(), 3)))
+        );
+        assert_eq!(at_every_split(b"0\r\n\r\n"), Ok(Some((vec![], 0))));
+        assert_eq!(at_every_split(b"5\r\nhell"), Ok(None));
+        assert_eq!(at_every_split(b"0\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        for body in [
+            &b"\r\n"[..],
+            b";x\r\n",
+            b"5 \r\nhello\r\n",
+            b" 5\r\nhello\r\n",
+            b"0x5\r\n",
+            b"+5\r\n",
+            b"5\nhello\r\n",
+            b"5\r\nhello\n0\r\n\r\n",
+            b"5\r\nhelloX\r\n",
+            b"5\r\nhello\r0\r\n\r\n",
+            b"5;a\nb\r\n",
+            b"5;a\rb\r\n",
+            b"5;\0\r\n",
+            b"00000000000000005\r\nhello\r\n",
+            b"fffffffffffffffff\r\n",
+            b"5\r\rhello",
+            b"0\r\n\n",
+            b"0\r\nA: b\n\r\n",
+            b"g\r\n",
+            b"-1\r\n",
+            b"5_0\r\n",
+            b"0\r\nX\r\n",
+        ] {
+            let read = at_every_split(body);
+            let trailers_fail = body == b"0\r\nX\r\n";
+            assert!(
+                read.is_err() || (trailers_fail && read == Ok(None)),
+                "{body:?}: {read:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_largest_size_does_not_wrap() {
+        let (mut scanner, input) = (Scanner::default(), b"ffffffffffffffff\r\nab");
+        assert_eq!(scanner.next(input), Ok(Piece::Data(18..20)));
+        assert_eq!(scanner.next(b"cd"), Ok(Piece::Data(0..2)));
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_bounded() {
+        let extended = [b"1;".as_slice(), &[b'a'; 20_000], b"\r\n"].concat();
+        assert!(Scanner::default().next(&extended).is_err());
+        let trailers = [b"0\r\nA: ".as_slice(), &[b'a'; 9_000], b"\r\n\r\n"].concat();
+        assert!(Scanner::default().next(&trailers).is_err());
+    }
+
+    #[test]
+    fn framing_fields_do_not_pass_in_trailers() {
+        let mut out = Vec::new();
+        write_end(
+            b"X-Sum: 1\r\nContent-Length: 5\r\nhost: x\r\n\r\n",
+            &mut out,
+        )
+        .expect("valid");
+        assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
+        assert!(write_end(b"A b: c\r\n\r\n", &mut Vec::new()).is_err());
+    }
+}

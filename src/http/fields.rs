@@ -1,0 +1,230 @@
+//! Which fields are for us and which are for the other end.
+//!
+//! Field names are recognised once, by [`Field::of`]; a `Connection` field is read once, by
+//! [`ConnectionOptions::read`]. RFC 9110 §7.6.1 says what an intermediary must remove.
+
+use super::Refusal;
+use super::scan::is_token;
+use httparse::Header;
+
+/// The fields that a proxy has to treat in some way of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `Connection`: options for this hop, and names of fields that are for this hop.
+    Connection,
+    /// `Content-Length`
+    ContentLength,
+    /// `Date`
+    Date,
+    /// `Expect`
+    Expect,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
+    /// `Host`
+    Host,
+    /// `Keep-Alive` and `Proxy-Connection`: never forwarded, and without meaning for us.
+    Hop,
+    /// `TE`
+    Te,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `Upgrade`
+    Upgrade,
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `X-Forwarded-Host`
+    XForwardedHost,
+    /// `X-Forwarded-Proto`
+    XForwardedProto,
+    /// Everything that concerns only the two ends.
+    EndToEnd,
+}
+
+impl Field {
+    /// Recognises a field name, in any case of its letters.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        // By length first: most names match none of these and cost one comparison.
+        let (candidate, field) = match (name.len(), name.as_bytes().first()) {
+            (2, _) => ("TE", Field::Te),
+            (4, Some(b'H' | b'h')) => ("Host", Field::Host),
+            (4, Some(b'D' | b'd')) => ("Date", Field::Date),
+            (6, _) => ("Expect", Field::Expect),
+            (7, _) => ("Upgrade", Field::Upgrade),
+            (9, _) => ("Forwarded", Field::Forwarded),
+            (10, Some(b'C' | b'c')) => ("Connection", Field::Connection),
+            (10, Some(b'K' | b'k')) => ("Keep-Alive", Field::Hop),
+            (14, _) => ("Content-Length", Field::ContentLength),
+            (15, _) => ("X-Forwarded-For", Field::XForwardedFor),
+            (16, Some(b'X' | b'x')) => ("X-Forwarded-Host", Field::XForwardedHost),
+            (16, Some(b'P' | b'p')) => ("Proxy-Connection", Field::Hop),
+            (17, Some(b'T' | b't')) => ("Transfer-Encoding", Field::TransferEncoding),
+            (17, Some(b'X' | b'x')) => ("X-Forwarded-Proto", Field::XForwardedProto),
+            _ => return Field::EndToEnd,
+        };
+        if name.eq_ignore_ascii_case(candidate) {
+            field
+        } else {
+            Field::EndToEnd
+        }
+    }
+
+    /// Whether a trailer section may not carry it: framing, routing, hop-by-hop
+    /// (RFC 9110 §6.5.1).
+    #[must_use]
+    pub fn is_barred_from_trailers(self) -> bool {
+        !matches!(self, Field::EndToEnd | Field::Date)
+    }
+}
+
+/// The most options that the `Connection` fields of one message may hold in all. Real ones
+/// hold one to three; each costs a comparison for every field.
+pub const MAX_CONNECTION_OPTIONS: usize = 16;
+
+/// What all the `Connection` fields of a message say (RFC 9110 §7.6.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionOptions<'b> {
+    /// `close` is among the options.
+    pub close: bool,
+    /// `keep-alive` is among the options.
+    pub keep_alive: bool,
+    /// `upgrade` is among the options.
+    pub upgrade: bool,
+    nominated: [&'b [u8]; MAX_CONNECTION_OPTIONS],
+    count: usize,
+}
+
+impl<'b> ConnectionOptions<'b> {
+    /// Reads every `Connection` field of a head.
+    pub fn read(fields: &[Header<'b>]) -> Result<Self, Refusal> {
+        let mut options = Self::default();
+        for field in fields {
+            if Field::of(field.name) == Field::Connection {
+                list_members(field.value).try_for_each(|option| options.add(option))?;
+            }
+        }
+        Ok(options)
+    }
+
+    fn add(&mut self, option: &'b [u8]) -> Result<(), Refusal> {
+        if !is_token(option) {
+            return Err(Refusal::bad("a Connection option is not a token"));
+        }
+        if option.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+        } else if option.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
+        } else if self.count < MAX_CONNECTION_OPTIONS {
+            self.nominated[self.count] = option;
+            self.count += 1;
+        } else {
+            return Err(Refusal::bad("too many Connection options"));
+        }
+        Ok(())
+    }
+
+    /// Whether the field `name` is named by a `Connection` option and so ends at this hop.
+    #[must_use]
+    pub fn nominates(&self, name: &str) -> bool {
+        self.nominated[..self.count]
+            .iter()
+            .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+/// The members of a comma-separated list, without the white space round them; empty members
+/// are skipped (RFC 9110 §5.6.1).
+pub fn list_members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(trim)
+        .filter(|member| !member.is_empty())
+}
+
+/// `bytes` without the spaces and tabs at both ends (`OWS`). Other white space is not space.
+#[must_use]
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes
+        .iter()
+        .position(|byte| !is_ows(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !is_ows(byte))
+        .map_or(start, |last| last + 1);
+    &bytes[start..end]
+}
+
+/// The first field of this kind, if any.
+#[must_use]
+pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
+    fields
+        .iter()
+        .find(|field| Field::of(field.name) == wanted)
+        .map(|field| field.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'b>(name: &'b str, value: &'b str) -> Header<'b> {
+        Header {
+            name,
+            value: value.as_bytes(),
+        }
+    }
+
+    #[test]
+    fn names_are_recognised_in_any_case_and_never_by_resemblance() {
+        assert_eq!(Field::of("tRANSFER-eNCODING"), Field::TransferEncoding);
+        assert_eq!(Field::of("te"), Field::Te);
+        assert_eq!(Field::of("PROXY-connection"), Field::Hop);
+        for other in [
+            "Transfer_Encoding",
+            "Content_Length",
+            "Transfer-Encoding1",
+            "",
+            "Hosts",
+        ] {
+            assert_eq!(Field::of(other), Field::EndToEnd, "{other}");
+        }
+    }
+
+    #[test]
+    fn connection_options_are_whole_tokens() {
+        let fields = [
+            header("Connection", "closed , Keep-Alive"),
+            header("connection", ",X-a,"),
+        ];
+        let options = ConnectionOptions::read(&fields).expect("valid");
+        assert!(!options.close && options.keep_alive && !options.upgrade);
+        assert!(options.nominates("x-A") && options.nominates("Closed"));
+        assert!(!options.nominates("close") && !options.nominates("X"));
+    }
+
+    #[test]
+    fn what_is_no_option_is_refused() {
+        for value in ["a b", "a=b", "\"close\"", "a;b"] {
+            assert!(
+                ConnectionOptions::read(&[header("Connection", value)]).is_err(),
+                "{value}"
+            );
+        }
+        let many = (0..20)
+            .map(|n| format!("x{n}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        assert!(ConnectionOptions::read(&[header("Connection", &many)]).is_err());
+    }
+
+    #[test]
+    fn only_space_and_tab_are_trimmed() {
+        assert_eq!(trim(b" \ta b\t "), b"a b");
+        assert_eq!(trim(b"\x0ba"), b"\x0ba");
+        assert_eq!(trim(b"  "), b"");
+    }
+}

@@ -1,0 +1,324 @@
+//! The head as we send it on: hop-by-hop fields gone, ours added after that.
+//!
+//! Everything is written from parsed values in one canonical form (`Name: value CRLF`), so
+//! that what leaves is strictly well-formed and has one reading (RFC 9110 §7.6, RFC 9112).
+
+use super::body::Encoding;
+use super::fields::{Field, list_members};
+use super::framing::{Framing, content_length};
+use super::request::{Method, RequestHead};
+use super::response::ResponseHead;
+use super::{Version, fields};
+use std::io::Write as _;
+use std::net::IpAddr;
+
+/// The name that we give ourselves in `Via` (RFC 9110 §7.6.3 allows a pseudonym).
+pub const VIA_NAME: &str = "lb";
+
+/// What to do with `X-Forwarded-*` fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedFields {
+    /// Add the client to what came in: for a balancer behind other trusted ones.
+    Append,
+    /// Drop what came in, a client may write anything there, and say what we saw.
+    Replace,
+    /// Leave them as they came and add none.
+    Off,
+}
+
+/// What a request's new head says besides the request itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// How the client is reported to the backend.
+    pub forwarded: ForwardedFields,
+    /// `Host` for a request of HTTP/1.0 that has none; 1.1 requires one.
+    pub fallback_host: &'a str,
+}
+
+/// Appends `Name: value CRLF`.
+pub fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of `request` as a backend gets it: HTTP/1.1, origin form.
+pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
+    write_request_line(request, out);
+    write_field(
+        "Host",
+        request.host.unwrap_or(hop.fallback_host.as_bytes()),
+        out,
+    );
+    for field in request.fields {
+        if request_field_passes(request, Field::of(field.name), field.name, hop.forwarded) {
+            write_field(field.name, field.value, out);
+        }
+    }
+    write_body_framing(request.framing, out);
+    write_request_connection(request, out);
+    let _ = write!(out, "Via: {} {VIA_NAME}\r\n", request.version.number());
+    if hop.forwarded != ForwardedFields::Off {
+        write_forwarded(request, hop, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_request_line(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method_name.as_bytes());
+    out.push(b' ');
+    if request.target.lacks_slash {
+        out.push(b'/');
+    }
+    out.extend_from_slice(request.target.rest.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Whether a field of the request is for the backend and not rewritten by us.
+fn request_field_passes(
+    request: &RequestHead<'_, '_>,
+    field: Field,
+    name: &str,
+    forwarded: ForwardedFields,
+) -> bool {
+    let passes = match field {
+        Field::EndToEnd | Field::Date => true,
+        Field::Expect => request.expects_continue,
+        Field::Forwarded => forwarded != ForwardedFields::Replace,
+        Field::XForwardedFor | Field::XForwardedHost | Field::XForwardedProto => {
+            forwarded == ForwardedFields::Off
+        }
+        _ => false,
+    };
+    passes && !request.options.nominates(name)
+}
+
+/// A request without a body needs no framing field; with one it gets exactly one.
+fn write_body_framing(framing: Framing, out: &mut Vec<u8>) {
+    match framing {
+        Framing::Length(length) => {
+            let _ = write!(out, "Content-Length: {length}\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::Empty | Framing::UntilClose => {}
+    }
+}
+
+/// Our own `Connection` field, where this hop needs one.
+fn write_request_connection(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
+    if let Some(protocols) = request.upgrade {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+        write_field("Upgrade", protocols, out);
+    } else if accepts_trailers(request) {
+        out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+    }
+}
+
+/// `trailers` is the one member of `TE` that we can keep: we do pass trailers on.
+fn accepts_trailers(request: &RequestHead<'_, '_>) -> bool {
+    request.version == Version::Http11
+        && fields::find(request.fields, Field::Te).is_some_and(|value| {
+            list_members(value).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+        })
+}
+
+fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
+    let appends = hop.forwarded == ForwardedFields::Append;
+    let earlier = |wanted: Field| {
+        let came = move |field: &&httparse::Header<'_>| Field::of(field.name) == wanted;
+        request.fields.iter().filter(came).filter(move |_| appends)
+    };
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for field in earlier(Field::XForwardedFor) {
+        out.extend_from_slice(field.value);
+        out.extend_from_slice(b", ");
+    }
+    let _ = write!(out, "{}\r\n", hop.client);
+    match earlier(Field::XForwardedProto).next() {
+        Some(field) => write_field("X-Forwarded-Proto", field.value, out),
+        None => out.extend_from_slice(b"X-Forwarded-Proto: http\r\n"),
+    }
+    match (earlier(Field::XForwardedHost).next(), request.host) {
+        (Some(field), _) => write_field("X-Forwarded-Host", field.value, out),
+        (None, Some(host)) => write_field("X-Forwarded-Host", host, out),
+        (None, None) => {}
+    }
+}
+
+/// How a response goes to the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The client's version.
+    pub version: Version,
+    /// Whether the connection stays open afterwards.
+    pub keep_alive: bool,
+    /// The method of the request.
+    pub method: Method,
+    /// The current time as `Date` has it, for a response that lacks one.
+    pub date: &'a str,
+}
+
+/// How a body of this framing is written to a client of this version, and whether its end is
+/// then visible without closing.
+#[must_use]
+pub fn client_encoding(framing: Framing, version: Version) -> (Encoding, bool) {
+    match (framing, version) {
+        (Framing::Empty | Framing::Length(_), _) => (Encoding::Plain, true),
+        (Framing::Chunked | Framing::UntilClose, Version::Http11) => (Encoding::Chunked, true),
+        (Framing::Chunked | Framing::UntilClose, Version::Http10) => (Encoding::Plain, false),
+    }
+}
+
+/// Appends the head of `response` as the client gets it. The status line says HTTP/1.1, our
+/// own version, also to a 1.0 client (RFC 9110 §6.2).
+pub fn write_response(response: &ResponseHead<'_, '_>, delivery: &Delivery<'_>, out: &mut Vec<u8>) {
+    let _ = write!(out, "HTTP/1.1 {} {}\r\n", response.status, response.reason);
+    let mut has_date = false;
+    for field in response.fields {
+        let kind = Field::of(field.name);
+        let passes = !matches!(
+            kind,
+            Field::Connection
+                | Field::Hop
+                | Field::Te
+                | Field::TransferEncoding
+                | Field::Upgrade
+                | Field::ContentLength
+        );
+        if passes && !response.options.nominates(field.name) {
+            has_date |= kind == Field::Date;
+            write_field(field.name, field.value, out);
+        }
+    }
+    if !has_date && response.status >= 200 {
+        write_field("Date", delivery.date.as_bytes(), out);
+    }
+    write_response_framing(response, delivery, out);
+    write_response_connection(response, delivery, out);
+    let _ = write!(out, "Via: {} {VIA_NAME}\r\n\r\n", response.version.number());
+}
+
+/// Exactly the framing field that the body is then written in.
+fn write_response_framing(
+    response: &ResponseHead<'_, '_>,
+    delivery: &Delivery<'_>,
+    out: &mut Vec<u8>,
+) {
+    let length = match response.framing {
+        Framing::Length(length) => Some(length),
+        // 1xx and 204 have no length at all; HEAD and 304 tell that of the body they leave out.
+        Framing::Empty if matches!(response.status, 100..=199 | 204) => None,
+        Framing::Empty if delivery.method == Method::Head || response.status == 304 => {
+            content_length(response.fields).ok().flatten()
+        }
+        Framing::Empty => Some(0),
+        Framing::Chunked | Framing::UntilClose => {
+            if client_encoding(response.framing, delivery.version).0 == Encoding::Chunked {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            }
+            None
+        }
+    };
+    if let Some(length) = length {
+        let _ = write!(out, "Content-Length: {length}\r\n");
+    }
+}
+
+fn write_response_connection(
+    response: &ResponseHead<'_, '_>,
+    delivery: &Delivery<'_>,
+    out: &mut Vec<u8>,
+) {
+    if response.status == 101 {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+        if let Some(protocol) = fields::find(response.fields, Field::Upgrade) {
+            write_field("Upgrade", protocol, out);
+        }
+    } else if response.status >= 200 && !delivery.keep_alive {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if response.status >= 200 && delivery.version == Version::Http10 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{request, response};
+
+    fn forwarded(head: &str, forwarded: ForwardedFields) -> String {
+        let mut table = request::field_table();
+        let request = request::parse(head.as_bytes(), &mut table).expect("valid");
+        let client = IpAddr::from([192, 0, 2, 7]);
+        let hop = Hop {
+            client,
+            forwarded,
+            fallback_host: "fallback",
+        };
+        let mut out = Vec::new();
+        write_request(&request, &hop, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    fn answered(head: &str, version: Version, method: Method) -> String {
+        let mut table = request::field_table();
+        let response = response::parse(head.as_bytes(), method, &mut table).expect("valid");
+        let delivery = Delivery {
+            version,
+            keep_alive: true,
+            method,
+            date: "now",
+        };
+        let mut out = Vec::new();
+        write_response(&response, &delivery, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn a_request_loses_what_was_for_us_and_gains_what_we_know() {
+        let head = "POST http://b/x?y HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nconnection: X-a, Host, close\r\n\
+            x-A: 2\r\nKeep-Alive: 5\r\nTE: gzip, trailers\r\nContent-Length: 5\r\n\
+            X-Forwarded-For: 6.6.6.6\r\nX-B: 3\r\n\r\n";
+        assert_eq!(
+            forwarded(head, ForwardedFields::Replace),
+            "POST /x?y HTTP/1.1\r\nHost: b\r\nX-B: 3\r\nContent-Length: 5\r\n\
+             Connection: TE\r\nTE: trailers\r\nVia: 1.1 lb\r\nX-Forwarded-For: 192.0.2.7\r\n\
+             X-Forwarded-Proto: http\r\nX-Forwarded-Host: b\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn forwarded_fields_are_appended_replaced_or_left() {
+        let head = "GET / HTTP/1.0\r\nX-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n\r\n";
+        let appended = forwarded(head, ForwardedFields::Append);
+        assert!(
+            appended.contains("\r\nX-Forwarded-For: 1, 2, 192.0.2.7\r\n"),
+            "{appended}"
+        );
+        assert!(appended.contains("\r\nHost: fallback\r\n") && appended.contains("Via: 1.0 lb"));
+        let left = forwarded(head, ForwardedFields::Off);
+        assert!(
+            left.contains("X-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n"),
+            "{left}"
+        );
+    }
+
+    #[test]
+    fn a_response_has_one_framing_whatever_it_came_with() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: then\r\n\r\n";
+        let expected =
+            "HTTP/1.1 200 OK\r\nDate: then\r\nTransfer-Encoding: chunked\r\nVia: 1.1 lb\r\n\r\n";
+        assert_eq!(answered(chunked, Version::Http11, Method::Get), expected);
+        let old = answered(chunked, Version::Http10, Method::Get);
+        assert!(!old.contains("Transfer-Encoding"), "{old}");
+        let twice = "HTTP/1.0 200 OK\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\n";
+        let expected = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 3\r\nVia: 1.0 lb\r\n\r\n";
+        assert_eq!(answered(twice, Version::Http11, Method::Get), expected);
+        assert_eq!(answered(twice, Version::Http11, Method::Head), expected);
+        let none = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n";
+        assert!(!answered(none, Version::Http11, Method::Get).contains("Length"));
+    }
+}

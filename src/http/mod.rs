@@ -1,0 +1,73 @@
+//! HTTP/1.1 messages as values: bytes in, values and bytes out.
+//!
+//! Nothing here knows a socket, a clock or a thread, so every rule can be tested at every
+//! split point of its input. What comes in is untrusted; what goes out is always strictly
+//! well-formed (RFC 9112), whatever came in.
+//!
+//! | file | duty |
+//! |---|---|
+//! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
+//! | [`request`], [`response`] | a complete head as a value |
+//! | [`host`] | the grammar of `Host` |
+//! | [`fields`] | which fields are for us and which for the other end |
+//! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
+//! | [`chunked`], [`body`] | a body, piece by piece, in and out |
+//! | [`forward`] | the head as we send it on |
+//! | [`reply`] | the answers that we give ourselves |
+
+pub mod body;
+pub mod chunked;
+pub mod fields;
+pub mod forward;
+pub mod framing;
+pub mod host;
+pub mod reply;
+pub mod request;
+pub mod response;
+pub mod scan;
+
+/// The two versions that we speak with clients. Backends are always spoken to in 1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0: one exchange a connection unless asked otherwise, no chunks, no 1xx.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+impl Version {
+    /// The version as `Via` names it: `1.0` or `1.1`.
+    #[must_use]
+    pub fn number(self) -> &'static str {
+        match self {
+            Version::Http10 => "1.0",
+            Version::Http11 => "1.1",
+        }
+    }
+}
+
+/// Why a message is not accepted.
+///
+/// For a request, `status` is what the client gets. For a response the client gets 502 and
+/// only `why` is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status code of the answer, 4xx or 5xx.
+    pub status: u16,
+    /// The rule that was broken, in a few words.
+    pub why: &'static str,
+}
+
+impl Refusal {
+    /// A 400: the message has no single reading.
+    #[must_use]
+    pub const fn bad(why: &'static str) -> Self {
+        Self { status: 400, why }
+    }
+
+    /// A refusal with a status of its own.
+    #[must_use]
+    pub const fn with_status(status: u16, why: &'static str) -> Self {
+        Self { status, why }
+    }
+}

@@ -1,0 +1,426 @@
+//! A request head as a value: strict, complete, with its framing decided once.
+
+use super::fields::{ConnectionOptions, Field, find, list_members, trim};
+use super::framing::{self, Framing};
+use super::scan::{MAX_FIELDS, is_token};
+use super::{Refusal, Version, host};
+use httparse::Header;
+use std::mem::MaybeUninit;
+
+/// Room for the fields of one head, on the caller's stack.
+pub type FieldTable<'b> = [MaybeUninit<Header<'b>>; MAX_FIELDS];
+
+/// An empty table for [`parse`].
+#[must_use]
+pub fn field_table<'b>() -> FieldTable<'b> {
+    [const { MaybeUninit::uninit() }; MAX_FIELDS]
+}
+
+/// The methods that a proxy treats differently. Names are case-sensitive (RFC 9110 §9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `HEAD`: its answer has no body, whatever its fields say.
+    Head,
+    /// `GET`
+    Get,
+    /// `OPTIONS`
+    Options,
+    /// `TRACE`
+    Trace,
+    /// `PUT` and `DELETE`: idempotent, though not safe.
+    PutOrDelete,
+    /// `CONNECT`: refused, we are no forward proxy.
+    Connect,
+    /// `POST`, `PATCH` and every method that we do not know: may change something each time.
+    Other,
+}
+
+impl Method {
+    /// Recognises a method by its exact name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        match name {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "OPTIONS" => Method::Options,
+            "TRACE" => Method::Trace,
+            "PUT" | "DELETE" => Method::PutOrDelete,
+            "CONNECT" => Method::Connect,
+            _ => Method::Other,
+        }
+    }
+
+    /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
+    #[must_use]
+    pub fn is_idempotent(self) -> bool {
+        !matches!(self, Method::Connect | Method::Other)
+    }
+}
+
+/// A well-formed request head. Borrows the bytes it was parsed from.
+#[derive(Debug)]
+pub struct RequestHead<'h, 'b> {
+    /// The method as far as it matters here.
+    pub method: Method,
+    /// The method as it was spelled.
+    pub method_name: &'b str,
+    /// What is asked for, in the form that a backend gets.
+    pub target: Target<'b>,
+    /// The client's version.
+    pub version: Version,
+    /// Every field, in order.
+    pub fields: &'h [Header<'b>],
+    /// What the `Connection` fields say.
+    pub options: ConnectionOptions<'b>,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// `Host` as the backend gets it; `None` only in HTTP/1.0.
+    pub host: Option<&'b [u8]>,
+    /// The protocols of a valid upgrade request.
+    pub upgrade: Option<&'b [u8]>,
+    /// `Expect: 100-continue`
+    pub expects_continue: bool,
+}
+
+impl RequestHead<'_, '_> {
+    /// Whether the client wants to go on after the answer (RFC 9112 §9.3).
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        match self.version {
+            Version::Http11 => !self.options.close,
+            Version::Http10 => self.options.keep_alive && !self.options.close,
+        }
+    }
+}
+
+/// Path and query of a request, never decoded or normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'b> {
+    /// The authority of an absolute-form target.
+    pub authority: Option<&'b str>,
+    /// An absolute form may leave out the slash that the origin form needs.
+    pub lacks_slash: bool,
+    /// The rest: path and query, or `*`.
+    pub rest: &'b str,
+}
+
+/// Parses `head`, which is complete as [`super::scan::HeadScan`] found it.
+///
+/// The refusal says what the client gets: 400 and its kin (417, 501, 505).
+pub fn parse<'h, 'b>(
+    head: &'b [u8],
+    table: &'h mut FieldTable<'b>,
+) -> Result<RequestHead<'h, 'b>, Refusal> {
+    let line = RequestLine::parse(head)?;
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, table) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => return Err(Refusal::bad("the head does not end where it should")),
+        Err(error) => return Err(Refusal::bad(reason(error))),
+    }
+    let fields: &'h [Header<'b>] = request.headers;
+    let method = Method::of(line.method);
+    let target = Target::of(line.target, method)?;
+    let options = ConnectionOptions::read(fields)?;
+    let framing = framing::of_request(line.version, fields)?;
+    Ok(RequestHead {
+        method,
+        method_name: line.method,
+        target,
+        version: line.version,
+        fields,
+        options,
+        framing,
+        host: effective_host(line.version, target, fields)?,
+        upgrade: upgrade(line.version, &options, framing, fields),
+        expects_continue: expectation(line.version, fields)?,
+    })
+}
+
+/// The three parts of a request line, separated by single spaces and nothing else.
+struct RequestLine<'b> {
+    method: &'b str,
+    target: &'b str,
+    version: Version,
+}
+
+impl<'b> RequestLine<'b> {
+    fn parse(head: &'b [u8]) -> Result<Self, Refusal> {
+        const BAD: Refusal = Refusal::bad("the request line is not METHOD TARGET HTTP/1.1");
+        let end = head.iter().position(|&byte| byte == b'\r').ok_or(BAD)?;
+        let mut parts = head[..end].splitn(3, |&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version)) =
+            (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(BAD);
+        };
+        if !is_token(method) {
+            return Err(Refusal::bad("the method is not a token"));
+        }
+        if target.is_empty()
+            || !target
+                .iter()
+                .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+        {
+            return Err(Refusal::bad(
+                "the target has a byte that no target may have",
+            ));
+        }
+        let version = version_of(version)?;
+        match (std::str::from_utf8(method), std::str::from_utf8(target)) {
+            (Ok(method), Ok(target)) => Ok(Self {
+                method,
+                target,
+                version,
+            }),
+            _ => Err(BAD),
+        }
+    }
+}
+
+/// `HTTP/1.0` or `HTTP/1.1`; another major version is 505, anything else no HTTP.
+fn version_of(text: &[u8]) -> Result<Version, Refusal> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() && *major != b'1' =>
+        {
+            Err(Refusal::with_status(
+                505,
+                "only HTTP/1.0 and HTTP/1.1 are spoken here",
+            ))
+        }
+        _ => Err(Refusal::bad("the version is not HTTP/1.0 or HTTP/1.1")),
+    }
+}
+
+impl<'b> Target<'b> {
+    /// Reads the four forms of RFC 9112 §3.2.
+    fn of(text: &'b str, method: Method) -> Result<Self, Refusal> {
+        if method == Method::Connect {
+            return Err(Refusal::with_status(501, "CONNECT is for forward proxies"));
+        }
+        if text.starts_with('/') || (text == "*" && method == Method::Options) {
+            return Ok(Self {
+                authority: None,
+                lacks_slash: false,
+                rest: text,
+            });
+        }
+        match text.split_at_checked("http://".len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
+                Self::absolute(rest, method)
+            }
+            _ => Err(Refusal::bad("the target is neither a path nor an http URI")),
+        }
+    }
+
+    /// `authority [path] [?query]`, what follows `http://`.
+    fn absolute(text: &'b str, method: Method) -> Result<Self, Refusal> {
+        let end = text.find(['/', '?']).unwrap_or(text.len());
+        let (authority, rest) = text.split_at(end);
+        if !host::is_valid(authority.as_bytes()) {
+            return Err(Refusal::bad("the target's authority is not a host"));
+        }
+        let asks_server = rest.is_empty() && method == Method::Options;
+        Ok(Self {
+            authority: Some(authority),
+            lacks_slash: !rest.starts_with('/') && !asks_server,
+            rest: if asks_server { "*" } else { rest },
+        })
+    }
+}
+
+/// The one host of a request: an absolute target's authority, else `Host` (RFC 9112 §3.2.2).
+fn effective_host<'b>(
+    version: Version,
+    target: Target<'b>,
+    fields: &[Header<'b>],
+) -> Result<Option<&'b [u8]>, Refusal> {
+    let mut hosts = fields
+        .iter()
+        .filter(|field| Field::of(field.name) == Field::Host);
+    let host = hosts.next().map(|field| field.value);
+    if hosts.next().is_some() {
+        return Err(Refusal::bad("two Host fields"));
+    }
+    if host.is_none() && version == Version::Http11 {
+        return Err(Refusal::bad("no Host field"));
+    }
+    if host.is_some_and(|value| !host::is_valid(value)) {
+        return Err(Refusal::bad("Host is not a host"));
+    }
+    Ok(target.authority.map(str::as_bytes).or(host))
+}
+
+/// The protocols that the client offers to switch to, if the offer counts: HTTP/1.1, named by
+/// `Connection`, without a body. `h2c` is never passed on: behind us it would be a tunnel for
+/// requests that nobody checks.
+fn upgrade<'b>(
+    version: Version,
+    options: &ConnectionOptions<'_>,
+    framing: Framing,
+    fields: &[Header<'b>],
+) -> Option<&'b [u8]> {
+    if version == Version::Http10 || !options.upgrade || framing != Framing::Empty {
+        return None;
+    }
+    let offered = find(fields, Field::Upgrade)?;
+    let is_protocol = |member: &[u8]| {
+        member.splitn(2, |&byte| byte == b'/').all(is_token)
+            && !member.to_ascii_lowercase().starts_with(b"h2")
+    };
+    let mut members = list_members(offered).peekable();
+    (members.peek().is_some() && members.all(is_protocol)).then_some(offered)
+}
+
+/// `Expect` knows one value; another is 417 (RFC 9110 §10.1.1). HTTP/1.0 has no `Expect`.
+fn expectation(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal> {
+    if version == Version::Http10 {
+        return Ok(false);
+    }
+    let mut expects = false;
+    for field in fields
+        .iter()
+        .filter(|field| Field::of(field.name) == Field::Expect)
+    {
+        if !trim(field.value).eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::with_status(
+                417,
+                "an expectation other than 100-continue",
+            ));
+        }
+        expects = true;
+    }
+    Ok(expects)
+}
+
+/// What `httparse` found wrong, in our words.
+fn reason(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::HeaderName => "a field name is not a token",
+        httparse::Error::HeaderValue => "a field value has a byte that no value may have",
+        httparse::Error::TooManyHeaders => "too many fields",
+        _ => "the head is malformed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(head: &str) -> u16 {
+        let mut table = field_table();
+        parse(head.as_bytes(), &mut table).map_or_else(|refusal| refusal.status, |_| 200)
+    }
+
+    fn with_line(line: &str) -> u16 {
+        status(&format!("{line}\r\nHost: a\r\n\r\n"))
+    }
+
+    fn with_field(field: &str) -> u16 {
+        status(&format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"))
+    }
+
+    #[test]
+    fn request_lines() {
+        for line in [
+            "GET / HTTP/1.1",
+            "get /%00/../x?y=|{} HTTP/1.0",
+            "M-SEARCH * HTTP/1.1",
+        ] {
+            let expected = if line.contains('*') { 400 } else { 200 };
+            assert_eq!(with_line(line), expected, "{line}");
+        }
+        for line in [
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET /",
+            "GET\t/\tHTTP/1.1",
+            "GET /a b HTTP/1.1",
+            "GET /# HTTP/1.1",
+            "GET /\u{e9} HTTP/1.1",
+            "GET x HTTP/1.1",
+            "GET / HTTP/1.2",
+            "GET / http/1.1",
+            "GET / HTTP/1.10",
+            "GET / HTTP/11",
+            "G@T / HTTP/1.1",
+            "GET https://a/ HTTP/1.1",
+            "GET http:///x HTTP/1.1",
+            "GET http://u@a/ HTTP/1.1",
+            "GET /\x7f HTTP/1.1",
+            "GET * HTTP/1.1",
+        ] {
+            assert_eq!(with_line(line), 400, "{line:?}");
+        }
+        assert_eq!(with_line("GET / HTTP/2.0"), 505);
+        assert_eq!(with_line("CONNECT a:1 HTTP/1.1"), 501);
+        assert_eq!(status("PRI * HTTP/2.0\r\n\r\n"), 505);
+    }
+
+    #[test]
+    fn field_lines() {
+        for field in ["A: \tb\t", "A:", "A: \u{e4}", "a_b: c", "X: \"q\\\"\""] {
+            assert_eq!(with_field(field), 200, "{field:?}");
+        }
+        for field in [
+            "A : b",
+            " A: b",
+            "A: b\r\n c",
+            "A: b\r\n\tc",
+            ": b",
+            "A\u{e4}: b",
+            "A: b\0",
+            "A: \x01",
+            "A: \x7f",
+            "A",
+            "A(b): c",
+            "Host: b",
+            "Content-Length: x",
+            "Connection: a b",
+        ] {
+            assert_eq!(with_field(field), 400, "{field:?}");
+        }
+        assert_eq!(with_field("Expect: 200-ok"), 417);
+        assert_eq!(with_field("Expect: 100-Continue"), 200);
+    }
+
+    #[test]
+    fn host_is_required_once_and_an_absolute_target_overrules_it() {
+        assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), 400);
+        assert_eq!(status("GET / HTTP/1.0\r\n\r\n"), 200);
+        let head = b"GET http://b:80?q HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut table = field_table();
+        let request = parse(head, &mut table).expect("valid");
+        assert_eq!(request.host, Some(&b"b:80"[..]));
+        assert!(request.target.lacks_slash && request.target.rest == "?q");
+        let head = b"OPTIONS HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut table = field_table();
+        assert_eq!(parse(head, &mut table).expect("valid").target.rest, "*");
+    }
+
+    #[test]
+    fn an_upgrade_counts_only_when_it_is_whole() {
+        let offers = |fields: &str| {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let mut table = field_table();
+            parse(head.as_bytes(), &mut table)
+                .expect("valid")
+                .upgrade
+                .is_some()
+        };
+        assert!(offers("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+        assert!(!offers("Upgrade: websocket\r\n"));
+        assert!(!offers("Connection: Upgrade\r\n"));
+        assert!(!offers("Connection: Upgrade\r\nUpgrade: H2C\r\n"));
+        assert!(!offers(
+            "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"
+        ));
+        assert!(!offers(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n"
+        ));
+    }
+}

@@ -1,0 +1,170 @@
+//! A response head as a value. A backend is trusted no more than a client: what is not
+//! well-formed is refused, and the client gets 502.
+
+use super::fields::ConnectionOptions;
+use super::framing::{self, Framing};
+use super::request::{FieldTable, Method};
+use super::{Refusal, Version};
+use httparse::Header;
+
+/// A well-formed response head. Borrows the bytes it was parsed from.
+#[derive(Debug)]
+pub struct ResponseHead<'h, 'b> {
+    /// 100 to 599, as the backend said.
+    pub status: u16,
+    /// The reason phrase; may be empty.
+    pub reason: &'b str,
+    /// The backend's version.
+    pub version: Version,
+    /// Every field, in order.
+    pub fields: &'h [Header<'b>],
+    /// What the `Connection` fields say.
+    pub options: ConnectionOptions<'b>,
+    /// Where the body ends.
+    pub framing: Framing,
+}
+
+impl ResponseHead<'_, '_> {
+    /// Whether more responses come before the answer: 1xx, but not 101 (RFC 9110 §15.2).
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        matches!(self.status, 100 | 102..=199)
+    }
+
+    /// Whether the backend leaves the connection open for another request.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        self.framing != Framing::UntilClose
+            && match self.version {
+                Version::Http11 => !self.options.close,
+                Version::Http10 => self.options.keep_alive && !self.options.close,
+            }
+    }
+}
+
+/// Parses `head`, which is complete as [`super::scan::HeadScan`] found it, as the response to
+/// a request with `method`.
+pub fn parse<'h, 'b>(
+    head: &'b [u8],
+    method: Method,
+    table: &'h mut FieldTable<'b>,
+) -> Result<ResponseHead<'h, 'b>, Refusal> {
+    let (version, status) = status_line(head)?;
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        head,
+        table,
+    );
+    match parsed {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        _ => return Err(Refusal::bad("the response head is malformed")),
+    }
+    let fields: &'h [Header<'b>] = response.headers;
+    Ok(ResponseHead {
+        status,
+        reason: response.reason.unwrap_or_default(),
+        version,
+        fields,
+        options: ConnectionOptions::read(fields)?,
+        framing: framing::of_response(method, status, version, fields)?,
+    })
+}
+
+/// `HTTP/1.x SP 3DIGIT SP`, or without the last space where there is no reason: the space is
+/// required (RFC 9112 §4), but many servers leave it out, and it has only one reading.
+fn status_line(head: &[u8]) -> Result<(Version, u16), Refusal> {
+    const BAD: Refusal = Refusal::bad("the status line is malformed");
+    let version = match head.get(..9) {
+        Some(b"HTTP/1.1 ") => Version::Http11,
+        Some(b"HTTP/1.0 ") => Version::Http10,
+        _ => return Err(BAD),
+    };
+    let (Some(digits), Some(b' ' | b'\r')) = (head.get(9..12), head.get(12)) else {
+        return Err(BAD);
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(BAD);
+    }
+    let status = digits
+        .iter()
+        .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    if (100..=599).contains(&status) {
+        Ok((version, status))
+    } else {
+        Err(BAD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::field_table;
+
+    fn accepts(head: &str) -> bool {
+        parse(head.as_bytes(), Method::Get, &mut field_table()).is_ok()
+    }
+
+    #[test]
+    fn status_lines() {
+        for line in [
+            "HTTP/1.1 200 OK",
+            "HTTP/1.0 404 ",
+            "HTTP/1.1 599",
+            "HTTP/1.1 200 \u{e4}",
+        ] {
+            assert!(accepts(&format!("{line}\r\n\r\n")), "{line}");
+        }
+        for line in [
+            "HTTP/1.1 99 x",
+            "HTTP/1.1 2000 x",
+            "HTTP/1.1 200x",
+            "HTTP/2.0 200 OK",
+            "HTTP/1.1  200 OK",
+            "http/1.1 200 OK",
+            "HTTP/1.1 +20 OK",
+            "HTTP/1.1 600 x",
+            "200 OK",
+            "HTTP/1.1 200 a\0",
+        ] {
+            assert!(!accepts(&format!("{line}\r\n\r\n")), "{line}");
+        }
+    }
+
+    #[test]
+    fn fields_are_as_strict_as_those_of_a_request() {
+        for field in [
+            "A : b",
+            "A: b\r\n c",
+            "A: b\0c",
+            "Content-Length: 1\r\nContent-Length: 2",
+        ] {
+            assert!(
+                !accepts(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n")),
+                "{field:?}"
+            );
+        }
+        assert!(accepts(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n"
+        ));
+    }
+
+    #[test]
+    fn persistence_follows_version_options_and_framing() {
+        let keeps = |head: &str| {
+            let mut table = field_table();
+            parse(head.as_bytes(), Method::Get, &mut table)
+                .expect("valid")
+                .keeps_alive()
+        };
+        assert!(keeps("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"));
+        assert!(!keeps("HTTP/1.1 200 OK\r\n\r\n"));
+        assert!(!keeps("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n"));
+        assert!(keeps(
+            "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"
+        ));
+        assert!(!keeps(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Close\r\n\r\n"
+        ));
+    }
+}

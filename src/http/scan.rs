@@ -1,0 +1,177 @@
+//! Where a head ends, found line by line as bytes arrive.
+//!
+//! `httparse` takes a bare LF for a line end and parses from the start at every call, which
+//! a client that drips bytes can turn into quadratic work. So the end of a head is looked
+//! for here, each byte once; a complete head is parsed once. Must not know what a field means.
+
+use super::Refusal;
+use memchr::memchr;
+
+/// Bounds on a head. Over them a request gets 414 or 431, a response counts as malformed.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, its closing empty line included.
+    pub bytes: usize,
+    /// Bytes of the first line, without its CRLF.
+    pub start_line: usize,
+    /// Number of field lines, at most [`MAX_FIELDS`].
+    pub fields: usize,
+}
+
+/// The most field lines that any limit may allow: the parser's table is on the stack.
+pub const MAX_FIELDS: usize = 256;
+
+/// How far the search has come. One for each head; start with `default()`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadScan {
+    /// First byte that was not looked at yet.
+    next: usize,
+    /// Where the current line starts.
+    line: usize,
+    /// Complete lines so far, the start line included.
+    lines: usize,
+}
+
+impl HeadScan {
+    /// The length of the head at the start of `bytes`, or `None` while it is incomplete.
+    ///
+    /// Call again with the same bytes and more behind them. Every line must end in CRLF and
+    /// hold no other CR (RFC 9112 §2.2 lets a recipient take a bare LF; then two parsers can
+    /// disagree, so we do not).
+    pub fn find_end(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, Refusal> {
+        while let Some(offset) = memchr(b'\n', &bytes[self.next..]) {
+            let end = self.next + offset + 1;
+            let line = line_before(&bytes[self.line..end])?;
+            self.admit(line, end, limits)?;
+            (self.next, self.line) = (end, end);
+            if line.is_empty() {
+                return Ok(Some(end));
+            }
+            self.lines += 1;
+        }
+        self.next = bytes.len();
+        self.bound_partial(bytes, limits).map(|()| None)
+    }
+
+    /// Bounds on a complete line that ends at `end`.
+    fn admit(&self, line: &[u8], end: usize, limits: &HeadLimits) -> Result<(), Refusal> {
+        if self.lines == 0 && line.len() > limits.start_line {
+            return Err(START_LINE_TOO_LONG);
+        }
+        if end > limits.bytes {
+            return Err(HEAD_TOO_LARGE);
+        }
+        // `lines` counts the start line too, and an empty line is no field.
+        if self.lines > limits.fields && !line.is_empty() {
+            return Err(TOO_MANY_FIELDS);
+        }
+        Ok(())
+    }
+
+    /// Bounds on what has no line end yet, so that nobody makes us wait for one without end.
+    fn bound_partial(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+        if self.lines == 0 && bytes.len() - self.line > limits.start_line + 1 {
+            return Err(START_LINE_TOO_LONG);
+        }
+        if bytes.len() >= limits.bytes {
+            return Err(HEAD_TOO_LARGE);
+        }
+        Ok(())
+    }
+}
+
+const START_LINE_TOO_LONG: Refusal = Refusal::with_status(414, "the first line is too long");
+const HEAD_TOO_LARGE: Refusal = Refusal::with_status(431, "the head is too large");
+const TOO_MANY_FIELDS: Refusal = Refusal::with_status(431, "too many fields");
+
+/// The line without its CRLF; `raw` ends in LF.
+fn line_before(raw: &[u8]) -> Result<&[u8], Refusal> {
+    let Some(line) = raw.strip_suffix(b"\r\n") else {
+        return Err(Refusal::bad("a line ends in a bare LF"));
+    };
+    match memchr(b'\r', line) {
+        Some(_) => Err(Refusal::bad("a bare CR inside a line")),
+        None => Ok(line),
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 §5.6.2): method, field name, option.
+#[must_use]
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether `bytes` is a token: at least one byte, all of them token bytes.
+#[must_use]
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        bytes: 128,
+        start_line: 32,
+        fields: 3,
+    };
+
+    fn scan(bytes: &[u8]) -> Result<Option<usize>, u16> {
+        let whole = HeadScan::default()
+            .find_end(bytes, &LIMITS)
+            .map_err(|refusal| refusal.status);
+        assert_eq!(scan_split(bytes), whole, "split of {bytes:?}");
+        whole
+    }
+
+    /// The same, byte by byte.
+    fn scan_split(bytes: &[u8]) -> Result<Option<usize>, u16> {
+        let mut scan = HeadScan::default();
+        for len in 1..=bytes.len() {
+            match scan.find_end(&bytes[..len], &LIMITS) {
+                Ok(None) => {}
+                Ok(end) => return Ok(end),
+                Err(refusal) => return Err(refusal.status),
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_head_ends_at_its_first_empty_line() {
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\r\nbody"), Ok(Some(24)));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n"), Ok(None));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\nA: b\r\n\r"), Ok(None));
+    }
+
+    #[test]
+    fn a_bare_lf_or_cr_is_refused() {
+        for bytes in [
+            &b"GET / HTTP/1.1\n\n"[..],
+            b"GET / HTTP/1.1\r\nA: b\n\r\n",
+            b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: b\r\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\n",
+        ] {
+            assert_eq!(scan(bytes), Err(400), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn too_long_is_414_for_the_first_line_and_431_for_the_rest() {
+        assert_eq!(scan(&[b'a'; 40]), Err(414));
+        assert_eq!(
+            scan(b"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\n\r\n"),
+            Err(414)
+        );
+        assert_eq!(scan(b"G\r\nA:\r\nB:\r\nC:\r\n\r\n"), Ok(Some(17)));
+        assert_eq!(scan(b"G\r\nA:\r\nB:\r\nC:\r\nD:\r\n\r\n"), Err(431));
+        let long = [b"G\r\nA: ".as_slice(), &[b'x'; 130]].concat();
+        assert_eq!(scan(&long), Err(431));
+    }
+}

@@ -1,0 +1,44 @@
+//! A descriptor that wakes a thread out of `poll`, and stays raised.
+
+use super::Interest;
+use super::wait_any;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::time::Duration;
+
+/// A pipe of which the reading end is readable once [`Alarm::raise`] was called.
+#[derive(Debug)]
+pub struct Alarm {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Alarm {
+    /// A new alarm, not raised. Fails when no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let (reader, writer) = rustix::pipe::pipe()?;
+        for end in [&reader, &writer] {
+            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+            rustix::io::ioctl_fionbio(end, true)?;
+        }
+        Ok(Self { reader, writer })
+    }
+
+    /// Wakes everyone who waits, now and later.
+    pub fn raise(&self) {
+        // A full pipe is raised already.
+        let _ = rustix::io::write(&self.writer, b"!");
+    }
+
+    /// Waits for it; returns whether it is raised.
+    #[must_use]
+    pub fn wait(&self, timeout: Duration) -> bool {
+        wait_any([(self, Interest::Read)], Some(timeout)).unwrap_or(false)
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}

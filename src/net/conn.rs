@@ -1,0 +1,166 @@
+//! One connection: read, write, wait a moment, half-close.
+//!
+//! Sockets are blocking, with `SO_RCVTIMEO` and `SO_SNDTIMEO` set once, so that a plain
+//! `recv` waits for a moment and not longer. Where not even that is allowed, the same call
+//! with `MSG_DONTWAIT` tries once. Must not know what the bytes mean or whose they are.
+
+use super::buffer::{Buffer, Shelf};
+use super::readiness::Readiness;
+use super::{Interest, wait_any};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::sockopt::{self, Timeout};
+use rustix::net::{RecvFlags, SendFlags};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that one blocking call on a socket takes. Half of the patience (see
+/// `session::turn`), so that a wait begun just before its end stays within all of it.
+pub const SOCKET_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// Whether a call may wait for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Up to [`SOCKET_TIMEOUT`].
+    Moment,
+    /// Not at all.
+    No,
+}
+
+/// How a read or a write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// None, now; it would have to wait longer.
+    Nothing,
+    /// None, for ever: the other side has ended its direction. Reads only.
+    End,
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub struct Conn {
+    pub(super) stream: TcpStream,
+    /// Where it is registered, from its first parking to its end.
+    pub(super) registration: Option<Arc<Readiness>>,
+}
+
+impl Conn {
+    /// An accepted connection. On Linux the options are inherited from the listening socket,
+    /// so that accepting costs no further call.
+    pub(super) fn accepted(stream: TcpStream) -> io::Result<Self> {
+        let conn = Self {
+            stream,
+            registration: None,
+        };
+        if cfg!(not(target_os = "linux")) {
+            conn.set_options()?;
+        }
+        Ok(conn)
+    }
+
+    /// Blocking, with the moment's timeouts, and without Nagle's delay.
+    pub(super) fn set_options(&self) -> io::Result<()> {
+        self.stream.set_nonblocking(false)?;
+        set_options(&self.stream)
+    }
+
+    /// Appends what there is to read to `buffer`.
+    pub fn read(&self, buffer: &mut Buffer, shelf: &mut Shelf, wait: Wait) -> io::Result<Moved> {
+        let flags = match wait {
+            Wait::Moment => RecvFlags::empty(),
+            Wait::No => RecvFlags::DONTWAIT,
+        };
+        let tail = buffer.tail_with_room(shelf);
+        match rustix::net::recv(&self.stream, spare_capacity(tail), flags) {
+            Ok((0, _)) => Ok(Moved::End),
+            Ok((count, _)) => Ok(Moved::Bytes(count)),
+            Err(errno) => nothing_or(errno),
+        }
+    }
+
+    /// Writes as much of `bytes`, which are not empty, as there is room for.
+    pub fn write(&self, bytes: &[u8], wait: Wait) -> io::Result<Moved> {
+        let mut flags = SendFlags::empty();
+        flags.set(SendFlags::DONTWAIT, wait == Wait::No);
+        #[cfg(target_os = "linux")]
+        flags.insert(SendFlags::NOSIGNAL);
+        match rustix::net::send(&self.stream, bytes, flags) {
+            Ok(count) => Ok(Moved::Bytes(count)),
+            Err(errno) => nothing_or(errno),
+        }
+    }
+
+    /// What a kept connection has become while nobody looked.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0; 1];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        matches!(
+            rustix::net::recv(&self.stream, &mut byte, flags),
+            Err(Errno::AGAIN)
+        )
+    }
+
+    /// Whether it is broken: reset, or given up by the kernel. A side that has only finished
+    /// sending is not. Says so also while bytes that came before are still unread.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags};
+        let mut polled = [PollFd::new(&self.stream, PollFlags::empty())];
+        let ready = rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default()));
+        ready.is_ok()
+            && polled[0]
+                .revents()
+                .intersects(PollFlags::ERR | PollFlags::HUP)
+    }
+
+    /// Tells the other side that no more bytes come; reading goes on.
+    pub fn end_sending(&self) {
+        // It can fail only when the connection is gone, which the next read tells.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Makes closing visible as a failure (a reset), not as an ordinary end.
+    pub fn reset_on_close(&self) {
+        // It can fail only when the connection is gone already.
+        let _ = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+    }
+
+    /// Our own end of it.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// Waits for a moment; returns whether it is ready.
+    pub fn wait(&self, interest: Interest) -> io::Result<bool> {
+        wait_any([(self, interest)], Some(SOCKET_TIMEOUT))
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// The options that every socket of ours has, the listening one included.
+pub(super) fn set_options(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    sockopt::set_socket_timeout(socket, Timeout::Recv, Some(SOCKET_TIMEOUT))?;
+    sockopt::set_socket_timeout(socket, Timeout::Send, Some(SOCKET_TIMEOUT))?;
+    sockopt::set_tcp_nodelay(socket, true)?;
+    Ok(())
+}
+
+/// A timeout and an interrupting signal mean "not now"; the rest is an error.
+fn nothing_or(errno: Errno) -> io::Result<Moved> {
+    match errno {
+        Errno::AGAIN | Errno::INTR => Ok(Moved::Nothing),
+        _ => Err(errno.into()),
+    }
+}

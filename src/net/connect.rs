@@ -1,0 +1,59 @@
+//! A connection in the making, without blocking for it.
+//!
+//! `std`'s `connect_timeout` would hold the worker for the whole timeout. Here the handshake
+//! is begun and can be waited for anywhere, like readiness to write.
+
+use super::conn::Conn;
+use super::{Interest, wait_any};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Begins to connect to `address`. Whether it is done [`is_connected`](Conn::is_connected)
+/// says; until then the connection may be parked for [`Interest::Write`].
+pub fn begin(address: SocketAddr) -> io::Result<Conn> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let stream = TcpStream::from(new_socket(family)?);
+    stream.set_nonblocking(true)?;
+    match rustix::net::connect(&stream, &address) {
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    Ok(Conn {
+        stream,
+        registration: None,
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+    use rustix::net::SocketFlags;
+    rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    #[cfg(any(target_os = "macos", target_os = "ios"))]
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    Ok(socket)
+}
+
+impl Conn {
+    /// Whether the handshake is done, and if so makes the connection ready for use; the error
+    /// says how it failed.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        if !wait_any([(self, Interest::Write)], Some(Duration::ZERO))? {
+            return Ok(false);
+        }
+        sockopt::socket_error(&self.stream)?.map_err(io::Error::from)?;
+        self.set_options()?;
+        Ok(true)
+    }
+}

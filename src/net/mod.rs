@@ -1,0 +1,104 @@
+//! Sockets. The only place that names `TcpStream`; above it there are [`conn::Conn`]s.
+//!
+//! Knows no HTTP and no backend. Linux-only behaviour is behind `cfg`, with a fallback.
+//!
+//! | file | duty |
+//! |---|---|
+//! | [`buffer`] | bytes on their way, and the storage that workers lend for them |
+//! | [`conn`] | one connection: read, write, wait a moment, half-close |
+//! | [`connect`] | a connection in the making, without blocking for it |
+//! | [`readiness`] | which of many parked connections can go on (epoll or kqueue) |
+//! | [`listener`] | the listening socket and its backlog |
+//! | [`resolve`] | names to addresses |
+//! | [`limits`] | how many descriptors the process may have |
+//! | [`alarm`] | a descriptor that wakes a thread out of `poll` |
+
+pub mod alarm;
+pub mod buffer;
+pub mod conn;
+pub mod connect;
+pub mod limits;
+pub mod listener;
+pub mod readiness;
+pub mod resolve;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fd::AsFd;
+use std::io;
+use std::time::Duration;
+
+/// What a connection is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Bytes to read, or the other side's end.
+    Read,
+    /// Room to write.
+    Write,
+    /// Either.
+    ReadWrite,
+    /// Nothing but its breaking: a reset is always reported.
+    Reset,
+}
+
+impl Interest {
+    /// The interest in reading, in writing, in both, or none at all.
+    #[must_use]
+    pub fn of(reads: bool, writes: bool) -> Option<Self> {
+        match (reads, writes) {
+            (true, true) => Some(Interest::ReadWrite),
+            (true, false) => Some(Interest::Read),
+            (false, true) => Some(Interest::Write),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether reading is part of it.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        matches!(self, Interest::Read | Interest::ReadWrite)
+    }
+
+    /// Whether writing is part of it.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Interest::Write | Interest::ReadWrite)
+    }
+}
+
+/// Waits until one of the descriptors has what it is waited for, and returns whether one has.
+/// `None` waits without end.
+pub fn wait_any<const N: usize>(
+    sources: [(&dyn AsFd, Interest); N],
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    let mut polled = sources.map(|(source, interest)| poll_fd(source, interest));
+    poll(&mut polled, timeout)
+}
+
+fn poll_fd(source: &dyn AsFd, interest: Interest) -> PollFd<'_> {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, interest.reads());
+    flags.set(PollFlags::OUT, interest.writes());
+    PollFd::from_borrowed_fd(source.as_fd(), flags)
+}
+
+/// `poll(2)`; an interruption by a signal counts as nothing ready.
+fn poll(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    match rustix::event::poll(polled, timeout.as_ref()) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Like [`wait_any`] for a list: waits up to `timeout` for any of them.
+pub fn wait_many<'a>(
+    sources: impl Iterator<Item = (&'a dyn AsFd, Interest)>,
+    timeout: Duration,
+) -> io::Result<bool> {
+    let mut polled: Vec<_> = sources
+        .map(|(source, interest)| poll_fd(source, interest))
+        .collect();
+    poll(&mut polled, Some(timeout))
+}

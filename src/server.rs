@@ -1,0 +1,418 @@
+//! The balancer as a whole: start, accept, drain.
+
+use crate::backends::Backend;
+use crate::backends::health::Health;
+use crate::backends::select::Backends;
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::journal::Journal;
+use crate::net::alarm::Alarm;
+use crate::net::limits;
+use crate::net::listener::{Accepted, Listener};
+use crate::turn::Context;
+use crate::workers::{self, Floor, Job};
+use crate::{checker, resolver};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Descriptors that are neither a client's nor a backend connection's: standard streams,
+/// listener, epoll with its timer, alarm, and what a library may open.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// How long to wait before `accept` is tried again after it failed.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(10);
+
+/// How long to wait for a place before looking whether to stop.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Idle connections that are closed at a time when clients wait outside.
+const TURN_OUT: usize = 32;
+
+/// A warning that holds for long is repeated this seldom.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long a thread gets to end that may be inside the system's resolver.
+const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why a balancer could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// It cannot listen where it should.
+    Listen(String, io::Error),
+    /// None of the backends' names has an address.
+    Resolve(String, io::Error),
+    /// Threads or descriptors are short.
+    Resources(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(address, error) => {
+                let cure = match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        "another program uses this port; stop it or choose another port"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "ports below 1024 need a privilege; choose a higher one"
+                    }
+                    io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+                    _ => "choose another address",
+                };
+                write!(out, "cannot listen on {address}: {error}: {cure}")
+            }
+            StartError::Resolve(host, error) => {
+                write!(
+                    out,
+                    "cannot resolve {host}: {error}: check the name of the backend"
+                )
+            }
+            StartError::Resources(error) => {
+                write!(
+                    out,
+                    "cannot start: {error}: raise the limits (ulimit -n, ulimit -u) or use fewer --workers"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How a balancer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything in flight was finished.
+    Drained,
+    /// The drain timeout passed first.
+    Expired,
+}
+
+/// Asks a balancer to stop. Cheap to clone, usable from any thread.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    alarm: Arc<Alarm>,
+    requests: Arc<AtomicU32>,
+}
+
+impl Stop {
+    /// Asks once more; returns how often that was done before.
+    pub fn request(&self) -> u32 {
+        let before = self.requests.fetch_add(1, Ordering::SeqCst);
+        self.alarm.raise();
+        before
+    }
+
+    fn is_requested(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// A balancer that listens and has looked at its backends, ready to [`run`](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    floor: Arc<Floor>,
+    stop: Stop,
+    workers: Vec<JoinHandle<()>>,
+    lot: JoinHandle<()>,
+    health: JoinHandle<()>,
+    resolver: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens, resolves, checks every backend once, and starts the threads.
+    pub fn start(config: Config, journal: Journal) -> Result<Self, StartError> {
+        let descriptors = limits::raise_descriptor_limit();
+        let listener = Listener::bind(config.address, config.port)
+            .map_err(|error| StartError::Listen(config.listens_on(config.port), error))?;
+        let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        let count = config.workers;
+        let floor =
+            Floor::new(context(config, journal, descriptors)).map_err(StartError::Resources)?;
+        resolver::resolve_all(&floor.context)
+            .map_err(|(host, error)| StartError::Resolve(host, error))?;
+        checker::round(&floor.context, &alarm);
+        let server = Self {
+            workers: workers::start(&floor, count).map_err(StartError::Resources)?,
+            lot: workers::start_lot(&floor).map_err(StartError::Resources)?,
+            health: spawn("health", &floor, &alarm, checker::run)?,
+            resolver: match resolver::is_needed(&floor.context) {
+                true => Some(spawn("resolve", &floor, &alarm, resolver::run)?),
+                false => None,
+            },
+            stop: Stop {
+                alarm,
+                requests: Arc::default(),
+            },
+            listener,
+            floor,
+        };
+        server.announce();
+        Ok(server)
+    }
+
+    /// Where it listens, with the real port where 0 was asked for.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// What its sessions share, to be looked at.
+    #[must_use]
+    pub fn floor(&self) -> Arc<Floor> {
+        Arc::clone(&self.floor)
+    }
+
+    fn announce(&self) {
+        let context = &self.floor.context;
+        let port = self
+            .local_addr()
+            .map_or(context.config.port, |own| own.port());
+        let names: Vec<String> = context
+            .backends
+            .all()
+            .iter()
+            .map(|backend| backend.name.to_string())
+            .collect();
+        log::info!(
+            "Load balancer is listening on {} -> {}",
+            context.config.listens_on(port),
+            names.join(", ")
+        );
+        if context.backends.count_up() == 0 {
+            log::warn!("No backend is healthy yet; clients get 503 until one is.");
+        }
+    }
+
+    /// Serves until a stop is asked for, then finishes what is in flight. All threads have
+    /// ended when it returns.
+    #[must_use]
+    pub fn run(self) -> Ended {
+        self.accept_until_stopped();
+        self.floor.context.stopping.store(true, Ordering::SeqCst);
+        self.accept_what_is_queued();
+        // From here on the kernel refuses whoever comes.
+        drop(self.listener);
+        let ended = drain(&self.floor);
+        end_threads(&self.floor, self.workers, self.lot);
+        join(self.health);
+        self.resolver.into_iter().for_each(join_soon);
+        ended
+    }
+
+    fn accept_until_stopped(&self) {
+        let (mut full, mut failing) = (Warning::default(), Warning::default());
+        while !self.stop.is_requested() {
+            if self.floor.context.gate.is_full() {
+                self.wait_for_room(&mut full);
+                continue;
+            }
+            match self.listener.accept() {
+                Ok(Accepted::Client(conn, address)) => self.hand_over(conn, address),
+                Ok(Accepted::Nobody) => {
+                    // If even this fails, `accept` itself will tell.
+                    let _ = self.listener.wait(&self.stop.alarm);
+                }
+                Err(error) => {
+                    failing.say(|| format!("Cannot accept: {error}; trying again."));
+                    self.back_off();
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, conn: crate::net::conn::Conn, address: SocketAddr) {
+        let place = self.floor.context.gate.enter();
+        self.floor.jobs.push(Job::Client(conn, address, place));
+    }
+
+    /// All places are taken: idle connections make room, and new clients wait in the kernel's
+    /// queue, which costs us nothing.
+    fn wait_for_room(&self, full: &mut Warning) {
+        let gate = &self.floor.context.gate;
+        full.say(|| {
+            format!(
+                "{} connections, as many as --max-connections allows; new clients wait.",
+                gate.limit()
+            )
+        });
+        self.floor.turn_out_idle(TURN_OUT);
+        let _ = gate.wait_for_room(FULL_PAUSE);
+    }
+
+    /// `accept` failed, most likely for want of descriptors: gives back those that rest.
+    fn back_off(&self) {
+        for backend in self.floor.context.backends.all() {
+            backend.kept.clear();
+        }
+        self.floor.turn_out_idle(TURN_OUT);
+        let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);
+    }
+
+    /// Clients whose connection the kernel has already made are served like the others.
+    fn accept_what_is_queued(&self) {
+        while self.listener.has_client() {
+            match self.listener.accept() {
+                Ok(Accepted::Client(conn, address)) => self.hand_over(conn, address),
+                Ok(Accepted::Nobody) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// What sessions share, with the limits that follow from the machine.
+fn context(config: Config, journal: Journal, descriptors: u64) -> Context {
+    let health = Health::new(config.health.rise, config.health.fall);
+    let backends = config
+        .backends
+        .iter()
+        .enumerate()
+        .map(|(index, name)| Arc::new(Backend::new(index, name.clone(), health.clone())))
+        .collect();
+    let limit = config
+        .max_connections
+        .unwrap_or_else(|| most_connections(descriptors, config.backends.len()));
+    Context {
+        backends: Backends::new(backends),
+        journal,
+        gate: Gate::new(limit),
+        stopping: AtomicBool::new(false),
+        config,
+    }
+}
+
+/// Of the descriptors that are not ours or a probe's, three quarters are for clients: those
+/// that are idle need one each, and those that are served two.
+fn most_connections(descriptors: u64, backends: usize) -> usize {
+    let free = descriptors.saturating_sub(OWN_DESCRIPTORS + backends as u64);
+    usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)
+}
+
+fn spawn(
+    name: &str,
+    floor: &Arc<Floor>,
+    alarm: &Arc<Alarm>,
+    run: fn(&Context, &Alarm),
+) -> Result<JoinHandle<()>, StartError> {
+    let (floor, alarm) = (Arc::clone(floor), Arc::clone(alarm));
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || run(&floor.context, &alarm))
+        .map_err(StartError::Resources)
+}
+
+/// Waits until nobody is inside, saying once a second what it waits for.
+fn drain(floor: &Floor) -> Ended {
+    const LOOK: Duration = Duration::from_millis(50);
+    let gate = &floor.context.gate;
+    let deadline = Instant::now() + floor.context.config.timeouts.drain;
+    let mut waiting = Warning::every(Duration::from_secs(1));
+    loop {
+        // Without a request they close when called. Called again and again, because one may
+        // have been on its way to the lot.
+        floor.call_waiting();
+        if gate.wait_until_empty(LOOK) {
+            return Ended::Drained;
+        }
+        if Instant::now() >= deadline {
+            log::warn!(
+                "The drain timeout is over; {} connections are cut.",
+                gate.inside()
+            );
+            return Ended::Expired;
+        }
+        waiting.say(|| what_is_waited_for(floor));
+    }
+}
+
+fn what_is_waited_for(floor: &Floor) -> String {
+    let mut oldest: Option<(Instant, String)> = None;
+    let mut count = 0;
+    floor.lot.for_each(|session| {
+        if let Some(exchange) = session.describe() {
+            count += 1;
+            if oldest.as_ref().is_none_or(|oldest| exchange.0 < oldest.0) {
+                oldest = Some(exchange);
+            }
+        }
+    });
+    let inside = floor.context.gate.inside();
+    match oldest {
+        Some((since, backend)) => {
+            let age = since.elapsed().as_secs();
+            format!(
+                "Waiting for {count} requests on {inside} connections, oldest {age} s: {backend}"
+            )
+        }
+        None => format!("Waiting for {inside} connections."),
+    }
+}
+
+fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>, lot: JoinHandle<()>) {
+    floor.lot.close();
+    join(lot);
+    floor.jobs.dismiss(workers.len());
+    workers.into_iter().for_each(join);
+    // What the drain timeout cut off.
+    drop(floor.lot.call_all());
+}
+
+fn join(thread: JoinHandle<()>) {
+    // A panic in it has been printed by the panic itself.
+    let _ = thread.join();
+}
+
+/// Joins a thread that may be inside a call that nothing can interrupt.
+fn join_soon(thread: JoinHandle<()>) {
+    let deadline = Instant::now() + JOIN_TIMEOUT;
+    while !thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if thread.is_finished() {
+        join(thread);
+    }
+}
+
+/// A message that is said once, and again only after a while.
+struct Warning {
+    next: Option<Instant>,
+    pause: Duration,
+}
+
+impl Default for Warning {
+    fn default() -> Self {
+        Self {
+            next: None,
+            pause: WARN_AGAIN,
+        }
+    }
+}
+
+impl Warning {
+    fn every(pause: Duration) -> Self {
+        Self {
+            next: Some(Instant::now() + pause),
+            pause,
+        }
+    }
+
+    fn say(&mut self, text: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if self.next.is_none_or(|next| now >= next) {
+            self.next = Some(now + self.pause);
+            log::warn!("{}", text());
+        }
+    }
+}

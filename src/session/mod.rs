@@ -1,0 +1,204 @@
+//! One client connection, from accept to close.
+//!
+//! [`Session::advance`] reads like the life of a connection: each stage goes on for as long
+//! as it need not wait, keeps its progress in the session, and says what comes next.
+//!
+//! | file | stage |
+//! |---|---|
+//! | [`read_head`] | a request head is waited for and read |
+//! | [`crate::exchange`] | it is answered |
+//! | [`tunnel`] | bytes pass both ways after 101 |
+//! | [`linger`] | our last bytes are on their way |
+
+pub mod linger;
+pub mod read_head;
+pub mod tunnel;
+
+use crate::client::Client;
+use crate::exchange::{Exchange, Flow};
+use crate::gate::Place;
+use crate::lot::Park;
+use crate::net::conn::Conn;
+use crate::net::readiness::Readiness;
+use crate::turn::{Turn, Waits};
+use linger::Linger;
+use read_head::ReadHead;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tunnel::Tunnel;
+
+/// A client connection and where it stands.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    stage: Stage,
+    /// What it was parked for.
+    waits: Option<Waits>,
+    /// Counts it as one of the clients; given back when the session ends.
+    _place: Place,
+}
+
+/// Where a session stands.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a request costs no allocation")]
+pub enum Stage {
+    /// Between requests, or in a request head.
+    ReadHead(ReadHead),
+    /// Between a request head and the end of its answer.
+    Exchange(Exchange),
+    /// After 101.
+    Tunnel(Tunnel),
+    /// After the last answer.
+    Linger(Linger),
+}
+
+/// What a stage says when it stops.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a request costs no allocation")]
+pub enum Step {
+    /// Go on with this stage.
+    Next(Stage),
+    /// Wait in the lot.
+    Park(Waits),
+    /// Let others have a turn.
+    Yield,
+    /// Close the connection.
+    Close,
+}
+
+/// What the worker is to do with the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Park it.
+    Park,
+    /// Queue it behind the others.
+    Yield,
+    /// Drop it, which closes everything.
+    Close,
+}
+
+impl Session {
+    /// The session of a client that has just been accepted.
+    #[must_use]
+    pub fn new(conn: Conn, address: SocketAddr, place: Place) -> Self {
+        Self {
+            client: Client::new(conn, address),
+            stage: Stage::ReadHead(ReadHead::first()),
+            waits: None,
+            _place: place,
+        }
+    }
+
+    /// Goes on for as long as it need not wait.
+    pub fn advance(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        turn.is_resumed = self.waits.take().is_some();
+        loop {
+            let client = &mut self.client;
+            let step = match &mut self.stage {
+                Stage::ReadHead(stage) => stage.run(client, turn),
+                Stage::Exchange(exchange) => after(exchange.run(client, turn), client),
+                Stage::Tunnel(stage) => stage.run(client, turn),
+                Stage::Linger(stage) => stage.run(client, turn),
+            };
+            match step {
+                Step::Next(stage) => self.stage = stage,
+                Step::Close => return Outcome::Close,
+                Step::Yield => return Outcome::Yield,
+                Step::Park(waits) => {
+                    self.waits = Some(waits);
+                    self.settle(turn);
+                    return Outcome::Park;
+                }
+            }
+        }
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.client.settle(turn);
+        if let Stage::Exchange(exchange) = &mut self.stage {
+            exchange.settle(turn);
+        }
+    }
+
+    /// Whether it waits for a request of which nothing has come yet.
+    #[must_use]
+    pub fn awaits_request(&self) -> bool {
+        matches!(self.stage, Stage::ReadHead(_)) && self.client.inbound.is_empty()
+    }
+
+    /// Whether it does so after an earlier request, so that closing it loses nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(&self.stage, Stage::ReadHead(stage) if stage.is_between_requests())
+            && self.client.inbound.is_empty()
+    }
+
+    /// The exchange in progress, if there is one: since when, and with which backend.
+    #[must_use]
+    pub fn describe(&self) -> Option<(Instant, String)> {
+        match &self.stage {
+            Stage::Exchange(exchange) => Some(exchange.describe()),
+            _ => None,
+        }
+    }
+}
+
+/// What follows an exchange.
+fn after(flow: Flow, client: &mut Client) -> Step {
+    match flow {
+        Flow::Park(waits) => Step::Park(waits),
+        Flow::Yield => Step::Yield,
+        Flow::NextRequest => Step::Next(Stage::ReadHead(ReadHead::next())),
+        Flow::Linger => Step::Next(Stage::Linger(Linger::default())),
+        Flow::Close => Step::Close,
+        Flow::Abort => {
+            client.conn.reset_on_close();
+            Step::Close
+        }
+        Flow::Tunnel(backend, rest) => {
+            Step::Next(Stage::Tunnel(Tunnel::new(backend, rest, client)))
+        }
+    }
+}
+
+impl Park for Session {
+    fn watch(&mut self, readiness: &Arc<Readiness>, key: usize) -> io::Result<()> {
+        let Some(waits) = self.waits else {
+            return Ok(());
+        };
+        if let Some(interest) = waits.client {
+            self.client.conn.watch(readiness, key, interest)?;
+        }
+        let backend = match &mut self.stage {
+            Stage::Exchange(exchange) => exchange.backend_conn(),
+            Stage::Tunnel(tunnel) => Some(tunnel.backend_conn()),
+            Stage::ReadHead(_) | Stage::Linger(_) => None,
+        };
+        match (waits.backend, backend) {
+            (Some(interest), Some(conn)) => conn.watch(readiness, key, interest),
+            _ => Ok(()),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        // A session that waits for nothing is due at once.
+        self.waits.map_or_else(Instant::now, |waits| waits.deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_less_than_a_kilobyte() {
+        assert!(
+            size_of::<Session>() < 1024,
+            "{} bytes",
+            size_of::<Session>()
+        );
+    }
+}

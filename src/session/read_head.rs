@@ -1,0 +1,205 @@
+//! The first stage: a request head is waited for, read, and becomes an exchange; or what came
+//! is refused, and nothing that follows on the connection is read as a request.
+
+use super::linger::Linger;
+use super::{Stage, Step};
+use crate::client::Client;
+use crate::config::{LogMode, Timeouts};
+use crate::error::{Cause, Error, Phase};
+use crate::exchange::Exchange;
+use crate::exchange::upload::TOO_LARGE;
+use crate::http::framing::Framing;
+use crate::http::reply::{Reply, Terms};
+use crate::http::request::{self, Method, RequestHead};
+use crate::http::scan::{HeadScan, is_token_byte};
+use crate::http::{Refusal, Version};
+use crate::net::Interest;
+use crate::net::conn::Moved;
+use crate::turn::{Turn, Waits};
+use std::time::{Duration, Instant};
+
+/// What a whole exchange counts in a turn, however few bytes it moves: so a client that sends
+/// many requests at once has some of them answered before others get their turn.
+const EXCHANGE_CHARGE: usize = 16 * 1024;
+
+/// Progress in a request head.
+#[derive(Debug)]
+pub struct ReadHead {
+    scan: HeadScan,
+    /// The connection has had no request yet.
+    is_first: bool,
+    /// One empty line before the request was passed over (RFC 9112 §2.2).
+    has_skipped: bool,
+    due: Option<Instant>,
+    /// Whether `due` is that of a head, not of an idle connection.
+    due_is_heads: bool,
+}
+
+impl ReadHead {
+    /// The first head of a connection.
+    #[must_use]
+    pub fn first() -> Self {
+        Self {
+            scan: HeadScan::default(),
+            is_first: true,
+            has_skipped: false,
+            due: None,
+            due_is_heads: true,
+        }
+    }
+
+    /// A later one.
+    #[must_use]
+    pub fn next() -> Self {
+        Self {
+            is_first: false,
+            due_is_heads: false,
+            ..Self::first()
+        }
+    }
+
+    /// Whether the connection is kept alive after a request, with none begun.
+    #[must_use]
+    pub fn is_between_requests(&self) -> bool {
+        !self.is_first
+    }
+
+    /// Reads until a head is complete.
+    pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+        if turn.is_over() {
+            return Step::Yield;
+        }
+        loop {
+            match self.find_head(client, turn) {
+                Ok(Some(length)) => return begin(length, client, turn),
+                Ok(None) => {}
+                Err(refusal) => return refuse(refusal, client, turn),
+            }
+            match client
+                .conn
+                .read(&mut client.inbound, turn.shelf, turn.wait())
+            {
+                Ok(Moved::Bytes(count)) => turn.moved(count),
+                Ok(Moved::Nothing) => return self.wait(client, turn),
+                // Between requests that is how a connection ends; in a head there is nobody
+                // left who could be told.
+                Ok(Moved::End) | Err(_) => return Step::Close,
+            }
+        }
+    }
+
+    /// The length of a complete head at the start of what came in.
+    fn find_head(
+        &mut self,
+        client: &mut Client,
+        turn: &Turn<'_>,
+    ) -> Result<Option<usize>, Refusal> {
+        if !self.has_skipped && client.inbound.bytes().starts_with(b"\r\n") {
+            client.inbound.consume(2);
+            self.has_skipped = true;
+        }
+        match client.inbound.bytes() {
+            [] | [b'\r'] => Ok(None),
+            // Known at the first byte, as with TLS on a plain port: no need to wait for more.
+            [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
+            bytes => self.scan.find_end(bytes, &turn.context.config.head),
+        }
+    }
+
+    /// Nothing to read: wait in the lot, or give up.
+    fn wait(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+        let now = Instant::now();
+        let is_idle = client.inbound.is_empty();
+        if is_idle && turn.context.is_stopping() {
+            return Step::Close;
+        }
+        let deadline = self.deadline(is_idle, &turn.context.config.timeouts, now);
+        match (now < deadline, is_idle) {
+            (true, _) => Step::Park(Waits {
+                client: Some(Interest::Read),
+                backend: None,
+                deadline,
+            }),
+            // A connection opened and never used, or kept and not used again: nobody waits for
+            // an answer.
+            (false, true) => Step::Close,
+            (false, false) => refuse(TOO_SLOW, client, turn),
+        }
+    }
+
+    /// The deadline of the head, or of the idle connection. It is set when waiting begins and
+    /// moved once, when the first byte of a later head has come.
+    fn deadline(&mut self, is_idle: bool, timeouts: &Timeouts, now: Instant) -> Instant {
+        if !is_idle && !self.due_is_heads {
+            (self.due, self.due_is_heads) = (None, true);
+        }
+        let timeout: Duration = if self.due_is_heads {
+            timeouts.head
+        } else {
+            timeouts.keep_alive
+        };
+        *self.due.get_or_insert(now + timeout)
+    }
+}
+
+const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
+
+/// A complete head: checks it, and begins the exchange.
+fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+    let mut table = request::field_table();
+    let head = &client.inbound.bytes()[..length];
+    let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
+    let exchange = match head {
+        Ok(head) => {
+            let now = Instant::now();
+            turn.renew_patience(now);
+            turn.charge(EXCHANGE_CHARGE);
+            Exchange::begin(&head, client, turn, now)
+        }
+        Err(refusal) => return refuse(refusal, client, turn),
+    };
+    client.inbound.consume(length);
+    Step::Next(Stage::Exchange(exchange))
+}
+
+/// What the configuration forbids.
+fn admit<'h, 'b>(
+    head: RequestHead<'h, 'b>,
+    turn: &Turn<'_>,
+) -> Result<RequestHead<'h, 'b>, Refusal> {
+    match (head.framing, turn.context.config.max_body) {
+        (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
+        _ => Ok(head),
+    }
+}
+
+/// Answers what is no request that we take, and closes.
+fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+    let Refusal { status, why } = refusal;
+    let error = Error::client(Phase::RequestHead, cause(refusal));
+    let terms = Terms {
+        version: Version::Http11,
+        method: Method::Other,
+        keep_alive: false,
+        date: turn.dates.now(),
+    };
+    Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
+    client.inbound.clear();
+    match turn.context.config.log {
+        LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
+        LogMode::Access => {
+            let line = crate::exchange::record::refused_line(client.address, status, &error, turn);
+            turn.context.journal.access(line);
+        }
+        LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
+    }
+    Step::Next(Stage::Linger(Linger::default()))
+}
+
+fn cause(refusal: Refusal) -> Cause {
+    if refusal == TOO_SLOW {
+        Cause::TimedOut
+    } else {
+        Cause::Message(refusal)
+    }
+}

@@ -1,0 +1,197 @@
+//! A worker's turn with one session: what it may use, and how long it may wait.
+
+use crate::backends::select::Backends;
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::jobs::Demand;
+use crate::journal::Journal;
+use crate::net::buffer::Shelf;
+use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
+use crate::net::{Interest, wait_any};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The longest that anything slow holds a worker. Long enough that an active client's next
+/// request usually comes within it, which saves the way through the lot; short enough that
+/// nobody notices.
+pub const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Bytes that a session may move in one turn while others are queued. At loopback speed a
+/// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
+const TURN_BYTES: usize = 256 * 1024;
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration.
+    pub config: Config,
+    /// The servers.
+    pub backends: Backends<Conn>,
+    /// Where access lines go.
+    pub journal: Journal,
+    /// The count of clients.
+    pub gate: Arc<Gate>,
+    /// Set once, when a stop is asked for.
+    pub stopping: AtomicBool,
+}
+
+impl Context {
+    /// Whether the balancer is about to end, so that no connection is kept alive.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether connections are worth keeping: not while stopping, and not while clients wait
+    /// outside for a place.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        !self.is_stopping() && !self.gate.is_full()
+    }
+}
+
+/// What a session waits for when it is parked.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// On the client's connection.
+    pub client: Option<Interest>,
+    /// On the backend's connection.
+    pub backend: Option<Interest>,
+    /// When the wait is over in any case.
+    pub deadline: Instant,
+}
+
+impl Waits {
+    /// Waits for a moment, on both sides at once; returns whether something can move.
+    #[must_use]
+    pub fn moment(&self, client: &Conn, backend: &Conn) -> bool {
+        let on_client = self.client.unwrap_or(Interest::Reset);
+        let on_backend = self.backend.unwrap_or(Interest::Reset);
+        wait_any(
+            [(client, on_client), (backend, on_backend)],
+            Some(SOCKET_TIMEOUT),
+        )
+        .unwrap_or(true)
+    }
+}
+
+/// A deadline that moves on only when something else has.
+#[derive(Debug, Default)]
+pub struct Due {
+    at: Option<Instant>,
+    moved: u64,
+}
+
+impl Due {
+    /// The deadline, `timeout` after it was first seen that so much had been moved.
+    pub fn after(&mut self, moved: u64, timeout: Duration, now: Instant) -> Instant {
+        if self.moved != moved {
+            (self.at, self.moved) = (None, moved);
+        }
+        *self.at.get_or_insert(now + timeout)
+    }
+}
+
+/// One turn.
+#[derive(Debug)]
+pub struct Turn<'w> {
+    /// What all sessions share.
+    pub context: &'w Context,
+    /// The worker's storages.
+    pub shelf: &'w mut Shelf,
+    /// The worker's clock for `Date`.
+    pub dates: &'w mut Dates,
+    /// Whether the session comes out of the lot and has not moved a byte since.
+    pub is_resumed: bool,
+    demand: &'w Demand,
+    /// No wait begins after this.
+    wait_until: Instant,
+    moved: usize,
+}
+
+impl<'w> Turn<'w> {
+    /// A turn that begins now.
+    pub fn new(
+        context: &'w Context,
+        shelf: &'w mut Shelf,
+        dates: &'w mut Dates,
+        demand: &'w Demand,
+    ) -> Self {
+        let wait_until = Instant::now() + (PATIENCE - SOCKET_TIMEOUT);
+        Self {
+            context,
+            shelf,
+            dates,
+            is_resumed: false,
+            demand,
+            wait_until,
+            moved: 0,
+        }
+    }
+
+    /// Whether the next call on a socket may wait: nobody needs this worker now, and the
+    /// patience is not used up.
+    #[must_use]
+    pub fn wait(&self) -> Wait {
+        if self.demand.allows_waiting() && Instant::now() < self.wait_until {
+            Wait::Moment
+        } else {
+            Wait::No
+        }
+    }
+
+    /// A new stage has its own patience. Only for what a slow other side cannot bring about
+    /// at will: a whole request, a whole response.
+    pub fn renew_patience(&mut self, now: Instant) {
+        self.wait_until = now + (PATIENCE - SOCKET_TIMEOUT);
+    }
+
+    /// Counts work that moves few bytes, such as a whole small exchange, as if it moved more.
+    pub fn charge(&mut self, bytes: usize) {
+        self.moved += bytes;
+    }
+
+    /// Counts bytes that were moved.
+    pub fn moved(&mut self, bytes: usize) {
+        self.moved += bytes;
+        self.is_resumed = false;
+    }
+
+    /// Whether the session has had its share and somebody else waits.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.moved >= TURN_BYTES && self.demand.is_queued()
+    }
+
+    /// Whether somebody else waits for this worker.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.demand.is_queued()
+    }
+}
+
+/// The current time as the `Date` field has it, written anew once a second.
+#[derive(Debug, Default)]
+pub struct Dates {
+    second: u64,
+    text: String,
+}
+
+impl Dates {
+    /// Now, as in `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+    pub fn now(&mut self) -> &str {
+        let now = SystemTime::now();
+        let second = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        if second != self.second || self.text.is_empty() {
+            self.second = second;
+            self.text.clear();
+            // Writing to a String cannot fail.
+            let _ = write!(self.text, "{}", httpdate::HttpDate::from(now));
+        }
+        &self.text
+    }
+}
