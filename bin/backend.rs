@@ -1,1 +1,351 @@
-fn main() {}
+//! `backend`, a demo origin server that answers, and misbehaves on demand.
+//!
+//! One thread a connection, the simplest server there is, on the same `lb::http` code as the
+//! balancer. What a request asks for in its query is done to it: see [`wish`].
+
+#[path = "backend/websocket.rs"]
+mod websocket;
+#[path = "backend/wish.rs"]
+mod wish;
+
+use clap::Parser;
+use lb::http::body::{Body, Encoding};
+use lb::http::chunked::write_chunk;
+use lb::http::framing::Framing;
+use lb::http::reply::reason;
+use lb::http::request::{self, Method, RequestHead};
+use lb::http::scan::{HeadLimits, HeadScan};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+use wish::{Reset, Wish};
+
+/// A demo server for a load balancer.
+#[derive(Parser)]
+#[command(version, after_help = wish::HELP)]
+struct Arguments {
+    /// Port on 127.0.0.1; 0 lets the system choose
+    port: u16,
+
+    /// Print nothing for each request
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const LIMITS: HeadLimits = HeadLimits {
+    bytes: 64 * 1024,
+    start_line: 16 * 1024,
+    fields: 200,
+};
+
+/// A client that says nothing for so long is gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a refused upload is read and discarded, so that the answer is not lost to a reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What all connections share.
+struct Server {
+    port: u16,
+    quiet: bool,
+    /// The status that stands for the server's health: it answers everything with it.
+    health: AtomicU16,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match serve(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "backend: cannot listen on 127.0.0.1:{}: {error}: choose another port",
+                arguments.port
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: &Arguments) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port))?;
+    let port = listener.local_addr()?.port();
+    println!("Backend server is listening on 127.0.0.1:{port}");
+    let health = AtomicU16::new(200);
+    let server = Arc::new(Server {
+        port,
+        quiet: arguments.quiet,
+        health,
+    });
+    loop {
+        // A failed accept is the client's loss or a want of descriptors: neither ends us.
+        let Ok((stream, client)) = listener.accept() else {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        };
+        let server = Arc::clone(&server);
+        thread::spawn(move || {
+            let mut connection = Connection {
+                stream,
+                client,
+                server,
+                received: Vec::new(),
+            };
+            // An error is a client that left or a misbehaviour that was asked for.
+            let _ = connection.serve();
+        });
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    client: SocketAddr,
+    server: Arc<Server>,
+    received: Vec<u8>,
+}
+
+/// What a request asks for, apart from its head.
+struct Request {
+    wish: Wish,
+    method: Method,
+    framing: Framing,
+    keeps_alive: bool,
+    expects_continue: bool,
+    sets_health: bool,
+    websocket_key: Option<String>,
+}
+
+impl Connection {
+    fn serve(&mut self) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        self.stream.set_read_timeout(Some(IDLE_TIMEOUT))?;
+        while let Some(length) = self.read_head()? {
+            let request = self.understand(length)?;
+            self.received.drain(..length);
+            if !self.answer(request)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until a head is complete; `None` when the client is done.
+    fn read_head(&mut self) -> io::Result<Option<usize>> {
+        let mut scan = HeadScan::default();
+        loop {
+            match scan.find_end(&self.received, &LIMITS) {
+                Ok(Some(length)) => return Ok(Some(length)),
+                Ok(None) if self.read_more()? => {}
+                Ok(None) => return Ok(None),
+                Err(refusal) => return Err(self.refuse(refusal)),
+            }
+        }
+    }
+
+    fn read_more(&mut self) -> io::Result<bool> {
+        let mut bytes = [0; 16 * 1024];
+        let count = self.stream.read(&mut bytes)?;
+        self.received.extend_from_slice(&bytes[..count]);
+        Ok(count > 0)
+    }
+
+    fn understand(&mut self, length: usize) -> io::Result<Request> {
+        let mut table = request::field_table();
+        let parsed = request::parse(&self.received[..length], &mut table);
+        let request = parsed.map(|head| {
+            if !self.server.quiet {
+                tell(&head, self.client);
+            }
+            Request::of(&head)
+        });
+        request.map_err(|refusal| self.refuse(refusal))
+    }
+
+    /// Says what is wrong, and gives the error that ends the connection.
+    fn refuse(&mut self, refusal: lb::http::Refusal) -> io::Error {
+        let (status, why) = (refusal.status, refusal.why);
+        let head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
+        let answer = format!(
+            "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{why}\n",
+            why.len() + 1
+        );
+        let _ = self.stream.write_all(answer.as_bytes());
+        io::Error::new(ErrorKind::InvalidData, why)
+    }
+
+    /// Answers one request; returns whether another may follow.
+    fn answer(&mut self, request: Request) -> io::Result<bool> {
+        let wish = &request.wish;
+        if wish.reset == Some(Reset::Before) {
+            return self.reset();
+        }
+        if request.expects_continue && !wish.early {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let uploaded = if wish.early {
+            0
+        } else {
+            self.read_body(request.framing)?
+        };
+        if let Some(key) = &request.websocket_key {
+            return websocket::serve(&mut self.stream, &mut self.received, key).map(|()| false);
+        }
+        if request.sets_health {
+            self.server
+                .health
+                .store(wish.status.unwrap_or(200), Ordering::Relaxed);
+        }
+        thread::sleep(wish.delay);
+        let status = match (request.sets_health, wish.status) {
+            (false, Some(status)) => status,
+            (true, _) => 200,
+            (false, None) => self.server.health.load(Ordering::Relaxed),
+        };
+        self.respond(&request, status, uploaded)
+    }
+
+    fn read_body(&mut self, framing: Framing) -> io::Result<u64> {
+        let mut body = Body::new(framing, Encoding::Plain);
+        let mut content = Vec::new();
+        while !body.is_complete() {
+            content.clear();
+            let consumed = body
+                .relay(&self.received, &mut content)
+                .map_err(|refusal| self.refuse(refusal))?;
+            self.received.drain(..consumed);
+            if !body.is_complete() && !self.read_more()? {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(body.content)
+    }
+
+    fn respond(&mut self, request: &Request, status: u16, uploaded: u64) -> io::Result<bool> {
+        let wish = &request.wish;
+        let body = wish.body(self.server.port, status, uploaded);
+        let keeps_alive = request.keeps_alive && !wish.close && !wish.early;
+        let mut head = format!(
+            "HTTP/1.1 {status} {}\r\nContent-Type: text/plain\r\n",
+            reason(status)
+        );
+        head += &match wish.chunked {
+            true => "Transfer-Encoding: chunked\r\n".to_string(),
+            false => format!("Content-Length: {}\r\n", body.length),
+        };
+        head += if keeps_alive {
+            "\r\n"
+        } else {
+            "Connection: close\r\n\r\n"
+        };
+        if wish.reset == Some(Reset::Head) {
+            self.stream.write_all(&head.as_bytes()[..head.len() / 2])?;
+            return self.reset();
+        }
+        let mut out = head.into_bytes();
+        let has_body = request.method != Method::Head && !matches!(status, 204 | 304);
+        if has_body {
+            self.write_body(out, request, body)?;
+        } else {
+            self.stream.write_all(&out)?;
+            out.clear();
+        }
+        if wish.early {
+            self.discard();
+        }
+        Ok(keeps_alive)
+    }
+
+    /// Writes the head in `out` and the body behind it, as the wish has it.
+    fn write_body(
+        &mut self,
+        mut out: Vec<u8>,
+        request: &Request,
+        body: wish::BodyText,
+    ) -> io::Result<()> {
+        let wish = &request.wish;
+        let mut left = body.length;
+        for piece in body.pieces(wish.piece_bytes()) {
+            if wish.reset == Some(Reset::Body) && left <= body.length / 2 {
+                self.stream.write_all(&out)?;
+                return self.reset().map(drop);
+            }
+            match wish.chunked {
+                true => write_chunk(&piece, &mut out),
+                false => out.extend_from_slice(&piece),
+            }
+            left -= piece.len() as u64;
+            self.stream.write_all(&out)?;
+            out.clear();
+            thread::sleep(wish.drip);
+        }
+        if wish.reset == Some(Reset::Body) {
+            return self.reset().map(drop);
+        }
+        if wish.chunked {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.stream.write_all(&out)
+    }
+
+    /// Closes so that the other side sees a reset.
+    fn reset(&mut self) -> io::Result<bool> {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        Err(ErrorKind::ConnectionReset.into())
+    }
+
+    /// Reads what is still being uploaded, for a while.
+    fn discard(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.set_read_timeout(Some(LINGER));
+        while matches!(self.read_more(), Ok(true)) {
+            self.received.clear();
+        }
+    }
+}
+
+impl Request {
+    fn of(head: &RequestHead<'_, '_>) -> Self {
+        let (path, query) = head
+            .target
+            .rest
+            .split_once('?')
+            .unwrap_or((head.target.rest, ""));
+        let field = |name: &str| {
+            let found = head
+                .fields
+                .iter()
+                .find(|field| field.name.eq_ignore_ascii_case(name));
+            found.map(|field| String::from_utf8_lossy(field.value).into_owned())
+        };
+        Self {
+            wish: Wish::parse(query),
+            method: head.method,
+            framing: head.framing,
+            keeps_alive: head.keeps_alive(),
+            expects_continue: head.expects_continue,
+            sets_health: path == "/health" && head.method_name == "POST",
+            websocket_key: head.upgrade.and_then(|_| field("Sec-WebSocket-Key")),
+        }
+    }
+}
+
+fn tell(head: &RequestHead<'_, '_>, client: SocketAddr) {
+    let mut text = format!(
+        "Received request from {client}\n  {} {} HTTP/{}\n",
+        head.method_name,
+        head.target.rest,
+        head.version.number()
+    );
+    for field in head.fields {
+        text += &format!(
+            "  {}: {}\n",
+            field.name,
+            String::from_utf8_lossy(field.value).escape_debug()
+        );
+    }
+    // A closed terminal is no reason to stop serving.
+    let _ = io::stdout().write_all(text.as_bytes());
+}

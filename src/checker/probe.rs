@@ -220,7 +220,10 @@ impl Probe {
 
     fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
         loop {
-            match scan.find_end(self.received.bytes(), &HEAD_LIMITS) {
+            let received = self.received.bytes();
+            let found = response::check_beginning(received)
+                .and_then(|()| scan.find_end(received, &HEAD_LIMITS));
+            match found {
                 Ok(Some(length)) => return self.judge(conn, length),
                 Ok(None) => {}
                 Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),

@@ -143,6 +143,7 @@ impl Answer {
         }
         match &mut self.state {
             State::Awaited(scan) => {
+                response::check_beginning(self.from_backend.bytes()).map_err(bad_head)?;
                 let limits = &turn.context.config.head;
                 let found = scan
                     .find_end(self.from_backend.bytes(), limits)

@@ -11,10 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A kept connection that rested longer than this is looked at before it is used. In a
-/// shorter time a backend seldom closes, and a request a millisecond pays for the look.
-const PROBE_AFTER: Duration = Duration::from_millis(100);
-
 /// How long to wait before asking again for a descriptor or port that was not to be had.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
@@ -54,11 +50,9 @@ pub enum Connected {
 impl Attempt {
     /// Leases `backend`, with one of its kept connections if there is a good one.
     ///
-    /// `is_careful` probes a kept connection in any case, for a request that cannot be sent
-    /// twice; `needs_new` takes none.
+    /// `needs_new` takes none.
     pub fn new(
         backend: &Arc<Backend<Conn>>,
-        is_careful: bool,
         needs_new: bool,
         context: &Context,
         now: Instant,
@@ -68,7 +62,7 @@ impl Attempt {
         let conn = if needs_new {
             None
         } else {
-            good_kept(backend, is_careful, limit, now)
+            good_kept(backend, limit, now)
         };
         let connecting = conn.is_none().then(|| Connecting {
             addresses: backend.addresses(),
@@ -226,22 +220,14 @@ fn pause(until: Instant) -> Waits {
     }
 }
 
-/// The kept connection that was used last, unless it has become old or was closed meanwhile.
-fn good_kept(
-    backend: &Backend<Conn>,
-    is_careful: bool,
-    limit: Duration,
-    now: Instant,
-) -> Option<Conn> {
+/// The kept connection that was used last, unless it has become old or something has happened
+/// to it. It is looked at however short it rested: closed, it would cost a request that cannot
+/// be sent twice; with bytes to read, those would be taken for the answer to the next request.
+fn good_kept(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
     while let Some((conn, since)) = backend.kept.take() {
-        let rested = now.saturating_duration_since(since);
-        if rested > limit {
-            continue;
+        if now.saturating_duration_since(since) <= limit && conn.is_quiet() {
+            return Some(conn);
         }
-        if (is_careful || rested > PROBE_AFTER) && !conn.is_quiet() {
-            continue;
-        }
-        return Some(conn);
     }
     None
 }

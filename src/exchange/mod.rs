@@ -146,9 +146,7 @@ impl Exchange {
     fn go_on(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => self
-                .attempt
-                .insert(lease(self.request, &self.failures, turn)?),
+            None => self.attempt.insert(lease(&self.failures, turn)?),
         };
         if turn.is_resumed && client.conn.is_broken() {
             return Err(Error::client(Phase::ResponseHead, Cause::Reset));
@@ -305,7 +303,7 @@ impl Exchange {
         if !retry::allows(&error, attempted) {
             return false;
         }
-        let Ok(next) = lease(self.request, &self.failures, turn) else {
+        let Ok(next) = lease(&self.failures, turn) else {
             return false;
         };
         log::debug!("{error}; next is {}", next.backend.name);
@@ -386,7 +384,7 @@ impl Exchange {
 ///
 /// If every other one is down, a backend whose kept connection turned out dead gets one more
 /// chance with a new connection: the connection was at fault, not the backend.
-fn lease(request: Request, failures: &[Failure], turn: &Turn<'_>) -> Result<Attempt, Error> {
+fn lease(failures: &[Failure], turn: &Turn<'_>) -> Result<Attempt, Error> {
     let backends = &turn.context.backends;
     let was_tried = |index| failures.iter().any(|failure| failure.backend == index);
     let stale = failures
@@ -404,11 +402,9 @@ fn lease(request: Request, failures: &[Failure], turn: &Turn<'_>) -> Result<Atte
     let Some(backend) = next else {
         return Err(Error::proxy(Phase::Queue, Cause::NoneLive));
     };
-    let is_careful = !request.method.is_idempotent();
     let needs_new = was_tried(backend.index);
     Ok(Attempt::new(
         backend,
-        is_careful,
         needs_new,
         turn.context,
         Instant::now(),

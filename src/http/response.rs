@@ -42,6 +42,17 @@ impl ResponseHead<'_, '_> {
     }
 }
 
+/// Whether `bytes` can be the beginning of a response. Another protocol is known by its first
+/// byte, without waiting for a whole head that never comes.
+pub fn check_beginning(bytes: &[u8]) -> Result<(), Refusal> {
+    const BEGINNING: &[u8] = b"HTTP/1.";
+    let length = bytes.len().min(BEGINNING.len());
+    match bytes[..length] == BEGINNING[..length] {
+        true => Ok(()),
+        false => Err(Refusal::bad("this is no HTTP response")),
+    }
+}
+
 /// Parses `head`, which is complete as [`super::scan::HeadScan`] found it, as the response to
 /// a request with `method`.
 pub fn parse<'h, 'b>(

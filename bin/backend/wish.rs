@@ -1,0 +1,135 @@
+//! What a request asks for in its query: to be slow, large, cut or refused.
+
+use lb::http::reply::reason;
+use std::time::Duration;
+
+/// The part of `--help` that says it.
+pub(crate) const HELP: &str = "\
+What a request asks for in its query is done to it:
+  ?delay=500ms          answer later
+  ?status=503           answer with this status
+  ?bytes=1000000        answer with so many bytes
+  ?chunked              answer in chunks
+  ?drip=100ms           answer byte by byte, or in a hundred pieces, with this pause
+  ?close                close after the answer
+  ?reset=before|head|body   break the connection there
+  ?early                answer before the request body is read
+POST /health?status=500 makes the whole server answer so, POST /health?status=200 ends it.
+A WebSocket is echoed.";
+
+/// Where a connection is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// Before a byte of the answer.
+    Before,
+    /// In its head.
+    Head,
+    /// In its body.
+    Body,
+}
+
+/// All wishes of one request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) delay: Duration,
+    pub(crate) status: Option<u16>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) chunked: bool,
+    pub(crate) drip: Duration,
+    pub(crate) close: bool,
+    pub(crate) reset: Option<Reset>,
+    pub(crate) early: bool,
+}
+
+impl Wish {
+    /// Reads a query; what it does not know it leaves alone, as servers do.
+    pub(crate) fn parse(query: &str) -> Self {
+        let mut wish = Self::default();
+        for part in query.split('&') {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match name {
+                "delay" => wish.delay = duration(value),
+                "drip" => wish.drip = duration(value),
+                "status" => {
+                    wish.status = value
+                        .parse()
+                        .ok()
+                        .filter(|status| (200..=599).contains(status))
+                }
+                "bytes" => wish.bytes = value.parse().ok(),
+                "chunked" => wish.chunked = true,
+                "close" => wish.close = true,
+                "early" => wish.early = true,
+                "reset" => wish.reset = reset(value),
+                _ => {}
+            }
+        }
+        wish
+    }
+
+    /// The body that it wants.
+    pub(crate) fn body(&self, port: u16, status: u16, uploaded: u64) -> BodyText {
+        let text = match status {
+            200..=299 if uploaded > 0 => {
+                format!("Hello from Backend Server {port}! Thank you for {uploaded} bytes.")
+            }
+            200..=299 => format!("Hello from Backend Server {port}!"),
+            _ => format!("Backend Server {port} says {status} {}", reason(status)),
+        };
+        BodyText {
+            length: self.bytes.unwrap_or(text.len() as u64 + 1),
+            text: text + "\n",
+        }
+    }
+
+    /// How much of it goes out at a time.
+    pub(crate) fn piece_bytes(&self) -> u64 {
+        match self.bytes {
+            Some(bytes) if !self.drip.is_zero() => (bytes / 100).max(1),
+            None if !self.drip.is_zero() => 1,
+            _ => 64 * 1024,
+        }
+    }
+}
+
+/// A short text, repeated or cut to a length.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyText {
+    pub(crate) length: u64,
+    text: String,
+}
+
+impl BodyText {
+    /// The body in pieces of at most `most` bytes.
+    pub(crate) fn pieces(&self, most: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut position = 0;
+        std::iter::from_fn(move || {
+            let count = most.min(self.length - position);
+            let start = usize::try_from(position % self.text.len() as u64).ok()?;
+            position += count;
+            let bytes = self.text.bytes().cycle().skip(start);
+            (count > 0).then(|| bytes.take(usize::try_from(count).unwrap_or(0)).collect())
+        })
+    }
+}
+
+/// `500ms` or `2s`; half a minute at most.
+fn duration(text: &str) -> Duration {
+    let most = Duration::from_secs(30);
+    let number = |digits: &str| digits.parse().unwrap_or(0);
+    let duration = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(digits), _) => Duration::from_millis(number(digits)),
+        (None, Some(digits)) => Duration::from_secs(number(digits)),
+        (None, None) => Duration::from_millis(number(text)),
+    };
+    duration.min(most)
+}
+
+fn reset(text: &str) -> Option<Reset> {
+    match text {
+        "before" => Some(Reset::Before),
+        "head" => Some(Reset::Head),
+        "body" => Some(Reset::Body),
+        _ => None,
+    }
+}

@@ -1,0 +1,240 @@
+//! When a backend fails an attempt: what moves on, what is never sent twice, and what the
+//! client is told.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{Client, Lb, Origin, Response, eventually};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A balancer whose health checks come too seldom to interfere after the first.
+fn unwatched(backends: &[SocketAddr]) -> Lb {
+    Lb::with(backends, |config| {
+        config.health.interval = Duration::from_secs(3600)
+    })
+}
+
+fn send(lb: &Lb, method: &str, body: &str) -> Response {
+    let mut client = lb.client();
+    client.send(format!(
+        "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    client.response()
+}
+
+/// A backend that is healthy at first and then refuses connections.
+struct Vanishing(Arc<Mutex<Option<TcpListener>>>, SocketAddr);
+
+impl Vanishing {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let slot = Arc::new(Mutex::new(Some(listener.try_clone().unwrap())));
+        let thread_slot = Arc::clone(&slot);
+        std::thread::spawn(move || {
+            // The first connection is the probe.
+            let (stream, _) = listener.accept().unwrap();
+            drop((listener, thread_slot.lock().unwrap().take()));
+            let mut client = Client::on(stream);
+            client.read_until(b"\r\n\r\n");
+            client.send(HELLO);
+        });
+        Self(slot, address)
+    }
+}
+
+#[test]
+fn a_refused_connection_moves_any_method_on_with_its_whole_body() {
+    let (gone, good) = (Vanishing::new(), Origin::answering(HELLO));
+    let lb = unwatched(&[gone.1, good.address]);
+    eventually("the first backend is gone", || {
+        gone.0.lock().unwrap().is_none()
+    });
+    let body = "x".repeat(20_000);
+    for method in ["POST", "GET", "PATCH", "POST"] {
+        assert_eq!(send(&lb, method, &body).status, 200);
+        let request = good.request();
+        assert!(request.starts_with(method) && request.ends_with(&body));
+    }
+}
+
+/// A backend that reads each request and then resets the connection.
+fn resetting() -> Origin {
+    Origin::scripted(|served| {
+        if served.request().is_some() {
+            served.reset();
+        }
+    })
+}
+
+#[test]
+fn what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent() {
+    for (method, status, repeated) in [
+        ("GET", 200, 1),
+        ("PUT", 200, 1),
+        ("DELETE", 200, 1),
+        ("POST", 502, 0),
+        ("PATCH", 502, 0),
+        ("get", 502, 0),
+    ] {
+        let (bad, good) = (resetting(), Origin::answering(HELLO));
+        let lb = unwatched(&[bad.address, good.address]);
+        let response = send(&lb, method, "body");
+        assert_eq!(response.status, status, "{method}");
+        assert_eq!((bad.count(), good.count()), (1, repeated), "{method}");
+        if status == 502 {
+            let named = format!("{}: connection", bad.address);
+            assert!(response.text().contains(&named), "{}", response.text());
+        }
+    }
+}
+
+#[test]
+fn a_request_visits_each_backend_at_most_once_and_is_sent_at_most_twice() {
+    let bad = [resetting(), resetting(), resetting()];
+    let lb = unwatched(&[bad[0].address, bad[1].address, bad[2].address]);
+    assert_eq!(send(&lb, "GET", "").status, 502);
+    let counts: Vec<usize> = bad.iter().map(Origin::count).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 2, "{counts:?}");
+    assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
+    // Answers once on each connection and closes it without a word.
+    let origin = Origin::scripted(|served| {
+        if served.request().is_some() {
+            served.client.send(HELLO);
+        }
+    });
+    let lb = unwatched(&[origin.address]);
+    let mut client = lb.client();
+    for number in 0..50 {
+        let method = if number % 2 == 0 { "GET" } else { "POST" };
+        client.send(format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+        ));
+        assert_eq!(client.response().status, 200);
+        // The closing is on its way; the look before reuse must see it.
+        eventually("the backend has closed", || {
+            let kept = lb.floor.context.backends.all()[0].kept.take();
+            kept.is_none_or(|(conn, _)| !conn.is_quiet())
+        });
+    }
+    assert_eq!(origin.count(), 50);
+}
+
+#[test]
+fn a_kept_connection_that_dies_under_a_get_is_replaced_even_without_another_backend() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&connections);
+    // The first connection answers once, takes a second request and dies.
+    let origin = Origin::scripted(move |served| {
+        let is_first = seen.fetch_add(1, Ordering::SeqCst) == 0;
+        while served.request().is_some() {
+            served.client.send(HELLO);
+            if is_first {
+                served.request();
+                return served.reset();
+            }
+        }
+    });
+    let lb = unwatched(&[origin.address]);
+    let mut client = lb.client();
+    assert_eq!(client.get("/").status, 200);
+    assert_eq!(client.get("/").status, 200);
+    assert_eq!((connections.load(Ordering::SeqCst), origin.count()), (2, 3));
+}
+
+#[test]
+fn part_of_an_answer_is_never_followed_by_another() {
+    for part in ["H", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"] {
+        let bad = Origin::scripted(move |served| {
+            if served.request().is_some() {
+                served.client.send(part);
+            }
+        });
+        let good = Origin::answering(HELLO);
+        let lb = unwatched(&[bad.address, good.address]);
+        assert_eq!(send(&lb, "GET", "").status, 502);
+        assert_eq!(good.count(), 0);
+    }
+}
+
+#[test]
+fn a_body_that_outgrew_the_buffer_is_not_repeated() {
+    let (bad, good) = (resetting(), Origin::answering(HELLO));
+    let lb = unwatched(&[bad.address, good.address]);
+    assert_eq!(send(&lb, "PUT", &"x".repeat(200_000)).status, 502);
+    assert_eq!((bad.count(), good.count()), (1, 0));
+}
+
+#[test]
+fn a_silent_backend_is_504_and_not_repeated() {
+    let (silent, good) = (
+        Origin::scripted(|served| while served.request().is_some() {}),
+        Origin::answering(HELLO),
+    );
+    let lb = Lb::with(&[silent.address, good.address], |config| {
+        config.timeouts.response = Duration::from_millis(300);
+        config.health.interval = Duration::from_secs(3600);
+    });
+    let began = Instant::now();
+    assert_eq!(send(&lb, "GET", "").status, 504);
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!((silent.count(), good.count()), (1, 0));
+}
+
+#[test]
+fn a_connection_that_is_not_answered_moves_on_within_its_timeout() {
+    // A full accept queue: the handshake is not completed.
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&full, 0).unwrap();
+    let address = full.local_addr().unwrap();
+    let good = Origin::answering(HELLO);
+    let probe = full.try_clone().unwrap();
+    let answered = std::thread::spawn(move || {
+        let (stream, _) = probe.accept().unwrap();
+        let mut client = Client::on(stream);
+        client.read_until(b"\r\n\r\n");
+        client.send(HELLO);
+    });
+    let lb = Lb::with(&[address, good.address], |config| {
+        config.timeouts.connect = Duration::from_millis(300);
+        config.health.interval = Duration::from_secs(3600);
+    });
+    answered.join().unwrap();
+    let _fill: Vec<_> = (0..4)
+        .filter_map(|_| {
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()
+        })
+        .collect();
+    let began = Instant::now();
+    assert_eq!(send(&lb, "POST", "body").status, 200);
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(good.request().ends_with("body"));
+}
+
+#[test]
+fn with_no_backend_up_the_answer_is_503_and_names_them() {
+    let (one, two) = (support::nobody(), support::nobody());
+    let lb = Lb::over(&[one, two]);
+    let response = send(&lb, "GET", "");
+    assert_eq!(response.status, 503);
+    assert!(response.field("Retry-After").is_some());
+    let text = response.text();
+    assert!(
+        text.contains(&one.to_string()) && text.contains(&two.to_string()),
+        "{text}"
+    );
+}

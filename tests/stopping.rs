@@ -1,0 +1,105 @@
+//! A stop loses nothing that was begun, and waits for nothing that was not.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use lb::server::Ended;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Lb, Origin, eventually};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+fn slow() -> Origin {
+    Origin::scripted(|served| {
+        while let Some(request) = served.request() {
+            if request.starts_with("GET /slow") {
+                thread::sleep(Duration::from_millis(400));
+            }
+            served.client.send(HELLO);
+        }
+    })
+}
+
+#[test]
+fn idle_and_silent_connections_are_closed_at_once() {
+    let origin = slow();
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.drain = Duration::from_secs(20)
+    });
+    let mut idle: Vec<_> = (0..20).map(|_| lb.client()).collect();
+    idle.iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status, 200));
+    let mut silent: Vec<_> = (0..20).map(|_| lb.client()).collect();
+    eventually("all are inside", || lb.floor.context.gate.inside() == 40);
+    let began = Instant::now();
+    assert_eq!(lb.stop(), Ended::Drained);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        idle.iter_mut()
+            .chain(&mut silent)
+            .all(|client| client.is_closed())
+    );
+}
+
+#[test]
+fn a_request_in_flight_is_finished_and_its_connection_closed() {
+    let origin = slow();
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.drain = Duration::from_secs(20)
+    });
+    let mut client = lb.client();
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    assert_eq!(lb.stop(), Ended::Drained);
+    let response = client.response();
+    assert_eq!(
+        (response.status, response.field("Connection")),
+        (200, Some("close"))
+    );
+    assert!(client.is_closed());
+}
+
+#[test]
+fn what_the_kernel_has_queued_is_served() {
+    let origin = slow();
+    let lb = Lb::with(&[origin.address], |config| {
+        config.max_connections = Some(1);
+        config.timeouts.drain = Duration::from_secs(20);
+    });
+    let mut first = lb.client();
+    first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    // Not accepted: the only place is taken.
+    let mut queued: Vec<_> = (0..10).map(|_| lb.client()).collect();
+    for client in &mut queued {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    lb.ask_to_stop();
+    for client in std::iter::once(&mut first).chain(&mut queued) {
+        assert_eq!(client.response().text(), "hello");
+    }
+    assert_eq!(lb.stop(), Ended::Drained);
+}
+
+#[test]
+fn the_drain_timeout_ends_it_in_any_case() {
+    let origin = Origin::scripted(|served| while served.request().is_some() {});
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    let began = Instant::now();
+    assert_eq!(lb.stop(), Ended::Expired);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(client.is_closed());
+}
+
+#[test]
+fn nobody_can_connect_after_a_stop() {
+    let origin = slow();
+    let lb = Lb::over(&[origin.address]);
+    let address = lb.address;
+    assert_eq!(lb.stop(), Ended::Drained);
+    assert!(std::net::TcpStream::connect(address).is_err());
+}

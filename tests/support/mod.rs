@@ -1,0 +1,536 @@
+//! What the tests share: a balancer on a port of its own, backends that follow a script, and
+//! a client that speaks raw bytes. Nothing here uses the code that is tested, except to start
+//! it.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of this"
+)]
+
+use lb::backends::Name;
+use lb::config::{Config, LogMode};
+use lb::journal::Journal;
+use lb::server::{Ended, Server, Stop};
+use lb::workers::Floor;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here should take, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A balancer in this process.
+pub struct Lb {
+    pub address: SocketAddr,
+    pub floor: Arc<Floor>,
+    stop: Stop,
+    thread: Option<JoinHandle<Ended>>,
+}
+
+impl Lb {
+    /// A balancer over these backends with default settings, but for a short drain.
+    pub fn over(backends: &[SocketAddr]) -> Self {
+        Self::with(backends, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            address: Some([127, 0, 0, 1].into()),
+            port: 0,
+            backends: backends.iter().map(name_of).collect(),
+            log: LogMode::Off,
+            ..Config::default()
+        };
+        config.timeouts.drain = Duration::from_millis(300);
+        change(&mut config);
+        let server = Server::start(config, Journal::silent()).expect("starts");
+        let (address, stop) = (server.local_addr().unwrap(), server.stop());
+        let floor = server.floor();
+        let thread = Some(thread::spawn(move || server.run()));
+        Self {
+            address,
+            floor,
+            stop,
+            thread,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Asks it to stop, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.stop.request();
+    }
+
+    /// Stops it and says how it ended.
+    pub fn stop(mut self) -> Ended {
+        self.stop.request();
+        self.thread.take().unwrap().join().expect("no panic")
+    }
+}
+
+impl Drop for Lb {
+    fn drop(&mut self) {
+        self.stop.request();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                thread::panicking() || ended.is_ok(),
+                "the balancer panicked"
+            );
+        }
+    }
+}
+
+pub fn name_of(address: &SocketAddr) -> Name {
+    Name {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
+}
+
+/// An address where nobody listens.
+pub fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// Waits until something is true.
+pub fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_true() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A client that sends and reads raw bytes.
+pub struct Client {
+    pub stream: TcpStream,
+    read: Vec<u8>,
+}
+
+/// A response as the client saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// Status line and fields, without the empty line.
+    pub head: String,
+    pub body: Vec<u8>,
+    /// Whether the body ended as its framing says.
+    pub is_whole: bool,
+}
+
+impl Response {
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl Client {
+    pub fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("connects");
+        Self::on(stream)
+    }
+
+    pub fn on(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).expect("sends");
+        self
+    }
+
+    /// A `GET` without a body, and its answer.
+    pub fn get(&mut self, target: &str) -> Response {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"))
+            .response()
+    }
+
+    /// The next response, of whatever framing.
+    pub fn response(&mut self) -> Response {
+        self.try_response(false).expect("a response")
+    }
+
+    /// The next response to a `HEAD`.
+    pub fn head_response(&mut self) -> Response {
+        self.try_response(true).expect("a response")
+    }
+
+    /// The next response, or `None` if the connection ends before one.
+    pub fn try_response(&mut self, is_head: bool) -> Option<Response> {
+        let length = loop {
+            match find(&self.read, b"\r\n\r\n") {
+                Some(position) => break position + 4,
+                None if self.read_more() == 0 => return None,
+                None => {}
+            }
+        };
+        let head = String::from_utf8(self.read.drain(..length).collect()).expect("UTF-8");
+        let head = head.trim_end_matches("\r\n").replace("\r\n", "\n");
+        let status = head.split(' ').nth(1).unwrap().parse().expect("a status");
+        let mut response = Response {
+            status,
+            head,
+            body: Vec::new(),
+            is_whole: true,
+        };
+        if !is_head && status >= 200 && status != 204 && status != 304 {
+            self.read_body(&mut response);
+        }
+        Some(response)
+    }
+
+    fn read_body(&mut self, response: &mut Response) {
+        if let Some(length) = response.field("Content-Length") {
+            let length: usize = length.parse().unwrap();
+            while self.read.len() < length && self.read_more() > 0 {}
+            response.is_whole = self.read.len() >= length;
+            response.body = self.read.drain(..length.min(self.read.len())).collect();
+        } else if response.field("Transfer-Encoding") == Some("chunked") {
+            response.is_whole = self.read_chunks(&mut response.body);
+        } else {
+            while self.read_more() > 0 {}
+            response.body = std::mem::take(&mut self.read);
+        }
+    }
+
+    /// Chunks and trailers; returns whether the end came.
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> bool {
+        loop {
+            let Some(line) = self.read_line() else {
+                return false;
+            };
+            let size = usize::from_str_radix(&line, 16).expect("a size and nothing else");
+            if size == 0 {
+                break;
+            }
+            while self.read.len() < size + 2 {
+                if self.read_more() == 0 {
+                    body.append(&mut self.read);
+                    return false;
+                }
+            }
+            body.extend(self.read.drain(..size));
+            assert_eq!(self.read.drain(..2).collect::<Vec<_>>(), b"\r\n");
+        }
+        loop {
+            match self.read_line() {
+                Some(line) if line.is_empty() => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
+    }
+
+    /// A line without its CRLF.
+    fn read_line(&mut self) -> Option<String> {
+        let end = loop {
+            match find(&self.read, b"\r\n") {
+                Some(end) => break end,
+                None if self.read_more() == 0 => return None,
+                None => {}
+            }
+        };
+        let line: Vec<u8> = self.read.drain(..end + 2).collect();
+        Some(String::from_utf8(line).unwrap().trim_end().to_string())
+    }
+
+    /// Bytes up to and with `end`.
+    pub fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(position) = find(&self.read, end) {
+                return self.read.drain(..position + end.len()).collect();
+            }
+            assert!(
+                self.read_more() > 0,
+                "ended before {end:?}: {:?}",
+                self.read
+            );
+        }
+    }
+
+    /// Exactly so many bytes.
+    pub fn read_exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(
+                self.read_more() > 0,
+                "ended after {} of {count} bytes",
+                self.read.len()
+            );
+        }
+        self.read.drain(..count).collect()
+    }
+
+    /// Everything until the connection ends; a reset counts as an end.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        while self.read_more() > 0 {}
+        std::mem::take(&mut self.read)
+    }
+
+    /// Whether the connection ends without another byte.
+    pub fn is_closed(&mut self) -> bool {
+        self.read.is_empty() && self.read_more() == 0
+    }
+
+    fn read_more(&mut self) -> usize {
+        let mut bytes = [0; 64 * 1024];
+        match self.stream.read(&mut bytes) {
+            Ok(count) => {
+                self.read.extend_from_slice(&bytes[..count]);
+                count
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!(
+                    "nothing came in time; so far {:?}",
+                    String::from_utf8_lossy(&self.read)
+                )
+            }
+            Err(_) => 0,
+        }
+    }
+}
+
+pub fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+/// A backend in this process that follows a script. Health probes are answered with 200 and
+/// not shown to the script.
+pub struct Origin {
+    pub address: SocketAddr,
+    /// Every request, as it came: head and body.
+    pub requests: Receiver<Vec<u8>>,
+    is_healthy: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// One connection to an [`Origin`].
+pub struct Served {
+    pub client: Client,
+    log: Sender<Vec<u8>>,
+}
+
+impl Origin {
+    /// A backend that runs `script` for every connection that is no probe. The first request
+    /// head has not been read when it begins.
+    pub fn scripted(script: impl Fn(&mut Served) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (log, requests) = channel();
+        let is_healthy = Arc::new(AtomicBool::new(true));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let origin = Self {
+            address,
+            requests,
+            is_healthy: Arc::clone(&is_healthy),
+            stopping: Arc::clone(&stopping),
+        };
+        let script = Arc::new(script);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (script, log) = (Arc::clone(&script), log.clone());
+                let is_healthy = Arc::clone(&is_healthy);
+                thread::spawn(move || {
+                    if !answer_probe(&stream, &is_healthy) {
+                        script(&mut Served {
+                            client: Client::on(stream),
+                            log,
+                        });
+                    }
+                });
+            }
+        });
+        origin
+    }
+
+    /// A backend that answers every request with these bytes, on kept connections.
+    pub fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::scripted(move |served| {
+            while served.request().is_some() {
+                served.client.send(&answer);
+            }
+        })
+    }
+
+    /// The next request that came.
+    pub fn request(&self) -> String {
+        let request = self.requests.recv_timeout(PATIENCE).expect("a request");
+        String::from_utf8_lossy(&request).into_owned()
+    }
+
+    /// How many requests have come that were not asked for yet.
+    pub fn count(&self) -> usize {
+        self.requests.try_iter().count()
+    }
+
+    pub fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// Looks, without taking anything away, whether the connection is a probe, and answers it.
+fn answer_probe(stream: &TcpStream, is_healthy: &AtomicBool) -> bool {
+    let mut bytes = [0; 4096];
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let Ok(count) = stream.peek(&mut bytes) else {
+        return false;
+    };
+    if find(&bytes[..count], b"User-Agent: lb-health/").is_none() {
+        return false;
+    }
+    let mut client = Client::on(stream.try_clone().unwrap());
+    client.read_until(b"\r\n\r\n");
+    let status = if is_healthy.load(Ordering::SeqCst) {
+        "200 OK"
+    } else {
+        "500 Bad"
+    };
+    client.send(format!(
+        "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ));
+    true
+}
+
+impl Served {
+    /// Reads a whole request and shows it to the test; `None` when the connection ends.
+    pub fn request(&mut self) -> Option<String> {
+        while find(&self.client.read, b"\r\n\r\n").is_none() {
+            if self.client.read_more() == 0 {
+                return None;
+            }
+        }
+        let mut request = self.client.read_until(b"\r\n\r\n");
+        let head = String::from_utf8_lossy(&request).into_owned();
+        let field = |name: &str| {
+            head.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::to_string)
+        };
+        if let Some(length) = field("Content-Length: ") {
+            request.extend(self.client.read_exactly(length.parse().unwrap()));
+        } else if field("Transfer-Encoding: chunked").is_some() {
+            request.extend(self.client.read_until(b"0\r\n\r\n"));
+        }
+        let _ = self.log.send(request.clone());
+        Some(String::from_utf8_lossy(&request).into_owned())
+    }
+
+    /// Closes with a reset.
+    pub fn reset(&mut self) {
+        let none = Some(Duration::ZERO);
+        rustix::net::sockopt::set_socket_linger(&self.client.stream, none).unwrap();
+    }
+}
+
+/// The `backend` program as a process of its own.
+pub struct Program {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub lines: Receiver<String>,
+}
+
+impl Program {
+    /// Starts it on `port` (0: any) and waits until it listens.
+    pub fn backend(port: u16) -> Self {
+        Self::try_backend(port).expect("starts")
+    }
+
+    pub fn try_backend(port: u16) -> Option<Self> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_backend"))
+            .arg(port.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("runs");
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .for_each(|line| drop(sender.send(line)));
+        });
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                let address = line
+                    .rsplit(' ')
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .expect("an address");
+                Some(Self {
+                    child,
+                    address,
+                    lines,
+                })
+            }
+            Err(_) => {
+                let _ = child.wait();
+                None
+            }
+        }
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Descriptors that a process has open.
+#[cfg(target_os = "linux")]
+pub fn open_descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .count()
+}
+
+/// Threads of a process.
+#[cfg(target_os = "linux")]
+pub fn threads(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .count()
+}

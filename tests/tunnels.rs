@@ -1,0 +1,110 @@
+//! After 101 the connection is a tunnel.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::net::Shutdown;
+use std::thread;
+use std::time::Duration;
+use support::{Client, Lb, Origin, eventually};
+
+const SWITCH: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n";
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+
+/// Switches, then sends back what comes until the client has finished, then says goodbye.
+fn echoing() -> Origin {
+    Origin::scripted(|served| {
+        let request = served.client.read_until(b"\r\n\r\n");
+        let request = String::from_utf8(request).unwrap();
+        assert!(
+            request.contains("\r\nConnection: Upgrade\r\nUpgrade: chat\r\n"),
+            "{request}"
+        );
+        served.client.send(format!("{SWITCH}welcome"));
+        let mut from = served.client.stream.try_clone().unwrap();
+        std::io::copy(&mut from, &mut served.client.stream).unwrap();
+        served.client.send("goodbye");
+    })
+}
+
+fn opened(lb: &Lb, early: &str) -> Client {
+    let mut client = lb.client();
+    client.send(format!("{UPGRADE}{early}"));
+    let head = client.response().head;
+    assert_eq!(
+        head,
+        "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: chat\nVia: 1.1 lb"
+    );
+    client
+}
+
+#[test]
+fn bytes_pass_both_ways_beginning_with_those_right_behind_the_heads() {
+    let origin = echoing();
+    let lb = Lb::over(&[origin.address]);
+    let mut client = opened(&lb, "early");
+    assert_eq!(client.read_exactly(12), b"welcomeearly");
+    for size in [1, 1000, 100_000, 3_000_000] {
+        let sent = vec![b'x'; size];
+        let mut writer = client.stream.try_clone().unwrap();
+        let copy = sent.clone();
+        let thread = thread::spawn(move || std::io::Write::write_all(&mut writer, &copy).unwrap());
+        assert!(client.read_exactly(size) == sent);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_half_closed_tunnel_goes_on_the_other_way() {
+    let origin = echoing();
+    let lb = Lb::over(&[origin.address]);
+    let mut client = opened(&lb, "");
+    client.send("last words");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read_to_end(), b"welcomelast wordsgoodbye");
+    eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+}
+
+#[test]
+fn a_quiet_tunnel_stays_open_until_its_timeout() {
+    let origin = echoing();
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.tunnel = Duration::from_millis(400);
+        config.timeouts.keep_alive = Duration::from_millis(50);
+        config.timeouts.body = Duration::from_millis(50);
+    });
+    let mut client = opened(&lb, "");
+    client.read_exactly(7);
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(200));
+        client.send("x");
+        assert_eq!(client.read_exactly(1), b"x");
+    }
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_refused_upgrade_is_an_ordinary_exchange() {
+    let origin = Origin::answering("HTTP/1.1 426 No\r\nContent-Length: 2\r\n\r\nno");
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    for _ in 0..3 {
+        client.send(UPGRADE);
+        assert_eq!(client.response().text(), "no");
+    }
+}
+
+#[test]
+fn a_tunnel_to_a_backend_that_dies_is_closed() {
+    let origin = Origin::scripted(|served| {
+        served.client.read_until(b"\r\n\r\n");
+        served.client.send(SWITCH);
+        served.reset();
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send(UPGRADE);
+    client.read_to_end();
+    eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+}
