@@ -72,6 +72,8 @@ fn main() -> ExitCode {
 
 fn serve(arguments: &Arguments) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", arguments.port))?;
+    // `std` asks for a queue of 128 connections, which a balancer fills in a moment.
+    rustix::net::listen(&listener, 4096)?;
     let port = listener.local_addr()?.port();
     println!("Backend server is listening on 127.0.0.1:{port}");
     let health = AtomicU16::new(200);

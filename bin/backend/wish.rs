@@ -77,8 +77,8 @@ impl Wish {
             _ => format!("Backend Server {port} says {status} {}", reason(status)),
         };
         BodyText {
-            length: self.bytes.unwrap_or(text.len() as u64 + 1),
-            text: text + "\n",
+            length: self.bytes.unwrap_or(text.len() as u64),
+            text,
         }
     }
 

@@ -8,6 +8,7 @@
     reason = "each test file uses a part of this"
 )]
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use lb::backends::Name;
 use lb::config::{Config, LogMode};
 use lb::journal::Journal;
@@ -18,7 +19,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -340,8 +340,10 @@ impl Origin {
     /// head has not been read when it begins.
     pub fn scripted(script: impl Fn(&mut Served) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // `std` asks for 128; what overflows that is tried again by the kernel after a second.
+        rustix::net::listen(&listener, 4096).unwrap();
         let address = listener.local_addr().unwrap();
-        let (log, requests) = channel();
+        let (log, requests) = unbounded();
         let is_healthy = Arc::new(AtomicBool::new(true));
         let stopping = Arc::new(AtomicBool::new(false));
         let origin = Self {
@@ -478,7 +480,7 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .expect("runs");
-        let (sender, lines) = channel();
+        let (sender, lines) = unbounded();
         let out = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {
             out.lines()
@@ -533,4 +535,80 @@ pub fn threads(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/task"))
         .unwrap()
         .count()
+}
+
+/// The `lb` program as a process of its own, on a port of its own.
+pub struct LbProgram {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub errors: Receiver<String>,
+}
+
+impl LbProgram {
+    /// Starts it with at most `descriptors` (0: as many as we may have) and waits until it
+    /// listens. What it prints on stderr can be read, from the line about listening on.
+    pub fn start(descriptors: u32, words: &[&str]) -> Self {
+        let limit = match descriptors {
+            0 => String::new(),
+            count => format!("ulimit -n {count}; "),
+        };
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_lb"))
+            .arg("127.0.0.1:0")
+            .args(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let (sender, errors) = unbounded();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            err.lines()
+                .map_while(Result::ok)
+                .for_each(|line| drop(sender.send(line)));
+        });
+        let address = loop {
+            let line = errors
+                .recv_timeout(PATIENCE)
+                .expect("it says that it listens");
+            if let Some(rest) = line.strip_prefix("Load balancer is listening on ") {
+                break rest.split(' ').next().unwrap().parse().expect("an address");
+            }
+        };
+        Self {
+            child,
+            address,
+            errors,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end; returns the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for LbProgram {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

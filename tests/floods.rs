@@ -1,0 +1,146 @@
+//! Many clients at once, and too many; and afterwards nothing is left of them.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+use support::{Client, LbProgram, Program, eventually, open_descriptors, threads};
+
+const QUIET: &[&str] = &[
+    "--log",
+    "off",
+    "--health-interval",
+    "1h",
+    "--backend-idle-timeout",
+    "200ms",
+];
+
+fn start(descriptors: u32, backends: &[&Program], more: &[&str]) -> LbProgram {
+    let names: Vec<String> = backends.iter().map(|one| one.address.to_string()).collect();
+    let mut words: Vec<&str> = names.iter().map(String::as_str).collect();
+    words.extend(QUIET);
+    words.extend(more);
+    LbProgram::start(descriptors, &words)
+}
+
+/// Runs `flood` and checks that the process is then as it was before.
+fn leaves_nothing(lb: &LbProgram, flood: impl FnOnce()) {
+    let pid = lb.child.id();
+    assert_eq!(lb.client().get("/").status, 200);
+    // The connection to the backend rests for a while before it is closed.
+    let mut before = 0;
+    eventually("it is quiet", || {
+        let now = open_descriptors(pid);
+        thread::sleep(Duration::from_millis(300));
+        std::mem::replace(&mut before, now) == now
+    });
+    let threads_before = threads(pid);
+    flood();
+    eventually("no descriptor is left", || open_descriptors(pid) <= before);
+    assert_eq!(threads(pid), threads_before);
+    assert_eq!(lb.client().get("/").status, 200);
+}
+
+#[test]
+fn two_thousand_connections_at_once_with_a_request_each() {
+    let _ = lb::net::limits::raise_descriptor_limit();
+    let (one, two) = (Program::backend(0), Program::backend(0));
+    let lb = start(0, &[&one, &two], &[]);
+    leaves_nothing(&lb, || {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut clients: Vec<Client> = (0..500).map(|_| lb.client()).collect();
+                    for client in &mut clients {
+                        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+                    }
+                    for client in &mut clients {
+                        assert_eq!(client.response().status, 200);
+                        assert!(client.is_closed());
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_thousand_idle_connections_among_active_ones() {
+    let _ = lb::net::limits::raise_descriptor_limit();
+    let one = Program::backend(0);
+    let lb = start(0, &[&one], &[]);
+    leaves_nothing(&lb, || {
+        let mut idle: Vec<Client> = (0..1000).map(|_| lb.client()).collect();
+        idle.iter_mut()
+            .for_each(|client| assert_eq!(client.get("/").status, 200));
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let mut client = lb.client();
+                    (0..200).for_each(|_| assert_eq!(client.get("/").status, 200));
+                });
+            }
+        });
+        idle.iter_mut()
+            .for_each(|client| assert_eq!(client.get("/").status, 200));
+    });
+}
+
+#[test]
+fn a_thousand_clients_that_send_garbage_and_reset() {
+    let one = Program::backend(0);
+    let lb = start(0, &[&one], &["--workers", "4"]);
+    leaves_nothing(&lb, || {
+        for number in 0..1000 {
+            let mut client = lb.client();
+            let bytes = match number % 5 {
+                0 => &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..],
+                1 => b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                2 => b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc",
+                3 => b"GET /?bytes=1000000 HTTP/1.1\r\nHost: a\r\n\r\n",
+                _ => b"GET / HT",
+            };
+            client.send(bytes);
+            let none = Some(Duration::ZERO);
+            rustix::net::sockopt::set_socket_linger(&client.stream, none).unwrap();
+        }
+    });
+}
+
+#[test]
+fn four_hundred_clients_against_256_descriptors() {
+    let (one, two) = (Program::backend(0), Program::backend(0));
+    let lb = start(
+        256,
+        &[&one, &two],
+        &["--workers", "4", "--keep-alive-timeout", "3s"],
+    );
+    leaves_nothing(&lb, || {
+        thread::scope(|scope| {
+            for _ in 0..400 {
+                // Kept alive, so that those inside must make room for those outside.
+                scope.spawn(|| {
+                    let mut client = lb.client();
+                    assert_eq!(client.get("/?delay=50ms").status, 200);
+                    client.read_to_end();
+                });
+            }
+            scope.spawn(|| {
+                let ticks = || {
+                    let stat =
+                        std::fs::read_to_string(format!("/proc/{}/stat", lb.child.id())).unwrap();
+                    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+                    fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
+                };
+                let before = ticks();
+                thread::sleep(Duration::from_millis(1500));
+                let used = ticks() - before;
+                assert!(used < 100, "it spins: {used} ticks of 10 ms in 1.5 s");
+            });
+        });
+    });
+    let told: Vec<String> = lb.errors.try_iter().collect();
+    assert!(told.len() <= 2, "one line says that clients wait: {told:?}");
+}

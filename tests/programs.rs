@@ -1,0 +1,235 @@
+//! The two programs as a user runs them: words, exit codes, what they print, signals.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use rustix::process::Signal;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+use support::{LbProgram, PATIENCE, Program, eventually};
+
+fn lb(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn without_arguments_it_shows_how_it_is_used() {
+    let output = lb(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    assert!(
+        text.contains("cargo run --bin lb -- 8080 localhost:5001 localhost:5002"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn a_usage_error_names_the_argument_and_shows_a_right_one() {
+    let output = lb(&["8080", "localhost:5001", "--head-timeout", "10"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    assert!(
+        text.contains("--head-timeout") && text.contains("10s"),
+        "{text}"
+    );
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let help = lb(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&help.stdout);
+    assert!(
+        text.contains("Examples:") && text.contains("--drain-timeout"),
+        "{text}"
+    );
+    assert_eq!(lb(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_prevents_a_start_is_one_line_that_names_the_cure() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (words, part) in [
+        (
+            ["-q", &address, "127.0.0.1:9"],
+            "another program uses this port",
+        ),
+        (
+            ["-q", "127.0.0.1:0", "no-such-name.invalid:80"],
+            "check the name",
+        ),
+    ] {
+        let output = lb(&words);
+        let text = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.lines().count() == 1 && text.contains(part), "{text}");
+    }
+}
+
+/// The next line of the story that begins so.
+fn line(lb: &LbProgram, beginning: &str) -> String {
+    loop {
+        let line = lb
+            .errors
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("no {beginning}"));
+        if line.trim_start().starts_with(beginning) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn the_story_tells_what_happens() {
+    let backend = Program::backend(0);
+    let name = format!("localhost:{}", backend.address.port());
+    let bytes = format!("Hello from Backend Server {}!", backend.address.port()).len();
+    let mut lb = LbProgram::start(0, &[&name, "--health-interval", "300ms"]);
+    assert_eq!(lb.client().get("/x").status, 200);
+    assert!(line(&lb, "Received request from ").contains("127.0.0.1:"));
+    assert_eq!(line(&lb, "GET"), "  GET /x HTTP/1.1");
+    assert_eq!(line(&lb, "Host"), "  Host: test");
+    let response = line(&lb, "Response from server");
+    assert!(
+        response.starts_with(&format!(
+            "Response from server {name}: HTTP/1.1 200 OK ({bytes} bytes, "
+        )),
+        "{response}"
+    );
+    assert!(line(&lb, "Hello").starts_with("  Hello from Backend Server"));
+    assert_eq!(line(&lb, "Performing"), "Performing health check...");
+    assert_eq!(line(&lb, "Server"), format!("Server {name} is healthy."));
+    let mut control = support::Client::to(backend.address);
+    control.send("POST /health?status=500 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(control.response().status, 200);
+    let unhealthy = format!("Server {name} is unhealthy (status code: 500).");
+    eventually("it is unhealthy", || line(&lb, "Server") == unhealthy);
+    lb.signal(Signal::INT);
+    line(&lb, "Stopping");
+    assert_eq!(lb.wait(), Some(0));
+}
+
+#[test]
+fn a_signal_drains_and_a_second_one_ends_it() {
+    for (signals, code, is_served) in [(1, Some(0), true), (2, Some(1), false)] {
+        let backend = Program::backend(0);
+        let address = backend.address.to_string();
+        let mut lb = LbProgram::start(0, &[&address, "--log", "off"]);
+        let mut client = lb.client();
+        client.send("GET /?delay=700ms HTTP/1.1\r\nHost: a\r\n\r\n");
+        eventually("it is under way", || {
+            backend
+                .lines
+                .try_iter()
+                .any(|line| line.contains("delay=700ms"))
+        });
+        lb.signal(Signal::TERM);
+        line(&lb, "Stopping");
+        if signals == 2 {
+            lb.signal(Signal::INT);
+        }
+        assert_eq!(lb.wait(), code);
+        assert_eq!(client.try_response(false).is_some(), is_served);
+    }
+}
+
+#[test]
+fn access_lines_go_to_stdout_in_the_combined_format() {
+    let backend = Program::backend(0);
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let listen = format!("127.0.0.1:{port}");
+    let child = Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args([
+            listen.as_str(),
+            &backend.address.to_string(),
+            "--log",
+            "access",
+            "-q",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stream = None;
+    eventually("it listens", || {
+        stream = std::net::TcpStream::connect(&listen).ok();
+        stream.is_some()
+    });
+    let mut client = support::Client::on(stream.unwrap());
+    client.send("GET /a%22b HTTP/1.1\r\nHost: a\r\nUser-Agent: q\"\\\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    let mut bad = support::Client::to(listen.parse().unwrap());
+    bad.send("BAD\r\n\r\n");
+    assert_eq!(bad.response().status, 400);
+    drop(bad);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("127.0.0.1 - - ["), "{text}");
+    let bytes = format!("Hello from Backend Server {}!", backend.address.port()).len();
+    let middle = format!(
+        "] \"GET /a%22b HTTP/1.1\" 200 {bytes} \"-\" \"q\\\"\\\\\" {} ",
+        backend.address
+    );
+    assert!(
+        lines[0].contains(&middle) && lines[0].ends_with(" --"),
+        "{text}"
+    );
+    assert!(
+        lines[1].contains("] \"-\" 400 0 \"-\" \"-\" - ") && lines[1].ends_with(" CR"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_stuck_log_holds_nobody() {
+    let backend = Program::backend(0);
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let listen = format!("127.0.0.1:{port}");
+    // Nobody reads its output: after 64 KiB the pipe is full.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args([listen.as_str(), &backend.address.to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stream = None;
+    eventually("it listens", || {
+        stream = std::net::TcpStream::connect(&listen).ok();
+        stream.is_some()
+    });
+    let mut client = support::Client::on(stream.unwrap());
+    for _ in 0..3000 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    drop(client);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let mut code = None;
+    eventually("it ends", || {
+        std::thread::sleep(Duration::from_millis(10));
+        code = child.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(0));
+}
