@@ -1,5 +1,74 @@
-//! t
-#![allow(missing_docs)]
+//! `lb`, an HTTP/1.1 load balancer made of sockets, threads and a channel.
+//!
+//! It sends requests round robin to the backends that are healthy, and is two things at once:
+//! a place to learn how bytes move, and a program to run. There is no async runtime and no
+//! framework; every byte passes through code that can be read in an afternoon.
+//!
+//! # The idea: block, but only for a moment
+//!
+//! ```text
+//!              accept thread                      workers (fixed)
+//!   clients ──▶ TcpListener ──▶ channel ──▶ worker: block ≤ patience ──▶ backends
+//!                                 ▲               │ would wait longer?
+//!                                 │ ready         ▼
+//!                               parking lot (one epoll/kqueue thread, deadlines)
+//! ```
+//!
+//! A blocking set of threads is the simplest server there is, and the easiest to starve: a few
+//! hundred clients that send nothing hold every thread. Here a worker makes plain blocking
+//! calls, but every socket has a timeout of a moment, and what would take longer is *parked*:
+//! the whole [`session`] goes to the [`lot`] and the worker takes the next job. When the
+//! socket is ready, or the deadline has passed, the session comes back through the channel.
+//!
+//! Two rules keep it from starving, and `tests/starvation.rs` proves them:
+//!
+//! * Nothing slow holds a worker longer than the patience ([`turn::PATIENCE`]), at any stage.
+//! * The last free worker never waits ([`jobs`]): a worker blocks only while another one stands
+//!   at the channel.
+//!
+//! # Threads
+//!
+//! | thread | does | never |
+//! |---|---|---|
+//! | main | blocking `accept`, hands sockets to the channel | reads from a client |
+//! | `worker-N` | [`session::Session::advance`] until it would wait | waits longer than the patience |
+//! | `lot` | readiness and deadlines of parked sessions | reads, writes or parses |
+//! | `health` | probes all backends each round, side by side | knows the thresholds |
+//! | `resolve` | asks again for the backends' addresses | holds anybody up |
+//! | `log` | prints what is queued | blocks a worker |
+//!
+//! # One request
+//!
+//! [`session::read_head`] → [`exchange`] (lease a backend, [`exchange::upload`],
+//! [`exchange::answer`]; if it fails, [`exchange::retry`]) → the next request, or
+//! [`session::linger`]; after a 101, [`session::tunnel`]. Each stage keeps its progress in the
+//! session and can stop at any byte.
+//!
+//! # Layers
+//!
+//! Arrows point down, and `tests/layering.rs` keeps it so.
+//!
+//! ```text
+//! bin/lb.rs  bin/backend.rs
+//! server  cli
+//! workers  checker  resolver
+//! session ─▶ exchange ─▶ client ─▶ turn       what a worker may use, and for how long
+//! lot  error  config                          generic over what is parked
+//! backends {select, health, kept}             names no HTTP and no socket
+//! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
+//! jobs  gate  journal                         name nothing of the crate
+//! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
+//! ```
+//!
+//! The one `unsafe` block of the crate is in [`net::readiness`], where a socket is registered
+//! with the kernel and the same type takes it out again when it is dropped.
+//!
+//! # Reading order
+//!
+//! [`jobs`] and [`lot`] (the idea), [`session`] (the life of a connection), [`exchange`] (a
+//! request), [`http::framing`] and [`http::scan`] (why a proxy must be strict),
+//! [`backends::select`], [`backends::health`], [`server`] (how it starts and stops).
+
 pub mod backends;
 pub mod checker;
 pub mod cli;
