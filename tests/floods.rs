@@ -1,11 +1,13 @@
 //! Many clients at once, and too many; and afterwards nothing is left of them.
+//!
+//! `scripts/flood.sh` runs them in full size, with `LB_FLOOD=full`.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Client, LbProgram, Program, eventually, open_descriptors, threads};
 
 const QUIET: &[&str] = &[
@@ -16,6 +18,25 @@ const QUIET: &[&str] = &[
     "--backend-idle-timeout",
     "200ms",
 ];
+
+/// The size of a flood: that of the suite, or the full one.
+fn size(in_suite: usize, full: usize) -> usize {
+    let _ = lb::net::limits::raise_descriptor_limit();
+    match std::env::var_os("LB_FLOOD") {
+        Some(_) => full,
+        None => in_suite,
+    }
+}
+
+/// Resident memory of a process in KiB: now, and at its peak.
+fn resident(pid: u32) -> (usize, usize) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
 
 fn start(descriptors: u32, backends: &[&Program], more: &[&str]) -> LbProgram {
     let names: Vec<String> = backends.iter().map(|one| one.address.to_string()).collect();
@@ -44,15 +65,16 @@ fn leaves_nothing(lb: &LbProgram, flood: impl FnOnce()) {
 }
 
 #[test]
-fn two_thousand_connections_at_once_with_a_request_each() {
-    let _ = lb::net::limits::raise_descriptor_limit();
+fn thousands_of_connections_as_fast_as_they_come_with_a_request_each() {
+    let count = size(2_000, 10_000);
     let (one, two) = (Program::backend(0), Program::backend(0));
     let lb = start(0, &[&one, &two], &[]);
     leaves_nothing(&lb, || {
+        let began = Instant::now();
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let mut clients: Vec<Client> = (0..500).map(|_| lb.client()).collect();
+                    let mut clients: Vec<Client> = (0..count / 4).map(|_| lb.client()).collect();
                     for client in &mut clients {
                         client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
                     }
@@ -63,23 +85,31 @@ fn two_thousand_connections_at_once_with_a_request_each() {
                 });
             }
         });
+        let peak = resident(lb.child.id()).1;
+        println!(
+            "{count} connections: {:?}, peak {peak} KiB",
+            began.elapsed()
+        );
     });
 }
 
 #[test]
-fn a_thousand_idle_connections_among_active_ones() {
-    let _ = lb::net::limits::raise_descriptor_limit();
+fn thousands_of_idle_connections_among_active_ones() {
+    let count = size(1_000, 5_000);
     let one = Program::backend(0);
     let lb = start(0, &[&one], &[]);
     leaves_nothing(&lb, || {
-        let mut idle: Vec<Client> = (0..1000).map(|_| lb.client()).collect();
+        let before = resident(lb.child.id()).0;
+        let mut idle: Vec<Client> = (0..count).map(|_| lb.client()).collect();
         idle.iter_mut()
             .for_each(|client| assert_eq!(client.get("/").status, 200));
+        let bytes = (resident(lb.child.id()).0 - before) * 1024 / count;
+        println!("{count} idle connections: {bytes} bytes each");
         thread::scope(|scope| {
-            for _ in 0..16 {
+            for _ in 0..64 {
                 scope.spawn(|| {
                     let mut client = lb.client();
-                    (0..200).for_each(|_| assert_eq!(client.get("/").status, 200));
+                    (0..100).for_each(|_| assert_eq!(client.get("/").status, 200));
                 });
             }
         });
@@ -89,11 +119,12 @@ fn a_thousand_idle_connections_among_active_ones() {
 }
 
 #[test]
-fn a_thousand_clients_that_send_garbage_and_reset() {
+fn clients_that_send_garbage_and_reset() {
+    let count = size(1_000, 2_000);
     let one = Program::backend(0);
     let lb = start(0, &[&one], &["--workers", "4"]);
     leaves_nothing(&lb, || {
-        for number in 0..1000 {
+        for number in 0..count {
             let mut client = lb.client();
             let bytes = match number % 5 {
                 0 => &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..],
