@@ -1,5 +1,11 @@
 //! The balancer as a whole: start, accept, drain.
 
+mod drain;
+mod start_error;
+mod warning;
+
+pub use start_error::StartError;
+
 use crate::backends::Backend;
 use crate::backends::health::Health;
 use crate::backends::select::Backends;
@@ -12,13 +18,14 @@ use crate::net::listener::{Accepted, Listener};
 use crate::turn::Context;
 use crate::workers::{self, Floor, Job};
 use crate::{checker, resolver};
-use std::fmt;
+use drain::{drain, end_threads, join, join_soon};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use warning::Warning;
 
 /// Descriptors that are neither a client's nor a backend connection's: standard streams,
 /// listener, epoll with its timer, alarm, and what a library may open.
@@ -32,57 +39,6 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Idle connections that are closed at a time when clients wait outside.
 const TURN_OUT: usize = 32;
-
-/// A warning that holds for long is repeated this seldom.
-const WARN_AGAIN: Duration = Duration::from_secs(60);
-
-/// How long a thread gets to end that may be inside the system's resolver.
-const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Why a balancer could not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// It cannot listen where it should.
-    Listen(String, io::Error),
-    /// None of the backends' names has an address.
-    Resolve(String, io::Error),
-    /// Threads or descriptors are short.
-    Resources(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen(address, error) => {
-                let cure = match error.kind() {
-                    io::ErrorKind::AddrInUse => {
-                        "another program uses this port; stop it or choose another port"
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        "ports below 1024 need a privilege; choose a higher one"
-                    }
-                    io::ErrorKind::AddrNotAvailable => "this machine has no such address",
-                    _ => "choose another address",
-                };
-                write!(out, "cannot listen on {address}: {error}: {cure}")
-            }
-            StartError::Resolve(host, error) => {
-                write!(
-                    out,
-                    "cannot resolve {host}: {error}: check the name of the backend"
-                )
-            }
-            StartError::Resources(error) => {
-                write!(
-                    out,
-                    "cannot start: {error}: raise the limits (ulimit -n, ulimit -u) or use fewer --workers"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 /// How a balancer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,108 +267,4 @@ fn spawn(
         .name(name.into())
         .spawn(move || run(&floor.context, &alarm))
         .map_err(StartError::Resources)
-}
-
-/// Waits until nobody is inside, saying once a second what it waits for.
-fn drain(floor: &Floor) -> Ended {
-    const LOOK: Duration = Duration::from_millis(50);
-    let gate = &floor.context.gate;
-    let deadline = Instant::now() + floor.context.config.timeouts.drain;
-    let mut waiting = Warning::every(Duration::from_secs(1));
-    loop {
-        // Without a request they close when called. Called again and again, because one may
-        // have been on its way to the lot.
-        floor.call_waiting();
-        if gate.wait_until_empty(LOOK) {
-            return Ended::Drained;
-        }
-        if Instant::now() >= deadline {
-            log::warn!(
-                "The drain timeout is over; {} connections are cut.",
-                gate.inside()
-            );
-            return Ended::Expired;
-        }
-        waiting.say(|| what_is_waited_for(floor));
-    }
-}
-
-fn what_is_waited_for(floor: &Floor) -> String {
-    let mut oldest: Option<(Instant, String)> = None;
-    let mut count = 0;
-    floor.lot.for_each(|session| {
-        if let Some(exchange) = session.describe() {
-            count += 1;
-            if oldest.as_ref().is_none_or(|oldest| exchange.0 < oldest.0) {
-                oldest = Some(exchange);
-            }
-        }
-    });
-    let inside = floor.context.gate.inside();
-    match oldest {
-        Some((since, backend)) => {
-            let age = since.elapsed().as_secs();
-            format!(
-                "Waiting for {count} requests on {inside} connections, oldest {age} s: {backend}"
-            )
-        }
-        None => format!("Waiting for {inside} connections."),
-    }
-}
-
-fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>, lot: JoinHandle<()>) {
-    floor.lot.close();
-    join(lot);
-    floor.jobs.dismiss(workers.len());
-    workers.into_iter().for_each(join);
-    // What the drain timeout cut off.
-    drop(floor.lot.call_all());
-}
-
-fn join(thread: JoinHandle<()>) {
-    // A panic in it has been printed by the panic itself.
-    let _ = thread.join();
-}
-
-/// Joins a thread that may be inside a call that nothing can interrupt.
-fn join_soon(thread: JoinHandle<()>) {
-    let deadline = Instant::now() + JOIN_TIMEOUT;
-    while !thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    if thread.is_finished() {
-        join(thread);
-    }
-}
-
-/// A message that is said once, and again only after a while.
-struct Warning {
-    next: Option<Instant>,
-    pause: Duration,
-}
-
-impl Default for Warning {
-    fn default() -> Self {
-        Self {
-            next: None,
-            pause: WARN_AGAIN,
-        }
-    }
-}
-
-impl Warning {
-    fn every(pause: Duration) -> Self {
-        Self {
-            next: Some(Instant::now() + pause),
-            pause,
-        }
-    }
-
-    fn say(&mut self, text: impl FnOnce() -> String) {
-        let now = Instant::now();
-        if self.next.is_none_or(|next| now >= next) {
-            self.next = Some(now + self.pause);
-            log::warn!("{}", text());
-        }
-    }
 }

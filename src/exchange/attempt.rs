@@ -1,5 +1,6 @@
 //! One attempt at one backend: a kept connection, or a new one in the making.
 
+use super::failure::Failure;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
 use crate::error::{Cause, Error, Phase};
@@ -48,15 +49,41 @@ pub enum Connected {
 }
 
 impl Attempt {
+    /// The right to use the next backend: by turn, or after failures one that was not tried.
+    ///
+    /// If every other one is down, a backend whose kept connection turned out dead gets one
+    /// more chance with a new connection: the connection was at fault, not the backend.
+    pub fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
+        let backends = &turn.context.backends;
+        let was_tried = |index| failures.iter().any(|failure| failure.backend == index);
+        let was_stale = |index| {
+            failures
+                .last()
+                .is_some_and(|last| last.was_reused && last.backend == index)
+        };
+        let stale = || {
+            backends
+                .all()
+                .iter()
+                .find(|one| one.is_up() && was_stale(one.index))
+        };
+        let next = match failures {
+            [] => backends.next(),
+            _ => backends.next_after(was_tried).or_else(stale),
+        };
+        let backend = next.ok_or(Error::proxy(Phase::Queue, Cause::NoneLive))?;
+        Ok(Self::new(
+            backend,
+            was_tried(backend.index),
+            turn.context,
+            Instant::now(),
+        ))
+    }
+
     /// Leases `backend`, with one of its kept connections if there is a good one.
     ///
     /// `needs_new` takes none.
-    pub fn new(
-        backend: &Arc<Backend<Conn>>,
-        needs_new: bool,
-        context: &Context,
-        now: Instant,
-    ) -> Self {
+    fn new(backend: &Arc<Backend<Conn>>, needs_new: bool, context: &Context, now: Instant) -> Self {
         let era = backend.kept.era();
         let limit = context.config.timeouts.backend_idle;
         let conn = if needs_new {

@@ -146,7 +146,7 @@ impl Exchange {
     fn go_on(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => self.attempt.insert(lease(&self.failures, turn)?),
+            None => self.attempt.insert(Attempt::next(&self.failures, turn)?),
         };
         if turn.is_resumed && client.conn.is_broken() {
             return Err(Error::client(Phase::ResponseHead, Cause::Reset));
@@ -303,7 +303,7 @@ impl Exchange {
         if !retry::allows(&error, attempted) {
             return false;
         }
-        let Ok(next) = lease(&self.failures, turn) else {
+        let Ok(next) = Attempt::next(&self.failures, turn) else {
             return false;
         };
         log::debug!("{error}; next is {}", next.backend.name);
@@ -378,35 +378,4 @@ impl Exchange {
         self.upload.release(turn.shelf);
         self.answer.release(turn.shelf);
     }
-}
-
-/// The right to use the next backend: by turn, or after failures one that was not tried.
-///
-/// If every other one is down, a backend whose kept connection turned out dead gets one more
-/// chance with a new connection: the connection was at fault, not the backend.
-fn lease(failures: &[Failure], turn: &Turn<'_>) -> Result<Attempt, Error> {
-    let backends = &turn.context.backends;
-    let was_tried = |index| failures.iter().any(|failure| failure.backend == index);
-    let stale = failures
-        .last()
-        .filter(|last| last.was_reused)
-        .map(|last| last.backend);
-    let next = match failures {
-        [] => backends.next(),
-        _ => backends.next_after(was_tried).or_else(|| {
-            stale
-                .and_then(|index| backends.all().get(index))
-                .filter(|backend| backend.is_up())
-        }),
-    };
-    let Some(backend) = next else {
-        return Err(Error::proxy(Phase::Queue, Cause::NoneLive));
-    };
-    let needs_new = was_tried(backend.index);
-    Ok(Attempt::new(
-        backend,
-        needs_new,
-        turn.context,
-        Instant::now(),
-    ))
 }

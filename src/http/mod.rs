@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
 //! | [`request`], [`response`] | a complete head as a value |
-//! | [`host`] | the grammar of `Host` |
+//! | [`target`], [`host`] | what is asked for, and of whom |
 //! | [`fields`] | which fields are for us and which for the other end |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`body`] | a body, piece by piece, in and out |
@@ -25,6 +25,7 @@ pub mod reply;
 pub mod request;
 pub mod response;
 pub mod scan;
+pub mod target;
 
 /// The two versions that we speak with clients. Backends are always spoken to in 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
