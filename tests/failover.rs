@@ -121,10 +121,15 @@ fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
             "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
         ));
         assert_eq!(client.response().status, 200);
-        // The closing is on its way; the look before reuse must see it.
-        eventually("the backend has closed", || {
-            let kept = lb.floor.context.backends.all()[0].kept.take();
-            kept.is_none_or(|(conn, _)| !conn.is_quiet())
+        // The closing is on its way; once it is there, the look before reuse must see it.
+        let kept = &lb.floor.context.backends.all()[0].kept;
+        eventually("the kept connection is closed", || {
+            let Some((conn, since)) = kept.take() else {
+                return false;
+            };
+            let is_closed = !conn.is_quiet();
+            kept.put(conn, kept.era(), since);
+            is_closed
         });
     }
     assert_eq!(origin.count(), 50);

@@ -28,6 +28,8 @@ pub struct Answer {
     interim: u8,
     /// Whether the backend has sent anything at all.
     pub is_begun: bool,
+    /// Whether the client has got bytes of the final answer.
+    pub is_forwarded: bool,
     /// What the final head has settled.
     pub terms: Terms,
 }
@@ -111,7 +113,10 @@ impl Answer {
     ) -> Result<Progress, Error> {
         loop {
             if !client.outbound.is_empty() {
-                if !client.flush(exchange.wait(turn), turn)? {
+                let held = client.outbound.len();
+                let is_flushed = client.flush(exchange.wait(turn), turn)?;
+                self.is_forwarded |= !self.is_awaited() && client.outbound.len() < held;
+                if !is_flushed {
                     return Ok(Progress::NeedsClient);
                 }
                 continue;

@@ -23,6 +23,7 @@ use crate::http::Version;
 use crate::http::body::{Body, Encoding};
 use crate::http::forward::{Hop, write_request};
 use crate::http::framing::Framing;
+use crate::http::reply;
 use crate::http::request::{Method, RequestHead};
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
@@ -318,39 +319,39 @@ impl Exchange {
     /// Ends the exchange with an error: an answer where one can still be given, else a close
     /// that the client cannot take for the end of the body.
     fn give_up(&mut self, error: Error, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
-        let is_committed = !self.answer.is_awaited();
-        let status = if is_committed {
-            self.answer.terms.status
-        } else {
-            error.status()
+        let is_committed = self.answer.is_forwarded;
+        let status = match is_committed {
+            true => self.answer.terms.status,
+            false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
         self.record
             .end(status, self.answer.content(), Some(&error), turn);
-        if is_committed {
-            return if self.answer.terms.ends_by_close {
-                Flow::Abort
-            } else {
-                Flow::Close
-            };
-        }
-        if status != 499 {
-            failure::reply(&error, &self.failures, turn.context).write(
-                &crate::http::reply::Terms {
-                    version: self.request.version,
-                    method: self.request.method,
-                    keep_alive: false,
-                    date: turn.dates.now(),
-                },
-                client.outbound.tail(turn.shelf),
-            );
-        }
         self.release(turn);
-        if status == 499 {
-            Flow::Close
-        } else {
-            Flow::Linger
+        match (is_committed, status) {
+            (true, _) if self.answer.terms.ends_by_close => Flow::Abort,
+            (true, _) | (_, 499) => Flow::Close,
+            (false, _) => {
+                self.reply(&error, client, turn);
+                Flow::Linger
+            }
         }
+    }
+
+    /// Answers in the backend's place. What was written of its answer, but not sent, is
+    /// replaced.
+    fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {
+        if !self.answer.is_awaited() {
+            client.outbound.clear();
+        }
+        let terms = reply::Terms {
+            version: self.request.version,
+            method: self.request.method,
+            keep_alive: false,
+            date: turn.dates.now(),
+        };
+        let reply = failure::reply(error, &self.failures, turn.context);
+        reply.write(&terms, client.outbound.tail(turn.shelf));
     }
 
     /// Tells what the exchange waits for: how long it has lasted, and where it is.
