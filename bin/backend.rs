@@ -210,7 +210,7 @@ impl Connection {
     }
 
     fn read_body(&mut self, framing: Framing) -> io::Result<u64> {
-        let mut body = Body::new(framing, Encoding::Plain);
+        let mut body = Body::new(framing, Encoding::Plain, false);
         let mut content = Vec::new();
         while !body.is_complete() {
             content.clear();

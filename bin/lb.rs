@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let invocation = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match run(invocation) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
-        Ok(Ended::Expired) => ExitCode::FAILURE,
+        Ok(Ended::Cut) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("lb: {error}");
             ExitCode::FAILURE
@@ -53,7 +53,7 @@ fn start_logging(invocation: &Invocation, journal: Journal) {
         .init();
 }
 
-/// INT and TERM ask for an orderly stop; the second of either ends the process at once.
+/// INT and TERM ask for an orderly stop; the second of either cuts off what is in flight.
 fn stop_on_signals(stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     let on_interrupt = stop.clone();
     ctrlc::set_handler(move || request(&on_interrupt))?;
@@ -68,8 +68,10 @@ fn stop_on_signals(stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn request(stop: &Stop) {
-    if stop.request() > 0 {
-        std::process::exit(1);
+    match stop.request() {
+        0 => log::info!("Stopping: finishing what is in flight; once more to stop at once."),
+        1 => {}
+        // Should even cutting off take too long.
+        _ => std::process::exit(1),
     }
-    log::info!("Stopping: finishing what is in flight; once more to stop at once.");
 }

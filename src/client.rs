@@ -17,6 +17,8 @@ pub struct Client {
     pub inbound: Buffer,
     /// Goes out and is not written yet.
     pub outbound: Buffer,
+    /// Bytes written so far.
+    pub written: u64,
 }
 
 impl Client {
@@ -28,6 +30,7 @@ impl Client {
             address,
             inbound: Buffer::default(),
             outbound: Buffer::default(),
+            written: 0,
         }
     }
 
@@ -36,6 +39,7 @@ impl Client {
         match self.conn.write(self.outbound.bytes(), wait) {
             Ok(Moved::Bytes(count)) => {
                 self.outbound.consume(count);
+                self.written += count as u64;
                 turn.moved(count);
                 Ok(self.outbound.is_empty())
             }

@@ -73,6 +73,14 @@ impl<J> Jobs<J> {
         (0..workers).for_each(|_| self.send(None));
     }
 
+    /// Drops whatever is still queued, once the workers have ended.
+    pub fn clear(&self) {
+        while let Ok(job) = self.receiver.try_recv() {
+            self.demand.queued.fetch_sub(1, Ordering::SeqCst);
+            drop(job);
+        }
+    }
+
     /// What workers ask before they wait.
     #[must_use]
     pub fn demand(&self) -> &Demand {

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Lines that wait to be printed. A second's worth on a busy machine, some megabytes at most.
-const QUEUED_LINES: usize = 16 * 1024;
+/// Lines that wait to be printed: a fraction of a second's worth on a busy machine. With the
+/// longest lines 32 MiB, usually a hundredth of that.
+const QUEUED_LINES: usize = 8 * 1024;
 
 /// The longest line that is kept, in bytes; the rest of a longer one is cut off.
-const MAX_LINE_BYTES: usize = 4 * 1024;
+pub const MAX_LINE_BYTES: usize = 4 * 1024;
 
 /// How long the last lines get at the end, should the terminal be stuck.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -75,6 +76,8 @@ impl Journal {
         if !line.ends_with(b"\n") {
             line.push(b'\n');
         }
+        // What was cut off takes no memory while the line waits.
+        line.shrink_to_fit();
         if self.sender.try_send(kind(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -16,7 +16,7 @@ use crate::net::alarm::Alarm;
 use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
 use crate::turn::Context;
-use crate::workers::{self, Floor, Job};
+use crate::workers::{self, Floor};
 use crate::{checker, resolver};
 use drain::{drain, end_threads, join, join_soon};
 use std::io;
@@ -45,8 +45,8 @@ const TURN_OUT: usize = 32;
 pub enum Ended {
     /// Everything in flight was finished.
     Drained,
-    /// The drain timeout passed first.
-    Expired,
+    /// The drain timeout passed first, or a second stop was asked for.
+    Cut,
 }
 
 /// Asks a balancer to stop. Cheap to clone, usable from any thread.
@@ -66,6 +66,11 @@ impl Stop {
 
     fn is_requested(&self) -> bool {
         self.requests.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether it was asked for again: what is in flight is not waited for.
+    fn is_insisted_on(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 1
     }
 }
 
@@ -157,10 +162,7 @@ impl Server {
     pub fn run(self) -> Ended {
         self.accept_until_stopped();
         self.floor.context.stopping.store(true, Ordering::SeqCst);
-        self.accept_what_is_queued();
-        // From here on the kernel refuses whoever comes.
-        drop(self.listener);
-        let ended = drain(&self.floor);
+        let ended = drain(&self.floor, self.listener, &self.stop);
         end_threads(&self.floor, self.workers, self.lot);
         join(self.health);
         self.resolver.into_iter().for_each(join_soon);
@@ -175,22 +177,17 @@ impl Server {
                 continue;
             }
             match self.listener.accept() {
-                Ok(Accepted::Client(conn, address)) => self.hand_over(conn, address),
+                Ok(Accepted::Client(conn, address)) => self.floor.admit(conn, address),
                 Ok(Accepted::Nobody) => {
                     // If even this fails, `accept` itself will tell.
                     let _ = self.listener.wait(&self.stop.alarm);
                 }
                 Err(error) => {
                     failing.say(|| format!("Cannot accept: {error}; trying again."));
-                    self.back_off();
+                    self.back_off(&error);
                 }
             }
         }
-    }
-
-    fn hand_over(&self, conn: crate::net::conn::Conn, address: SocketAddr) {
-        let place = self.floor.context.gate.enter();
-        self.floor.jobs.push(Job::Client(conn, address, place));
     }
 
     /// All places are taken: idle connections make room, and new clients wait in the kernel's
@@ -207,24 +204,15 @@ impl Server {
         let _ = gate.wait_for_room(FULL_PAUSE);
     }
 
-    /// `accept` failed, most likely for want of descriptors: gives back those that rest.
-    fn back_off(&self) {
-        for backend in self.floor.context.backends.all() {
-            backend.kept.clear();
-        }
-        self.floor.turn_out_idle(TURN_OUT);
-        let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);
-    }
-
-    /// Clients whose connection the kernel has already made are served like the others.
-    fn accept_what_is_queued(&self) {
-        while self.listener.has_client() {
-            match self.listener.accept() {
-                Ok(Accepted::Client(conn, address)) => self.hand_over(conn, address),
-                Ok(Accepted::Nobody) => {}
-                Err(_) => return,
+    /// `accept` failed: for want of descriptors, those that rest are given back.
+    fn back_off(&self, error: &io::Error) {
+        if limits::is_exhaustion(error) {
+            for backend in self.floor.context.backends.all() {
+                backend.kept.clear();
             }
+            self.floor.turn_out_idle(TURN_OUT);
         }
+        let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);
     }
 }
 

@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Bytes that a session may move in one turn while others are queued. At loopback speed a
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
-const TURN_BYTES: usize = 64 * 1024;
+pub const TURN_BYTES: usize = 64 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -67,13 +67,16 @@ impl Waits {
     /// Waits for a moment, on both sides at once; returns whether something can move.
     #[must_use]
     pub fn moment(&self, client: &Conn, backend: &Conn) -> bool {
-        let on_client = self.client.unwrap_or(Interest::Reset);
-        let on_backend = self.backend.unwrap_or(Interest::Reset);
-        wait_any(
-            [(client, on_client), (backend, on_backend)],
-            Some(SOCKET_TIMEOUT),
-        )
-        .unwrap_or(true)
+        let timeout = Some(SOCKET_TIMEOUT);
+        let ready = match (self.client, self.backend) {
+            (Some(on_client), Some(on_backend)) => {
+                wait_any([(client, on_client), (backend, on_backend)], timeout)
+            }
+            (Some(interest), None) => wait_any([(client, interest)], timeout),
+            (None, Some(interest)) => wait_any([(backend, interest)], timeout),
+            (None, None) => Ok(false),
+        };
+        ready.unwrap_or(true)
     }
 }
 

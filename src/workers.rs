@@ -12,6 +12,10 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the lot's thread pauses when the kernel refuses to wait.
+const LOT_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// What goes through the channel.
 #[derive(Debug)]
@@ -43,6 +47,12 @@ impl Floor {
         }))
     }
 
+    /// Takes in a client that has just been accepted.
+    pub fn admit(&self, conn: Conn, address: SocketAddr) {
+        let place = self.context.gate.enter();
+        self.jobs.push(Job::Client(conn, address, place));
+    }
+
     /// Queues all sessions that have no request, so that each looks again whether to stay.
     pub fn call_waiting(&self) {
         for session in self.lot.call(usize::MAX, Session::awaits_request) {
@@ -50,9 +60,12 @@ impl Floor {
         }
     }
 
-    /// Closes up to `count` connections that are kept alive and not in use.
+    /// Has up to `count` connections closed that are kept alive and not in use.
     pub fn turn_out_idle(&self, count: usize) {
-        drop(self.lot.call(count, Session::is_idle));
+        for mut session in self.lot.call(count, Session::is_idle) {
+            session.turn_out();
+            self.jobs.push(Job::Session(session));
+        }
     }
 
     /// Parks a session; one that is ready already is queued instead.
@@ -83,11 +96,13 @@ pub fn start_lot(floor: &Arc<Floor>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("lot".into())
         .spawn(move || {
-            let ran = floor
+            // Everybody who is parked depends on this thread: it goes on whatever the kernel says.
+            while let Err(error) = floor
                 .lot
-                .run(|session| floor.jobs.push(Job::Session(session)));
-            if let Err(error) = ran {
-                log::error!("waiting for connections failed: {error}");
+                .run(|session| floor.jobs.push(Job::Session(session)))
+            {
+                log::error!("Waiting for connections failed: {error}; trying again.");
+                std::thread::sleep(LOT_BACK_OFF);
             }
         })
 }

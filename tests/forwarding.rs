@@ -308,3 +308,45 @@ fn a_kept_backend_connection_with_extra_bytes_is_never_used_again() {
         assert_eq!(client.get("/").text(), "hello");
     }
 }
+
+#[test]
+fn a_late_byte_from_the_client_does_not_cost_it_the_answer() {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n{}",
+        "x".repeat(2_000_000)
+    );
+    let origin = Origin::answering(answer);
+    let lb = Lb::over(&[origin.address]);
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+    ] {
+        let mut client = lb.client();
+        client.send(request);
+        origin.request();
+        client.send("\r\n");
+        // Unread on purpose until all of it is written or nothing more fits.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(client.response().is_whole);
+    }
+}
+
+#[test]
+fn an_answer_that_has_begun_is_finished_although_the_client_stops_sending() {
+    let origin = Origin::scripted(|served| {
+        served.client.read_until(b"\r\n\r\n");
+        served
+            .client
+            .send("HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nhello");
+        served.client.read_exactly(3);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        served.client.send("world");
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    client.read_until(b"hello");
+    client.send("abc");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.read_to_end(), b"world");
+}

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "exchange", "backends", "client", "config", "error", "http", "net", "turn",
+            "exchange", "backends", "client", "config", "error", "http", "journal", "net", "turn",
         ],
     ),
     (

@@ -90,7 +90,7 @@ fn the_drain_timeout_ends_it_in_any_case() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     origin.request();
     let began = Instant::now();
-    assert_eq!(lb.stop(), Ended::Expired);
+    assert_eq!(lb.stop(), Ended::Cut);
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(client.is_closed());
 }
@@ -102,4 +102,44 @@ fn nobody_can_connect_after_a_stop() {
     let address = lb.address;
     assert_eq!(lb.stop(), Ended::Drained);
     assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn an_answer_that_ends_by_close_is_not_cut_so_that_it_looks_whole() {
+    let origin = Origin::scripted(|served| {
+        if served.request().is_some() {
+            served.client.send("HTTP/1.1 200 OK\r\n\r\npart");
+            served.client.read_to_end();
+        }
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    client.read_until(b"part");
+    assert_eq!(lb.stop(), Ended::Cut);
+    let error = std::io::Read::read(&mut client.stream, &mut [0; 10]).expect_err("a reset");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_large_answer_still_in_the_kernel_survives_the_stop() {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n{}",
+        "x".repeat(2_000_000)
+    );
+    let origin = Origin::answering(answer);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.drain = Duration::from_secs(20)
+    });
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the answer is written", || {
+        let mut idle = false;
+        lb.floor.lot.for_each(|session| idle |= session.is_idle());
+        idle
+    });
+    lb.ask_to_stop();
+    client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.response().is_whole);
+    assert_eq!(lb.stop(), Ended::Drained);
 }

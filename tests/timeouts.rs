@@ -192,3 +192,45 @@ fn a_client_that_ends_in_the_middle_of_its_body_cancels_its_request() {
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.response().status, 400);
 }
+
+#[test]
+fn a_client_that_reads_slowly_but_steadily_is_not_cut_off() {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n{}",
+        "x".repeat(8_000_000)
+    );
+    let origin = Origin::answering(answer);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.body = Duration::from_secs(2)
+    });
+    let stream = std::net::TcpStream::connect(lb.address).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 32 * 1024).unwrap();
+    let mut client = support::Client::on(stream);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // A small part of what is under way in each timeout, and for longer than two. (Not less:
+    // the kernel tells of progress in steps of up to 64 KiB.)
+    for _ in 0..50 {
+        thread::sleep(Duration::from_millis(100));
+        client.read_exactly(20_000);
+    }
+    assert_eq!(lb.floor.context.gate.inside(), 1);
+}
+
+#[test]
+fn a_body_has_its_own_timeout_from_the_head_on() {
+    let origin = Origin::scripted(|served| {
+        if served.request().is_some() {
+            thread::sleep(Duration::from_millis(250));
+            served
+                .client
+                .send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+            thread::sleep(Duration::from_millis(600));
+            served.client.send("late");
+        }
+    });
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.response = Duration::from_millis(500);
+        config.timeouts.body = Duration::from_secs(5);
+    });
+    assert_eq!(lb.client().get("/").text(), "late");
+}

@@ -34,7 +34,7 @@ fn opened(lb: &Lb, early: &str) -> Client {
     let head = client.response().head;
     assert_eq!(
         head,
-        "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: chat\nVia: 1.1 lb"
+        "HTTP/1.1 101 Switching Protocols\nUpgrade: chat\nConnection: Upgrade\nVia: 1.1 lb"
     );
     client
 }
@@ -107,4 +107,20 @@ fn a_tunnel_to_a_backend_that_dies_is_closed() {
     client.send(UPGRADE);
     client.read_to_end();
     eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+}
+
+#[test]
+fn a_switch_to_what_was_not_offered_is_refused() {
+    for upgrade in [
+        "",
+        "Upgrade: h2c\r\n",
+        "Upgrade: chat\r\nUpgrade: h2c\r\n",
+        "Upgrade: ,\r\n",
+    ] {
+        let origin = Origin::answering(format!("HTTP/1.1 101 Yes\r\n{upgrade}\r\nraw"));
+        let lb = Lb::over(&[origin.address]);
+        let mut client = lb.client();
+        client.send(UPGRADE);
+        assert_eq!(client.response().status, 502, "{upgrade:?}");
+    }
 }

@@ -249,11 +249,11 @@ impl Probe {
         let body = match head {
             Ok(head) if matches!(head.status, 200..=299) => {
                 self.verdict = Some(Ok(()));
-                Body::new(head.framing, Encoding::Plain)
+                Body::new(head.framing, Encoding::Plain, false)
             }
             Ok(head) => {
                 self.verdict = Some(Err(Symptom::Status(head.status)));
-                Body::new(head.framing, Encoding::Plain)
+                Body::new(head.framing, Encoding::Plain, false)
             }
             Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
         };

@@ -5,15 +5,16 @@ use super::record::Record;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::http::body::Body;
+use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::http::forward::{Delivery, client_encoding, write_response};
 use crate::http::request::field_table;
 use crate::http::response::{self, ResponseHead};
 use crate::http::scan::HeadScan;
 use crate::http::{Refusal, Version};
-use crate::net::buffer::{Buffer, Shelf};
+use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
 
-use crate::turn::Turn;
+use crate::turn::{TURN_BYTES, Turn};
 
 /// Interim responses before the final one. Real servers send one or two; without a bound a
 /// backend could keep a request open for ever.
@@ -72,6 +73,8 @@ pub enum Progress {
     NeedsBackend,
     /// The client's room is waited for.
     NeedsClient,
+    /// Nothing is waited for; others, or the upload, have a turn first.
+    Paused,
 }
 
 impl Answer {
@@ -111,6 +114,7 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Progress, Error> {
+        let until = client.written + TURN_BYTES as u64;
         loop {
             if !client.outbound.is_empty() {
                 let held = client.outbound.len();
@@ -129,7 +133,11 @@ impl Answer {
             if self.digest(exchange, client, turn)? {
                 continue;
             }
-            if turn.is_over() || !self.receive(exchange, client, backend, turn)? {
+            // Either others want a turn, or the upload wants one beside this.
+            if turn.is_over() || (!exchange.is_sent && client.written >= until) {
+                return Ok(Progress::Paused);
+            }
+            if !self.receive(exchange, client, backend, turn)? {
                 return Ok(Progress::NeedsBackend);
             }
         }
@@ -182,7 +190,7 @@ impl Answer {
         client: &mut Client,
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
-        let request = exchange.request;
+        let request = &exchange.request;
         let mut table = field_table();
         let head = &self.from_backend.bytes()[..length];
         let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
@@ -191,9 +199,9 @@ impl Answer {
             if self.interim > MAX_INTERIM {
                 return Err(bad_head(Refusal::bad("too many interim responses")));
             }
-        } else if head.status == 101 && !request.is_upgrade {
+        } else if head.status == 101 && !head.switches_to_one_of(request.upgrade.as_deref()) {
             return Err(bad_head(Refusal::bad(
-                "switched protocols without being asked",
+                "switched to a protocol that was not offered",
             )));
         } else {
             self.terms = terms(&head, exchange, turn);
@@ -211,10 +219,14 @@ impl Answer {
         self.state = match (head.is_interim(), head.status) {
             (true, _) => State::default(),
             (false, 101) => State::Switched,
-            _ => State::Relayed(Body::new(
-                head.framing,
-                client_encoding(head.framing, request.version).0,
-            )),
+            _ => {
+                let (encoding, _) = client_encoding(head.framing, request.version);
+                State::Relayed(Body::new(
+                    head.framing,
+                    encoding,
+                    !head.options.nominates_any(),
+                ))
+            }
         };
         Ok(())
     }
@@ -292,7 +304,8 @@ impl Served<'_> {
     }
 }
 
-/// Passes body bytes on, without a copy where all of them are body and stay as they are.
+/// Passes body bytes on, without a copy where all of them are body and stay as they are; as
+/// many as there is room for in the storage.
 fn relay(
     body: &mut Body,
     from: &mut Buffer,
@@ -303,7 +316,12 @@ fn relay(
         from.hand_over(to);
         return Ok(true);
     }
-    let consumed = body.relay(from.bytes(), to.tail(shelf)).map_err(bad_body)?;
+    let room = STORAGE_BYTES
+        .saturating_sub(to.len() + CHUNK_OVERHEAD)
+        .min(from.len());
+    let consumed = body
+        .relay(&from.bytes()[..room], to.tail(shelf))
+        .map_err(bad_body)?;
     from.consume(consumed);
     Ok(consumed > 0)
 }

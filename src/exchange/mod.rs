@@ -38,7 +38,7 @@ use std::time::Instant;
 use upload::Upload;
 
 /// What is remembered of a request once its head is rewritten.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The method as far as it matters.
     pub method: Method,
@@ -46,8 +46,8 @@ pub struct Request {
     pub version: Version,
     /// The client wants to go on afterwards.
     pub keeps_alive: bool,
-    /// The client offers to switch protocols.
-    pub is_upgrade: bool,
+    /// The protocols that the client offers to switch to.
+    pub upgrade: Option<Box<[u8]>>,
 }
 
 /// An exchange in progress. It can stop at any byte and go on later.
@@ -77,8 +77,6 @@ pub enum Flow {
     Linger,
     /// Close.
     Close,
-    /// Close in a way that cannot be taken for an ordinary end.
-    Abort,
     /// Pass bytes on both ways, beginning with those that came already.
     Tunnel(Conn, Buffer),
 }
@@ -117,11 +115,11 @@ impl Exchange {
                 method: head.method,
                 version: head.version,
                 keeps_alive: head.keeps_alive(),
-                is_upgrade: head.upgrade.is_some(),
+                upgrade: head.upgrade.map(Box::from),
             },
             upload: Upload::new(
                 to_backend,
-                Body::new(head.framing, encoding),
+                Body::new(head.framing, encoding, !head.options.nominates_any()),
                 config.max_body,
             ),
             answer: Answer::default(),
@@ -167,13 +165,14 @@ impl Exchange {
     fn transfer(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
         loop {
             let (sending, answering) = self.pump(client, turn)?;
-            match answering {
-                answer::Progress::Complete => return Ok(self.finish(turn)),
-                answer::Progress::Switched => return Ok(self.switch(turn)),
+            match (sending, answering) {
+                (_, answer::Progress::Complete) => return Ok(self.finish(turn)),
+                (_, answer::Progress::Switched) => return Ok(self.switch(turn)),
                 _ if turn.is_over() => return Ok(Flow::Yield),
+                (upload::Progress::Paused, _) | (_, answer::Progress::Paused) => continue,
                 _ => {}
             }
-            let waits = self.waits(sending, answering, turn)?;
+            let waits = self.waits(sending, answering, client, turn)?;
             // With the request sent, the answer's own calls have waited already.
             let may_wait = sending != upload::Progress::Done && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {
@@ -192,9 +191,16 @@ impl Exchange {
         let Some(backend) = self.attempt.as_ref().and_then(Attempt::conn) else {
             return Err(Error::proxy(Phase::Connect, Cause::Unreachable));
         };
-        let sending = self
+        let sending = match self
             .upload
-            .pump(&client.conn, &mut client.inbound, backend, turn)?;
+            .pump(&client.conn, &mut client.inbound, backend, turn)
+        {
+            // The answer is on its way already: the client gets it although it gave up sending.
+            Err(error) if error.cause == Cause::Closed && self.answer.is_begun => {
+                self.upload.break_off()
+            }
+            sending => sending?,
+        };
         let mut served = Served {
             request: &self.request,
             record: &mut self.record,
@@ -216,16 +222,19 @@ impl Exchange {
         &mut self,
         sending: upload::Progress,
         answering: answer::Progress,
+        client: &Client,
         turn: &Turn<'_>,
     ) -> Result<Waits, Error> {
         let timeouts = &turn.context.config.timeouts;
         let is_sent = sending == upload::Progress::Done;
-        let timeout = match self.answer.is_awaited() && is_sent {
-            true => timeouts.response,
-            false => timeouts.body,
+        // What is written before the final head, interim heads, is no progress.
+        let (written, timeout) = match (self.answer.is_awaited(), is_sent) {
+            (true, true) => (0, timeouts.response),
+            (true, false) => (0, timeouts.body),
+            (false, _) => (client.written, timeouts.body),
         };
         let now = Instant::now();
-        let moved = self.upload.total_sent() + self.answer.content() + u64::from(is_sent);
+        let moved = self.upload.total_sent() + written + u64::from(is_sent);
         let deadline = self.due.after(moved, timeout, now);
         if now >= deadline {
             return Err(self.timed_out(sending, answering));
@@ -268,9 +277,6 @@ impl Exchange {
         self.release(turn);
         if terms.keeps_client {
             Flow::NextRequest
-        } else if self.upload.is_received() && !self.request.keeps_alive {
-            // The client said itself that nothing follows.
-            Flow::Close
         } else {
             Flow::Linger
         }
@@ -316,8 +322,13 @@ impl Exchange {
         true
     }
 
-    /// Ends the exchange with an error: an answer where one can still be given, else a close
-    /// that the client cannot take for the end of the body.
+    /// Whether a close would look to the client like the end of a body that is not over.
+    #[must_use]
+    pub fn would_look_whole(&self) -> bool {
+        self.answer.is_forwarded && self.answer.terms.ends_by_close
+    }
+
+    /// Ends the exchange with an error: an answer where one can still be given, else a close.
     fn give_up(&mut self, error: Error, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         let is_committed = self.answer.is_forwarded;
         let status = match is_committed {
@@ -329,7 +340,6 @@ impl Exchange {
             .end(status, self.answer.content(), Some(&error), turn);
         self.release(turn);
         match (is_committed, status) {
-            (true, _) if self.answer.terms.ends_by_close => Flow::Abort,
             (true, _) | (_, 499) => Flow::Close,
             (false, _) => {
                 self.reply(&error, client, turn);

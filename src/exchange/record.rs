@@ -7,10 +7,14 @@ use crate::http::chunked::{Piece, Scanner};
 use crate::http::framing::Framing;
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
+use crate::journal::MAX_LINE_BYTES;
 use crate::turn::Turn;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+/// Bytes of a field's value, or of a request line, that are told.
+const MAX_VALUE_BYTES: usize = 1024;
 
 /// Bytes of a body that the story shows.
 const PREVIEW_BYTES: usize = 120;
@@ -128,7 +132,7 @@ impl Told {
                 .iter()
                 .find(|field| field.name.eq_ignore_ascii_case(name));
             field.map_or("-".into(), |field| {
-                quote(&String::from_utf8_lossy(field.value))
+                quote(&String::from_utf8_lossy(cut(field.value)))
             })
         };
         Self {
@@ -217,19 +221,34 @@ pub fn refused_line(client: SocketAddr, status: u16, error: &Error, turn: &mut T
 fn request_line(head: &RequestHead<'_, '_>) -> String {
     let slash = if head.target.lacks_slash { "/" } else { "" };
     let version = head.version.number();
-    format!(
-        "{} {slash}{} HTTP/{version}",
-        head.method_name, head.target.rest
-    )
+    // Both are ASCII, so any byte is a place to cut.
+    let method = head
+        .method_name
+        .get(..MAX_VALUE_BYTES)
+        .unwrap_or(head.method_name);
+    let target = head
+        .target
+        .rest
+        .get(..MAX_VALUE_BYTES)
+        .unwrap_or(head.target.rest);
+    format!("{method} {slash}{target} HTTP/{version}")
 }
 
 fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
     let mut story = format!("Received request from {client}\n  {}", request_line(head));
     for field in head.fields {
-        let value = String::from_utf8_lossy(field.value);
+        if story.len() > MAX_LINE_BYTES {
+            break;
+        }
+        let value = String::from_utf8_lossy(cut(field.value));
         let _ = write!(story, "\n  {}: {}", field.name, escape(&value));
     }
     story
+}
+
+/// As much of a value as a log has use for; it may be as long as a head.
+fn cut(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(MAX_VALUE_BYTES)]
 }
 
 fn is_text(head: &ResponseHead<'_, '_>) -> bool {

@@ -6,13 +6,10 @@
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::http::body::Body;
-use crate::net::Interest;
+use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
-use crate::turn::Turn;
-
-/// What the size lines round one piece of content take at most.
-const CHUNK_OVERHEAD: usize = 32;
+use crate::turn::{TURN_BYTES, Turn};
 
 /// A request in transit.
 #[derive(Debug)]
@@ -40,6 +37,8 @@ pub enum Progress {
     NeedsClient,
     /// The backend's room is waited for.
     NeedsBackend,
+    /// Nothing is waited for; the answer has a turn first.
+    Paused,
 }
 
 impl Upload {
@@ -93,6 +92,12 @@ impl Upload {
         (self.sent, self.total_sent, self.is_broken) = (0, 0, false);
     }
 
+    /// Nothing more will come from the client.
+    pub fn break_off(&mut self) -> Progress {
+        self.is_broken = true;
+        Progress::Done
+    }
+
     /// Moves what can be moved without waiting, from the client through `inbound` to the
     /// backend.
     pub fn pump(
@@ -102,10 +107,15 @@ impl Upload {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Progress, Error> {
+        let until = self.total_sent + TURN_BYTES as u64;
         loop {
             self.take_from(inbound, turn.shelf)?;
             if self.is_broken || self.is_complete() {
                 return Ok(Progress::Done);
+            }
+            // However fast the client sends, an early answer is looked for now and then.
+            if self.total_sent >= until {
+                return Ok(Progress::Paused);
             }
             if self.has_unsent() {
                 if !self.send(backend, turn) {
@@ -113,13 +123,6 @@ impl Upload {
                 }
             } else if !self.receive(client, inbound, turn)? {
                 return Ok(Progress::NeedsClient);
-            }
-            if turn.is_over() {
-                return Ok(if self.has_unsent() {
-                    Progress::NeedsBackend
-                } else {
-                    Progress::NeedsClient
-                });
             }
         }
     }
@@ -206,12 +209,4 @@ pub const TOO_LARGE: Refusal = Refusal::with_status(413, "the request body is to
 
 fn bad_body(refusal: Refusal) -> Error {
     Error::client(Phase::RequestBody, Cause::Message(refusal))
-}
-
-impl Progress {
-    /// What to wait for on the client's side.
-    #[must_use]
-    pub fn client_interest(self) -> Option<Interest> {
-        (self == Progress::NeedsClient).then_some(Interest::Read)
-    }
 }

@@ -19,6 +19,7 @@ pub enum Encoding {
 pub struct Body {
     source: Source,
     encoding: Encoding,
+    passes_trailers: bool,
     /// Content bytes so far.
     pub content: u64,
 }
@@ -32,9 +33,11 @@ enum Source {
 }
 
 impl Body {
-    /// A body framed as `framing` where it comes from and written as `encoding`.
+    /// A body framed as `framing` where it comes from and written as `encoding`. Trailers are
+    /// passed on or discarded, as a proxy may (RFC 9110 §6.5.1); it must where the message has
+    /// fields for this hop only, which may stand among them.
     #[must_use]
-    pub fn new(framing: Framing, encoding: Encoding) -> Self {
+    pub fn new(framing: Framing, encoding: Encoding, passes_trailers: bool) -> Self {
         let source = match framing {
             Framing::Empty => Source::Complete,
             Framing::Length(length) => Source::Length(length),
@@ -44,6 +47,7 @@ impl Body {
         Self {
             source,
             encoding,
+            passes_trailers,
             content: 0,
         }
     }
@@ -132,12 +136,14 @@ impl Body {
     }
 
     fn end(&mut self, trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-        match self.encoding {
-            Encoding::Plain => {
-                // Nowhere to put them, but malformed ones make the body malformed all the same.
-                write_end(trailers, &mut Vec::new())?;
+        if self.encoding == Encoding::Chunked && self.passes_trailers {
+            write_end(trailers, out)?;
+        } else {
+            // Nowhere to put them, but malformed ones make the body malformed all the same.
+            write_end(trailers, &mut Vec::new())?;
+            if self.encoding == Encoding::Chunked {
+                write_end(&[], out)?;
             }
-            Encoding::Chunked => write_end(trailers, out)?,
         }
         self.source = Source::Complete;
         Ok(())
@@ -154,7 +160,7 @@ mod tests {
         input: &[u8],
         step: usize,
     ) -> (Vec<u8>, usize, bool) {
-        let mut body = Body::new(framing, encoding);
+        let mut body = Body::new(framing, encoding, true);
         let (mut out, mut start) = (Vec::new(), 0);
         for end in (step..input.len() + step).step_by(step) {
             let end = end.min(input.len());
@@ -189,13 +195,13 @@ mod tests {
     #[test]
     fn a_cut_body_never_gets_an_end() {
         for framing in [Framing::Length(5), Framing::Chunked] {
-            let (mut body, mut out) = (Body::new(framing, Encoding::Chunked), Vec::new());
+            let (mut body, mut out) = (Body::new(framing, Encoding::Chunked, true), Vec::new());
             body.relay(b"3\r\n", &mut out).expect("valid");
             assert!(body.close(&mut out).is_err());
             assert!(!out.ends_with(b"0\r\n\r\n"));
         }
         let (mut body, mut out) = (
-            Body::new(Framing::UntilClose, Encoding::Chunked),
+            Body::new(Framing::UntilClose, Encoding::Chunked, true),
             Vec::new(),
         );
         body.close(&mut out).expect("that is how it ends");
@@ -204,12 +210,12 @@ mod tests {
 
     #[test]
     fn whole_buffers_pass_without_a_copy_only_when_all_of_it_is_body() {
-        let mut body = Body::new(Framing::Length(5), Encoding::Plain);
+        let mut body = Body::new(Framing::Length(5), Encoding::Plain, true);
         assert!(!body.relay_whole(6));
         assert!(body.relay_whole(4) && !body.is_complete());
         assert!(body.relay_whole(1) && body.is_complete());
         assert!(!body.relay_whole(1));
-        assert!(!Body::new(Framing::Chunked, Encoding::Plain).relay_whole(1));
-        assert!(!Body::new(Framing::Length(5), Encoding::Chunked).relay_whole(1));
+        assert!(!Body::new(Framing::Chunked, Encoding::Plain, true).relay_whole(1));
+        assert!(!Body::new(Framing::Length(5), Encoding::Chunked, true).relay_whole(1));
     }
 }

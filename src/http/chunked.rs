@@ -14,6 +14,9 @@ use std::ops::Range;
 /// work in them (CVE-2023-39326 of Go's net/http, which allows as many).
 pub const MAX_EXTENSION_BYTES: u64 = 16 * 1024;
 
+/// What the size lines round one piece of content take at most.
+pub const CHUNK_OVERHEAD: usize = 32;
+
 /// Bounds on a trailer section: a head without a first line.
 pub const TRAILER_LIMITS: HeadLimits = HeadLimits {
     bytes: 8 * 1024,
@@ -32,6 +35,8 @@ pub struct Scanner {
 enum State {
     /// In a size, after this many digits.
     Size { digits: u8, size: u64 },
+    /// In white space after a size, which only an extension may follow (RFC 9112 §7.1.1).
+    BeforeExtension { size: u64 },
     /// After the `;` of an extension.
     Extension { size: u64 },
     /// After the CR of a size line.
@@ -98,6 +103,14 @@ impl Scanner {
         }
     }
 
+    fn count_extension(&mut self) -> Result<(), Refusal> {
+        self.extension_bytes += 1;
+        match self.extension_bytes <= MAX_EXTENSION_BYTES {
+            true => Ok(()),
+            false => Err(Refusal::bad("too many chunk extensions")),
+        }
+    }
+
     /// The state after one byte of framing.
     fn step(&mut self, byte: u8) -> Result<State, Refusal> {
         Ok(match (self.state, byte) {
@@ -111,12 +124,15 @@ impl Scanner {
             (State::Size { digits: 1.., size }, b'\r') | (State::Extension { size }, b'\r') => {
                 State::SizeEnd { size }
             }
-            (State::Size { digits: 1.., size }, b';') => State::Extension { size },
+            (State::Size { digits: 1.., size } | State::BeforeExtension { size }, b';') => {
+                State::Extension { size }
+            }
+            (State::Size { digits: 1.., size } | State::BeforeExtension { size }, b' ' | b'\t') => {
+                self.count_extension()?;
+                State::BeforeExtension { size }
+            }
             (State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
-                self.extension_bytes += 1;
-                if self.extension_bytes > MAX_EXTENSION_BYTES {
-                    return Err(Refusal::bad("too many chunk extensions"));
-                }
+                self.count_extension()?;
                 State::Extension { size }
             }
             (State::SizeEnd { size: 0 }, b'\n') => State::Trailers(HeadScan::default()),
@@ -209,7 +225,7 @@ mod tests {
 
     #[test]
     fn bodies_are_decoded_and_bytes_behind_them_left() {
-        let body = b"5\r\nhello\r\n00A;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\nGET";
+        let body = b"5 \t;a\r\nhello\r\n00A;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\nGET";
         assert_eq!(
             at_every_split(body),
             Ok(Some((b"hello0123456789".to_vec(), 3)))

@@ -125,6 +125,12 @@ impl<'b> ConnectionOptions<'b> {
         Ok(())
     }
 
+    /// Whether any field is named, beyond the options that have a meaning of their own.
+    #[must_use]
+    pub fn nominates_any(&self) -> bool {
+        self.count > 0
+    }
+
     /// Whether the field `name` is named by a `Connection` option and so ends at this hop.
     #[must_use]
     pub fn nominates(&self, name: &str) -> bool {

@@ -58,7 +58,7 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
             write_field(field.name, field.value, out);
         }
     }
-    write_body_framing(request.framing, out);
+    write_body_framing(request, out);
     write_request_connection(request, out);
     let _ = write!(out, "Via: {} {VIA_NAME}\r\n", request.version.number());
     if hop.forwarded != ForwardedFields::Off {
@@ -96,13 +96,17 @@ fn request_field_passes(
     passes && !request.options.nominates(name)
 }
 
-/// A request without a body needs no framing field; with one it gets exactly one.
-fn write_body_framing(framing: Framing, out: &mut Vec<u8>) {
-    match framing {
+/// A request with a body gets exactly one framing field. One without needs none, but keeps a
+/// `Content-Length: 0`, which servers expect of a POST (RFC 9110 §8.6).
+fn write_body_framing(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
+    match request.framing {
         Framing::Length(length) => {
             let _ = write!(out, "Content-Length: {length}\r\n");
         }
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::Empty if fields::find(request.fields, Field::ContentLength).is_some() => {
+            out.extend_from_slice(b"Content-Length: 0\r\n");
+        }
         Framing::Empty | Framing::UntilClose => {}
     }
 }
@@ -232,16 +236,25 @@ fn write_response_connection(
     delivery: &Delivery<'_>,
     out: &mut Vec<u8>,
 ) {
-    if response.status == 101 {
-        out.extend_from_slice(b"Connection: Upgrade\r\n");
-        if let Some(protocol) = fields::find(response.fields, Field::Upgrade) {
-            write_field("Upgrade", protocol, out);
-        }
-    } else if response.status >= 200 && !delivery.keep_alive {
-        out.extend_from_slice(b"Connection: close\r\n");
-    } else if response.status >= 200 && delivery.version == Version::Http10 {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    let upgrade = match response.status {
+        // 426 names what the client should offer (RFC 9110 §15.5.22).
+        101 | 426 => fields::find(response.fields, Field::Upgrade),
+        _ => None,
+    };
+    if let Some(protocols) = upgrade {
+        write_field("Upgrade", protocols, out);
     }
+    let is_final = response.status >= 200;
+    let ends = is_final && !delivery.keep_alive;
+    let stays = is_final && delivery.keep_alive && delivery.version == Version::Http10;
+    let options: &[u8] = match (upgrade.is_some(), ends, stays) {
+        (true, true, _) => b"Connection: Upgrade, close\r\n",
+        (true, false, _) => b"Connection: Upgrade\r\n",
+        (false, true, _) => b"Connection: close\r\n",
+        (false, false, true) => b"Connection: keep-alive\r\n",
+        (false, false, false) => b"",
+    };
+    out.extend_from_slice(options);
 }
 
 #[cfg(test)]

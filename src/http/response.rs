@@ -1,7 +1,7 @@
 //! A response head as a value. A backend is trusted no more than a client: what is not
 //! well-formed is refused, and the client gets 502.
 
-use super::fields::ConnectionOptions;
+use super::fields::{ConnectionOptions, Field, list_members};
 use super::framing::{self, Framing};
 use super::request::{FieldTable, Method};
 use super::{Refusal, Version};
@@ -29,6 +29,22 @@ impl ResponseHead<'_, '_> {
     #[must_use]
     pub fn is_interim(&self) -> bool {
         matches!(self.status, 100 | 102..=199)
+    }
+
+    /// Whether it names exactly the protocols that it switches to, all of them among those that
+    /// the client offered (RFC 9110 §7.8). Without an offer it names none of them.
+    #[must_use]
+    pub fn switches_to_one_of(&self, offered: Option<&[u8]>) -> bool {
+        let mut named = self
+            .fields
+            .iter()
+            .filter(|field| Field::of(field.name) == Field::Upgrade);
+        let (Some(offered), Some(named), None) = (offered, named.next(), named.next()) else {
+            return false;
+        };
+        let is_offered =
+            |protocol: &[u8]| list_members(offered).any(|one| one.eq_ignore_ascii_case(protocol));
+        list_members(named.value).next().is_some() && list_members(named.value).all(is_offered)
     }
 
     /// Whether the backend leaves the connection open for another request.

@@ -1,7 +1,8 @@
 //! The end: what is in flight is finished, then every thread is joined.
 
-use super::Ended;
 use super::warning::Warning;
+use super::{Ended, Stop};
+use crate::net::listener::{Accepted, Listener};
 use crate::workers::Floor;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,28 +10,46 @@ use std::time::{Duration, Instant};
 /// How long a thread gets to end that may be inside the system's resolver.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Waits until nobody is inside, saying once a second what it waits for.
-pub(super) fn drain(floor: &Floor) -> Ended {
-    const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked whether somebody can be accepted or sent away.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Serves those whom the kernel has queued already, then waits until nobody is inside, saying
+/// once a second what it waits for.
+pub(super) fn drain(floor: &Floor, listener: Listener, stop: &Stop) -> Ended {
     let gate = &floor.context.gate;
     let deadline = Instant::now() + floor.context.config.timeouts.drain;
     let mut waiting = Warning::every(Duration::from_secs(1));
+    let mut listener = Some(listener);
     loop {
+        // Once it is dropped the kernel refuses whoever comes.
+        listener = listener.filter(|listener| accept_what_is_queued(listener, floor));
         // Without a request they close when called. Called again and again, because one may
         // have been on its way to the lot.
         floor.call_waiting();
-        if gate.wait_until_empty(LOOK) {
+        if gate.wait_until_empty(LOOK) && listener.is_none() {
             return Ended::Drained;
         }
-        if Instant::now() >= deadline {
-            log::warn!(
-                "The drain timeout is over; {} connections are cut.",
-                gate.inside()
-            );
-            return Ended::Expired;
+        if stop.is_insisted_on() || Instant::now() >= deadline {
+            log::warn!("{} connections are cut.", gate.inside());
+            return Ended::Cut;
         }
         waiting.say(|| what_is_waited_for(floor));
     }
+}
+
+/// Accepts as many as there are places for; returns whether more may be waiting.
+fn accept_what_is_queued(listener: &Listener, floor: &Floor) -> bool {
+    while !floor.context.gate.is_full() {
+        if !listener.has_client() {
+            return false;
+        }
+        match listener.accept() {
+            Ok(Accepted::Client(conn, address)) => floor.admit(conn, address),
+            Ok(Accepted::Nobody) => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 fn what_is_waited_for(floor: &Floor) -> String {
@@ -62,7 +81,8 @@ pub(super) fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>, lot: Join
     join(lot);
     floor.jobs.dismiss(workers.len());
     workers.into_iter().for_each(join);
-    // What the drain timeout cut off.
+    // Whoever is cut off.
+    floor.jobs.clear();
     drop(floor.lot.call_all());
 }
 

@@ -19,6 +19,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that is spent on a client that does nothing (nginx's `lingering_timeout` is 5 s).
 const QUIET_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The same while the balancer is about to end.
+const STOPPING_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// Progress in closing.
 #[derive(Debug, Default)]
 pub struct Linger {
@@ -31,53 +34,57 @@ pub struct Linger {
 impl Linger {
     /// Sends what is left, then discards what comes.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
-        let now = Instant::now();
-        let due = *self.due.get_or_insert(now + LINGER_TIMEOUT);
-        if now >= due {
-            return Step::Close;
-        }
+        let due = *self
+            .due
+            .get_or_insert_with(|| Instant::now() + LINGER_TIMEOUT);
         while !client.outbound.is_empty() {
             match client.flush(Wait::No, turn) {
                 Ok(true) => {}
-                Ok(false) => return park(Interest::Write, due),
-                Err(_) => return Step::Close,
+                Ok(false) if Instant::now() < due => return park(Interest::Write, due),
+                Ok(false) | Err(_) => return Step::Close,
             }
         }
         if !self.has_ended {
             client.conn.end_sending();
             self.has_ended = true;
         }
-        self.discard(client, turn, now, due)
+        self.discard(client, turn, due)
     }
 
-    fn discard(
-        &mut self,
-        client: &mut Client,
-        turn: &mut Turn<'_>,
-        now: Instant,
-        due: Instant,
-    ) -> Step {
+    fn discard(&mut self, client: &mut Client, turn: &mut Turn<'_>, due: Instant) -> Step {
         loop {
             client.inbound.clear();
-            match client.conn.read(&mut client.inbound, turn.shelf, Wait::No) {
-                Ok(Moved::Bytes(count)) => {
+            // Most clients close as soon as they have the answer: worth a moment.
+            let moved = client
+                .conn
+                .read(&mut client.inbound, turn.shelf, turn.wait());
+            let now = Instant::now();
+            match moved {
+                Ok(Moved::Bytes(count)) if now < due => {
                     turn.moved(count);
                     self.quiet_due = None;
                 }
                 Ok(Moved::Nothing) => {
-                    let quiet_due = *self.quiet_due.get_or_insert(now + QUIET_TIMEOUT);
-                    return if now < quiet_due {
-                        park(Interest::Read, due.min(quiet_due))
-                    } else {
-                        Step::Close
+                    let quiet = quiet_timeout(turn);
+                    let quiet_due = *self.quiet_due.get_or_insert(now + quiet);
+                    return match now < quiet_due.min(due) {
+                        true => park(Interest::Read, quiet_due.min(due)),
+                        false => Step::Close,
                     };
                 }
-                Ok(Moved::End) | Err(_) => return Step::Close,
+                Ok(Moved::Bytes(_) | Moved::End) | Err(_) => return Step::Close,
             }
             if turn.is_over() {
                 return Step::Yield;
             }
         }
+    }
+}
+
+fn quiet_timeout(turn: &Turn<'_>) -> Duration {
+    match turn.context.is_stopping() {
+        true => STOPPING_QUIET_TIMEOUT,
+        false => QUIET_TIMEOUT,
     }
 }
 

@@ -136,6 +136,13 @@ impl Session {
             && self.client.inbound.is_empty()
     }
 
+    /// Ends an idle connection to make room, unless its next request is there already.
+    pub fn turn_out(&mut self) {
+        if self.is_idle() && self.client.conn.is_quiet() {
+            self.stage = Stage::Linger(Linger::default());
+        }
+    }
+
     /// The exchange in progress, if there is one: since when, and with which backend.
     #[must_use]
     pub fn describe(&self) -> Option<(Instant, String)> {
@@ -154,12 +161,21 @@ fn after(flow: Flow, client: &mut Client) -> Step {
         Flow::NextRequest => Step::Next(Stage::ReadHead(ReadHead::next())),
         Flow::Linger => Step::Next(Stage::Linger(Linger::default())),
         Flow::Close => Step::Close,
-        Flow::Abort => {
-            client.conn.reset_on_close();
-            Step::Close
-        }
         Flow::Tunnel(backend, rest) => {
             Step::Next(Stage::Tunnel(Tunnel::new(backend, rest, client)))
+        }
+    }
+}
+
+impl Drop for Session {
+    /// Whatever ends a session in the middle of an answer (an error, a panic, the end of a
+    /// drain): where only closing tells the client that the body is whole, it must not see an
+    /// ordinary close.
+    fn drop(&mut self) {
+        if let Stage::Exchange(exchange) = &self.stage
+            && exchange.would_look_whole()
+        {
+            self.client.conn.reset_on_close();
         }
     }
 }

@@ -111,7 +111,7 @@ impl ReadHead {
         let now = Instant::now();
         let is_idle = client.inbound.is_empty();
         if is_idle && turn.context.is_stopping() {
-            return Step::Close;
+            return self.close_unused();
         }
         let deadline = self.deadline(is_idle, &turn.context.config.timeouts, now);
         match (now < deadline, is_idle) {
@@ -120,10 +120,17 @@ impl ReadHead {
                 backend: None,
                 deadline,
             }),
-            // A connection opened and never used, or kept and not used again: nobody waits for
-            // an answer.
-            (false, true) => Step::Close,
+            (false, true) => self.close_unused(),
             (false, false) => refuse(TOO_SLOW, client, turn),
+        }
+    }
+
+    /// Closes a connection on which nobody waits for an answer: at once if there never was one,
+    /// else as after the last one, which may be unread.
+    fn close_unused(&self) -> Step {
+        match self.is_first {
+            true => Step::Close,
+            false => Step::Next(Stage::Linger(Linger::default())),
         }
     }
 
@@ -179,7 +186,11 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let error = Error::client(Phase::RequestHead, cause(refusal));
     let terms = Terms {
         version: Version::Http11,
-        method: Method::Other,
+        // An answer to HEAD has no content, whatever is wrong with the request.
+        method: match client.inbound.bytes().starts_with(b"HEAD ") {
+            true => Method::Head,
+            false => Method::Other,
+        },
         keep_alive: false,
         date: turn.dates.now(),
     };

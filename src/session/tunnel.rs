@@ -52,15 +52,19 @@ impl Tunnel {
     /// Passes bytes on for as long as it need not wait.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
-            match self.pump(client, turn) {
-                Ok(moved) => self.moved += moved,
+            let moved = match self.pump(client, turn) {
+                Ok(moved) => moved,
                 Err(_) => return Step::Close,
-            }
+            };
+            self.moved += moved;
             if self.up.is_shut && self.down.is_shut {
                 return Step::Close;
             }
             if turn.is_over() {
                 return Step::Yield;
+            }
+            if moved > 0 {
+                continue;
             }
             let now = Instant::now();
             let waits = self.waits(client, turn, now);

@@ -30,6 +30,7 @@ pub struct Lb {
     pub address: SocketAddr,
     pub floor: Arc<Floor>,
     stop: Stop,
+    was_asked: AtomicBool,
     thread: Option<JoinHandle<Ended>>,
 }
 
@@ -58,6 +59,7 @@ impl Lb {
             address,
             floor,
             stop,
+            was_asked: AtomicBool::new(false),
             thread,
         }
     }
@@ -68,19 +70,22 @@ impl Lb {
 
     /// Asks it to stop, without waiting for it.
     pub fn ask_to_stop(&self) {
-        self.stop.request();
+        // A second time would mean: at once.
+        if !self.was_asked.swap(true, Ordering::SeqCst) {
+            self.stop.request();
+        }
     }
 
     /// Stops it and says how it ended.
     pub fn stop(mut self) -> Ended {
-        self.stop.request();
+        self.ask_to_stop();
         self.thread.take().unwrap().join().expect("no panic")
     }
 }
 
 impl Drop for Lb {
     fn drop(&mut self) {
-        self.stop.request();
+        self.ask_to_stop();
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(
