@@ -21,6 +21,9 @@ pub const MAX_LINE_BYTES: usize = 4 * 1024;
 /// How long the last lines get at the end, should the terminal be stuck.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Lost lines are counted up for so long before they are told of.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The way to the printer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -112,11 +115,17 @@ impl Printer {
 }
 
 fn print(lines: &Receiver<Line>, dropped: &AtomicU64) {
-    let (mut told, mut behind) = (0, None);
+    let (mut behind, mut told) = (
+        None,
+        Told {
+            count: 0,
+            next: Instant::now(),
+        },
+    );
     loop {
         let line = match behind.take() {
             Some(line) => Ok(line),
-            None => lines.recv_timeout(Duration::from_secs(1)),
+            None => lines.recv_timeout(TELL_INTERVAL),
         };
         // A line that cannot be written (a full disk, a closed pipe) is lost like one that
         // found no room: counted.
@@ -134,10 +143,23 @@ fn print(lines: &Receiver<Line>, dropped: &AtomicU64) {
         if written.is_err() {
             dropped.fetch_add(1, Ordering::Relaxed);
         }
-        let lost = dropped.load(Ordering::Relaxed);
-        if lost > told && lines.is_empty() {
-            let _ = writeln!(io::stderr(), "{} log lines were lost", lost - told);
-            told = lost;
+        told.tell(dropped.load(Ordering::Relaxed));
+    }
+}
+
+/// What has been said of lost lines.
+struct Told {
+    count: u64,
+    next: Instant,
+}
+
+impl Told {
+    /// Says how many were lost since the last time, unless that was a moment ago.
+    fn tell(&mut self, lost: u64) {
+        let now = Instant::now();
+        if lost > self.count && now >= self.next {
+            let _ = writeln!(io::stderr(), "Log lines lost: {}", lost - self.count);
+            (self.count, self.next) = (lost, now + TELL_INTERVAL);
         }
     }
 }

@@ -243,3 +243,44 @@ fn with_no_backend_up_the_answer_is_503_and_names_them() {
         "{text}"
     );
 }
+
+#[test]
+fn every_address_of_a_name_is_tried_and_the_one_that_answered_remembered() {
+    let (refusing, origin) = (support::nobody(), Origin::answering(HELLO));
+    let lb = unwatched(&[origin.address]);
+    let backend = &lb.floor.context.backends.all()[0];
+    backend.set_addresses(vec![refusing, origin.address]);
+    backend.prefer(refusing);
+    let mut client = lb.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    assert_eq!(client.response().status, 200);
+    assert!(origin.request().ends_with("body"));
+    assert_eq!(backend.addresses()[0], origin.address);
+}
+
+#[test]
+fn an_address_that_does_not_answer_leaves_time_for_the_others() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&silent, 0).unwrap();
+    let address = silent.local_addr().unwrap();
+    let _fill: Vec<_> = (0..4)
+        .filter_map(|_| {
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()
+        })
+        .collect();
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.connect = Duration::from_millis(600);
+        config.health.interval = Duration::from_secs(3600);
+    });
+    let backend = &lb.floor.context.backends.all()[0];
+    backend.set_addresses(vec![address, origin.address]);
+    backend.prefer(address);
+    let began = Instant::now();
+    assert_eq!(lb.client().get("/").status, 200);
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        began.elapsed()
+    );
+}
