@@ -350,3 +350,43 @@ fn an_answer_that_has_begun_is_finished_although_the_client_stops_sending() {
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.read_to_end(), b"world");
 }
+
+#[test]
+fn trailers_pass_unless_fields_of_this_hop_may_be_among_them() {
+    let origin = Origin::scripted(|served| {
+        while let Some(request) = served.request() {
+            let hop = if request.contains("/hop") {
+                "Connection: X-T\r\n"
+            } else {
+                ""
+            };
+            served.client.send(format!(
+                "HTTP/1.1 200 OK\r\n{hop}Transfer-Encoding: chunked\r\n\r\n0\r\nX-T: 1\r\nHost: evil\r\n\r\n"
+            ));
+        }
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    for (target, end) in [
+        ("/", "\r\n\r\n0\r\nX-T: 1\r\n\r\n"),
+        ("/hop", "\r\n\r\n0\r\n\r\n"),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.read_until(end.as_bytes());
+    }
+}
+
+#[test]
+fn a_single_worker_serves_many_slow_clients() {
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::with(&[origin.address], |config| config.workers = 1);
+    let mut slow: Vec<Client> = (0..100).map(|_| lb.client()).collect();
+    slow.iter_mut()
+        .for_each(|client| drop(client.send("GET / HTTP/1.1\r\n")));
+    for _ in 0..100 {
+        assert_eq!(lb.client().get("/").text(), "hello");
+    }
+    for client in &mut slow {
+        assert_eq!(client.send("Host: a\r\n\r\n").response().text(), "hello");
+    }
+}
