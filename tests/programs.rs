@@ -4,10 +4,10 @@
 mod support;
 
 use rustix::process::Signal;
-use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
-use support::{LbProgram, PATIENCE, Program, eventually};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use support::{Client, LbProgram, PATIENCE, Program, eventually};
 
 fn lb(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lb"))
@@ -110,7 +110,7 @@ fn the_story_tells_what_happens() {
     assert!(line(&lb, "Hello").starts_with("  Hello from Backend Server"));
     assert_eq!(line(&lb, "Performing"), "Performing health check...");
     assert_eq!(line(&lb, "Server"), format!("Server {name} is healthy."));
-    let mut control = support::Client::to(backend.address);
+    let mut control = Client::to(backend.address);
     control.send("POST /health?status=500 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(control.response().status, 200);
     let unhealthy = format!("Server {name} is unhealthy (status code: 500).");
@@ -144,42 +144,45 @@ fn a_signal_drains_and_a_second_one_ends_it() {
     }
 }
 
+#[expect(clippy::zombie_processes, reason = "the caller waits for it")]
+/// Starts `lb` on a port of its own; its errors are read up to the line about listening.
+fn started(words: &[&str], stdout: Stdio) -> (Child, SocketAddr, BufReader<ChildStderr>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lb"))
+        .arg("127.0.0.1:0")
+        .args(words)
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    loop {
+        let mut line = String::new();
+        assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
+        if let Some(rest) = line.strip_prefix("Load balancer is listening on ") {
+            let address = rest.split(' ').next().unwrap().parse().unwrap();
+            return (child, address, errors);
+        }
+    }
+}
+
+fn terminate(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+}
+
 #[test]
 fn access_lines_go_to_stdout_in_the_combined_format() {
     let backend = Program::backend(0);
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let listen = format!("127.0.0.1:{port}");
-    let child = Command::new(env!("CARGO_BIN_EXE_lb"))
-        .args([
-            listen.as_str(),
-            &backend.address.to_string(),
-            "--log",
-            "access",
-            "-q",
-        ])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stream = None;
-    eventually("it listens", || {
-        stream = std::net::TcpStream::connect(&listen).ok();
-        stream.is_some()
-    });
-    let mut client = support::Client::on(stream.unwrap());
+    let words = [&backend.address.to_string(), "--log", "access"];
+    let (child, address, _errors) = started(&words, Stdio::piped());
+    let mut client = Client::to(address);
     client.send("GET /a%22b HTTP/1.1\r\nHost: a\r\nUser-Agent: q\"\\\r\nConnection: close\r\n\r\n");
     assert_eq!(client.response().status, 200);
-    let mut bad = support::Client::to(listen.parse().unwrap());
-    bad.send("BAD\r\n\r\n");
-    assert_eq!(bad.response().status, 400);
-    drop(bad);
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let mut bad = Client::to(address);
+    assert_eq!(bad.send("BAD\r\n\r\n").response().status, 400);
+    drop((client, bad));
+    terminate(&child);
+    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     // They came on two connections, so either may be first.
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_by_key(|line| line.contains("\"-\" 400"));
@@ -203,35 +206,19 @@ fn access_lines_go_to_stdout_in_the_combined_format() {
 #[test]
 fn a_stuck_log_holds_nobody() {
     let backend = Program::backend(0);
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let listen = format!("127.0.0.1:{port}");
-    // Nobody reads its output: after 64 KiB the pipe is full.
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lb"))
-        .args([listen.as_str(), &backend.address.to_string()])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stream = None;
-    eventually("it listens", || {
-        stream = std::net::TcpStream::connect(&listen).ok();
-        stream.is_some()
-    });
-    let mut client = support::Client::on(stream.unwrap());
+    let (mut child, address, errors) = started(&[&backend.address.to_string()], Stdio::null());
+    // Nobody reads its story any more: after 64 KiB the pipe is full.
+    let mut client = Client::to(address);
     for _ in 0..3000 {
         assert_eq!(client.get("/").status, 200);
     }
     drop(client);
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    terminate(&child);
     let mut code = None;
     eventually("it ends", || {
-        std::thread::sleep(Duration::from_millis(10));
         code = child.try_wait().unwrap();
         code.is_some()
     });
     assert_eq!(code.unwrap().code(), Some(0));
+    drop(errors);
 }

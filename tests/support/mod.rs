@@ -103,12 +103,16 @@ pub fn name_of(address: &SocketAddr) -> Name {
     }
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, and nobody will: the port is taken, but not listened on.
 pub fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    use rustix::net::{AddressFamily, SocketType, bind, socket};
+    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&taken, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    // As a `TcpListener` only to be asked for its address.
+    let taken = TcpListener::from(taken);
+    let address = taken.local_addr().unwrap();
+    std::mem::forget(taken);
+    address
 }
 
 /// Waits until something is true.
