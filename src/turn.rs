@@ -145,6 +145,13 @@ impl<'w> Turn<'w> {
         }
     }
 
+    /// Whether to park without even trying to read: waiting is not allowed, and what is waited
+    /// for depends on what was sent a moment ago. Only out of the lot there is something.
+    #[must_use]
+    pub fn expects_nothing(&self, wait: Wait) -> bool {
+        wait == Wait::No && !self.is_resumed
+    }
+
     /// A new stage has its own patience. Only for what a slow other side cannot bring about
     /// at will: a whole request, a whole response.
     pub fn renew_patience(&mut self, now: Instant) {

@@ -240,6 +240,9 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
         let wait = exchange.wait(turn);
+        if exchange.is_sent && !self.is_begun && turn.expects_nothing(wait) {
+            return Ok(false);
+        }
         match backend.read(&mut self.from_backend, turn.shelf, wait) {
             Ok(Moved::Bytes(count)) => {
                 self.is_begun = true;

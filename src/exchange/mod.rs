@@ -147,11 +147,8 @@ impl Exchange {
             Some(attempt) => attempt,
             None => self.attempt.insert(Attempt::next(&self.failures, turn)?),
         };
-        if turn.is_resumed && client.conn.is_broken() {
-            return Err(Error::client(Phase::ResponseHead, Cause::Reset));
-        }
         match attempt.connect(turn)? {
-            Connected::Park(waits) => Ok(Flow::Park(waits)),
+            Connected::Park(waits) => park(waits, client, turn),
             Connected::Yes => {
                 if self.upload.total_sent() == 0 {
                     self.record.see_backend(&attempt.backend.name);
@@ -176,7 +173,7 @@ impl Exchange {
             // With the request sent, the answer's own calls have waited already.
             let may_wait = sending != upload::Progress::Done && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {
-                return Ok(Flow::Park(waits));
+                return park(waits, client, turn);
             }
         }
     }
@@ -388,5 +385,14 @@ impl Exchange {
     fn release(&mut self, turn: &mut Turn<'_>) {
         self.upload.release(turn.shelf);
         self.answer.release(turn.shelf);
+    }
+}
+
+/// Parks; unless the session comes out of the lot without anything to move, and that is
+/// because the client has gone.
+fn park(waits: Waits, client: &Client, turn: &Turn<'_>) -> Result<Flow, Error> {
+    match turn.is_resumed && client.conn.is_broken() {
+        true => Err(Error::client(Phase::ResponseHead, Cause::Reset)),
+        false => Ok(Flow::Park(waits)),
     }
 }

@@ -75,10 +75,11 @@ impl ReadHead {
                 Ok(None) => {}
                 Err(refusal) => return refuse(refusal, client, turn),
             }
-            match client
-                .conn
-                .read(&mut client.inbound, turn.shelf, turn.wait())
-            {
+            let wait = turn.wait();
+            if !self.is_first && client.inbound.is_empty() && turn.expects_nothing(wait) {
+                return self.wait(client, turn);
+            }
+            match client.conn.read(&mut client.inbound, turn.shelf, wait) {
                 Ok(Moved::Bytes(count)) => turn.moved(count),
                 Ok(Moved::Nothing) => return self.wait(client, turn),
                 // Between requests that is how a connection ends; in a head there is nobody
