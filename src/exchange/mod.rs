@@ -8,6 +8,7 @@
 //! | [`answer`] | the response on its way to the client |
 //! | [`retry`] | the retry law |
 //! | [`failure`] | what the client is told when nobody could answer |
+//! | `waiting` | what it waits for, for how long, and whose fault it is |
 //! | [`record`] | what is printed of it |
 
 pub mod answer;
@@ -16,6 +17,7 @@ pub mod failure;
 pub mod record;
 pub mod retry;
 pub mod upload;
+mod waiting;
 
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
@@ -25,7 +27,6 @@ use crate::http::forward::{Hop, write_request};
 use crate::http::framing::Framing;
 use crate::http::reply;
 use crate::http::request::{Method, RequestHead};
-use crate::net::Interest;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Wait};
 use crate::turn::{Due, Turn, Waits};
@@ -36,6 +37,7 @@ use record::Record;
 use retry::Attempted;
 use std::time::Instant;
 use upload::Upload;
+use waiting::park;
 
 /// What is remembered of a request once its head is rewritten.
 #[derive(Clone, Debug)]
@@ -208,57 +210,6 @@ impl Exchange {
         Ok((sending, answering))
     }
 
-    /// Waits for a moment, on both sides at once; returns whether something can move.
-    fn can_move(&self, waits: &Waits, client: &Client) -> bool {
-        let backend = self.attempt.as_ref().and_then(Attempt::conn);
-        backend.is_some_and(|backend| waits.moment(&client.conn, backend))
-    }
-
-    /// What has to happen before anything can move, and until when it must.
-    fn waits(
-        &mut self,
-        sending: upload::Progress,
-        answering: answer::Progress,
-        client: &Client,
-        turn: &Turn<'_>,
-    ) -> Result<Waits, Error> {
-        let timeouts = &turn.context.config.timeouts;
-        let is_sent = sending == upload::Progress::Done;
-        // What is written before the final head, interim heads, is no progress.
-        let (written, timeout) = match (self.answer.is_awaited(), is_sent) {
-            (true, true) => (0, timeouts.response),
-            (true, false) => (0, timeouts.body),
-            (false, _) => (client.written, timeouts.body),
-        };
-        let now = Instant::now();
-        let moved = self.upload.total_sent() + written + u64::from(is_sent);
-        let deadline = self.due.after(moved, timeout, now);
-        if now >= deadline {
-            return Err(self.timed_out(sending, answering));
-        }
-        let reads_client = sending == upload::Progress::NeedsClient;
-        let writes_client = answering == answer::Progress::NeedsClient;
-        let writes_backend = sending == upload::Progress::NeedsBackend;
-        Ok(Waits {
-            // A client that goes away is noticed even when nothing is expected of it.
-            client: Interest::of(reads_client, writes_client).or(Some(Interest::Reset)),
-            backend: Interest::of(!writes_client, writes_backend),
-            deadline,
-        })
-    }
-
-    /// Whose fault it is that nothing has moved for so long.
-    fn timed_out(&self, sending: upload::Progress, answering: answer::Progress) -> Error {
-        let cause = Cause::TimedOut;
-        match (sending, answering) {
-            (_, answer::Progress::NeedsClient) => Error::client(Phase::ResponseBody, cause),
-            (upload::Progress::NeedsClient, _) => Error::client(Phase::RequestBody, cause),
-            (upload::Progress::NeedsBackend, _) => Error::backend(Phase::RequestBody, cause),
-            _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
-            _ => Error::backend(Phase::ResponseBody, cause),
-        }
-    }
-
     /// The response is with the client: decides what becomes of both connections.
     fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
         let now = Instant::now();
@@ -385,14 +336,5 @@ impl Exchange {
     fn release(&mut self, turn: &mut Turn<'_>) {
         self.upload.release(turn.shelf);
         self.answer.release(turn.shelf);
-    }
-}
-
-/// Parks; unless the session comes out of the lot without anything to move, and that is
-/// because the client has gone.
-fn park(waits: Waits, client: &Client, turn: &Turn<'_>) -> Result<Flow, Error> {
-    match turn.is_resumed && client.conn.is_broken() {
-        true => Err(Error::client(Phase::ResponseHead, Cause::Reset)),
-        false => Ok(Flow::Park(waits)),
     }
 }

@@ -26,6 +26,7 @@ const STOPPING_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
 #[derive(Debug, Default)]
 pub struct Linger {
     has_ended: bool,
+    has_yielded: bool,
     due: Option<Instant>,
     /// When the client has done nothing for long enough.
     quiet_due: Option<Instant>,
@@ -63,6 +64,11 @@ impl Linger {
                 Ok(Moved::Bytes(count)) if now < due => {
                     turn.moved(count);
                     self.quiet_due = None;
+                }
+                // Its own end is on the way; those who are queued are enough to wait for.
+                Ok(Moved::Nothing) if !self.has_yielded && turn.is_wanted() => {
+                    self.has_yielded = true;
+                    return Step::Yield;
                 }
                 Ok(Moved::Nothing) => {
                     let quiet = quiet_timeout(turn);

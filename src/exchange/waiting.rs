@@ -1,0 +1,88 @@
+//! What an exchange waits for, for how long, and whose fault it is when that never comes.
+
+use super::attempt::Attempt;
+use super::{Exchange, Flow, answer, upload};
+use crate::client::Client;
+use crate::error::{Cause, Error, Phase};
+use crate::net::Interest;
+use crate::turn::{Turn, Waits};
+use std::time::{Duration, Instant};
+
+/// When it is worth to watch a client that only waits: from then on its leaving is noticed.
+const LOOK_AFTER: Duration = Duration::from_millis(200);
+
+impl Exchange {
+    /// Waits for a moment, on both sides at once; returns whether something can move.
+    pub(super) fn can_move(&self, waits: &Waits, client: &Client) -> bool {
+        let backend = self.attempt.as_ref().and_then(Attempt::conn);
+        backend.is_some_and(|backend| waits.moment(&client.conn, backend))
+    }
+
+    /// What has to happen before anything can move, and until when it must.
+    pub(super) fn waits(
+        &mut self,
+        sending: upload::Progress,
+        answering: answer::Progress,
+        client: &Client,
+        turn: &Turn<'_>,
+    ) -> Result<Waits, Error> {
+        let timeouts = &turn.context.config.timeouts;
+        let is_sent = sending == upload::Progress::Done;
+        // What is written before the final head, interim heads, is no progress.
+        let (written, timeout) = match (self.answer.is_awaited(), is_sent) {
+            (true, true) => (0, timeouts.response),
+            (true, false) => (0, timeouts.body),
+            (false, _) => (client.written, timeouts.body),
+        };
+        let now = Instant::now();
+        let moved = self.upload.total_sent() + written + u64::from(is_sent);
+        let deadline = self.due.after(moved, timeout, now);
+        if now >= deadline {
+            return Err(self.timed_out(sending, answering));
+        }
+        let reads_client = sending == upload::Progress::NeedsClient;
+        let writes_client = answering == answer::Progress::NeedsClient;
+        let writes_backend = sending == upload::Progress::NeedsBackend;
+        let backend = Interest::of(!writes_client, writes_backend);
+        Ok(match Interest::of(reads_client, writes_client) {
+            Some(client) => Waits {
+                client: Some(client),
+                backend,
+                deadline,
+            },
+            // A client that goes away is noticed although nothing is expected of it; but most
+            // answers come sooner than that is worth its system calls.
+            None if turn.is_resumed => Waits {
+                client: Some(Interest::Reset),
+                backend,
+                deadline,
+            },
+            None => Waits {
+                client: None,
+                backend,
+                deadline: deadline.min(now + LOOK_AFTER),
+            },
+        })
+    }
+
+    /// Whose fault it is that nothing has moved for so long.
+    fn timed_out(&self, sending: upload::Progress, answering: answer::Progress) -> Error {
+        let cause = Cause::TimedOut;
+        match (sending, answering) {
+            (_, answer::Progress::NeedsClient) => Error::client(Phase::ResponseBody, cause),
+            (upload::Progress::NeedsClient, _) => Error::client(Phase::RequestBody, cause),
+            (upload::Progress::NeedsBackend, _) => Error::backend(Phase::RequestBody, cause),
+            _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
+            _ => Error::backend(Phase::ResponseBody, cause),
+        }
+    }
+}
+
+/// Parks; unless the session comes out of the lot without anything to move, and that is
+/// because the client has gone.
+pub(super) fn park(waits: Waits, client: &Client, turn: &Turn<'_>) -> Result<Flow, Error> {
+    match turn.is_resumed && client.conn.is_broken() {
+        true => Err(Error::client(Phase::ResponseHead, Cause::Reset)),
+        false => Ok(Flow::Park(waits)),
+    }
+}
