@@ -14,7 +14,7 @@ use crate::http::request::{self, Method, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::http::{Refusal, Version};
 use crate::net::Interest;
-use crate::net::conn::Moved;
+use crate::net::conn::{Moved, Wait};
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ impl ReadHead {
                 Err(refusal) => return refuse(refusal, client, turn),
             }
             let wait = turn.wait();
-            if !self.is_first && client.inbound.is_empty() && turn.expects_nothing(wait) {
+            if self.expects_nothing(client, wait, turn) {
                 return self.wait(client, turn);
             }
             match client.conn.read(&mut client.inbound, turn.shelf, wait) {
@@ -87,6 +87,15 @@ impl ReadHead {
                 Ok(Moved::End) | Err(_) => return Step::Close,
             }
         }
+    }
+
+    /// Whether it is too early to look for another request. Not when stopping: then looking is
+    /// the last chance that a request has which came in time.
+    fn expects_nothing(&self, client: &Client, wait: Wait, turn: &Turn<'_>) -> bool {
+        !self.is_first
+            && client.inbound.is_empty()
+            && turn.expects_nothing(wait)
+            && !turn.context.is_stopping()
     }
 
     /// The length of a complete head at the start of what came in.
