@@ -58,7 +58,12 @@ impl Record {
         mode: LogMode,
         now: Instant,
     ) -> Self {
-        let told = (mode != LogMode::Off).then(|| {
+        let is_told = match mode {
+            LogMode::Story => log::log_enabled!(log::Level::Info),
+            LogMode::Access => true,
+            LogMode::Off => false,
+        };
+        let told = is_told.then(|| {
             let mut told = Box::new(Told::new(head, client));
             if mode == LogMode::Story {
                 log::info!("{}", request_story(head, client));
