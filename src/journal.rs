@@ -137,7 +137,11 @@ fn print(lines: &Receiver<Line>, dropped: &AtomicU64) {
                     .write_all(&batch)
                     .and_then(|()| io::stdout().flush())
             }
-            Ok(Line::End) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Line::End) | Err(RecvTimeoutError::Disconnected) => {
+                told.next = Instant::now();
+                told.tell(dropped.load(Ordering::Relaxed));
+                return;
+            }
             Err(RecvTimeoutError::Timeout) => Ok(()),
         };
         if written.is_err() {

@@ -200,16 +200,16 @@ impl Server {
                 gate.limit()
             )
         });
-        self.floor.turn_out_idle(TURN_OUT);
+        if self.listener.has_client() {
+            self.floor.turn_out_idle(TURN_OUT);
+        }
         let _ = gate.wait_for_room(FULL_PAUSE);
     }
 
     /// `accept` failed: for want of descriptors, those that rest are given back.
     fn back_off(&self, error: &io::Error) {
         if limits::is_exhaustion(error) {
-            for backend in self.floor.context.backends.all() {
-                backend.kept.clear();
-            }
+            self.floor.give_back_resting();
             self.floor.turn_out_idle(TURN_OUT);
         }
         let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);

@@ -53,9 +53,16 @@ impl Floor {
         self.jobs.push(Job::Client(conn, address, place));
     }
 
+    /// Closes all backend connections that rest, when descriptors are short.
+    pub fn give_back_resting(&self) {
+        for backend in self.context.backends.all() {
+            backend.kept.clear();
+        }
+    }
+
     /// Queues all sessions that have no request, so that each looks again whether to stay.
     pub fn call_waiting(&self) {
-        for session in self.lot.call(usize::MAX, Session::awaits_request) {
+        for session in self.lot.call(usize::MAX, Session::has_no_request) {
             self.jobs.push(Job::Session(session));
         }
     }

@@ -175,3 +175,24 @@ fn four_hundred_clients_against_256_descriptors() {
     let told: Vec<String> = lb.errors.try_iter().collect();
     assert!(told.len() <= 2, "one line says that clients wait: {told:?}");
 }
+
+#[test]
+fn idle_clients_make_room_only_for_those_who_wait() {
+    let one = Program::backend(0);
+    let lb = start(
+        0,
+        &[&one],
+        &["--max-connections", "50", "--keep-alive-timeout", "60s"],
+    );
+    let mut idle: Vec<Client> = (0..50).map(|_| lb.client()).collect();
+    // The last ones are told to close, because the place is the last; those before stay.
+    idle.iter_mut()
+        .for_each(|client| assert_eq!(client.get("/").status, 200));
+    let began = Instant::now();
+    assert_eq!(lb.client().get("/").status, 200);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+}

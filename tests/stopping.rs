@@ -143,3 +143,37 @@ fn a_large_answer_still_in_the_kernel_survives_the_stop() {
     assert!(client.response().is_whole);
     assert_eq!(lb.stop(), Ended::Drained);
 }
+
+#[test]
+fn newcomers_do_not_prolong_a_stop() {
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.max_connections = Some(2);
+        config.timeouts.drain = Duration::from_secs(15);
+    });
+    let (address, began) = (lb.address, Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while began.elapsed() < Duration::from_secs(8) {
+                    let Ok(stream) =
+                        std::net::TcpStream::connect_timeout(&address, Duration::from_secs(2))
+                    else {
+                        return;
+                    };
+                    let mut client = support::Client::on(stream);
+                    let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+                    let _ = std::io::Write::write_all(&mut client.stream, request);
+                    client.read_to_end();
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(lb.stop(), Ended::Drained);
+        assert!(
+            began.elapsed() < Duration::from_secs(6),
+            "{:?}",
+            began.elapsed()
+        );
+    });
+}

@@ -195,8 +195,8 @@ impl Exchange {
             .pump(&client.conn, &mut client.inbound, backend, turn)
         {
             // The answer is on its way already: the client gets it although it gave up sending.
-            Err(error) if error.cause == Cause::Closed && self.answer.is_begun => {
-                self.upload.break_off()
+            Err(error) if error.cause == Cause::Closed && !self.answer.is_awaited() => {
+                self.upload.break_off(backend)
             }
             sending => sending?,
         };

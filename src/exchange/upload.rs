@@ -24,6 +24,8 @@ pub struct Upload {
     is_whole: bool,
     /// The backend takes no more; it may have answered all the same.
     is_broken: bool,
+    /// The client stopped in the middle.
+    is_abandoned: bool,
     /// Bytes sent in this attempt.
     total_sent: u64,
 }
@@ -52,6 +54,7 @@ impl Upload {
             max_body,
             is_whole: true,
             is_broken: false,
+            is_abandoned: false,
             total_sent: 0,
         }
     }
@@ -66,6 +69,12 @@ impl Upload {
     #[must_use]
     pub fn is_received(&self) -> bool {
         self.body.is_complete()
+    }
+
+    /// Whether the client stopped in the middle of it.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     /// Whether bytes wait for room at the backend.
@@ -92,9 +101,10 @@ impl Upload {
         (self.sent, self.total_sent, self.is_broken) = (0, 0, false);
     }
 
-    /// Nothing more will come from the client.
-    pub fn break_off(&mut self) -> Progress {
-        self.is_broken = true;
+    /// Nothing more will come from the client, and the backend shall not wait for it.
+    pub fn break_off(&mut self, backend: &Conn) -> Progress {
+        backend.end_sending();
+        (self.is_broken, self.is_abandoned) = (true, true);
         Progress::Done
     }
 

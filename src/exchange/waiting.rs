@@ -72,6 +72,7 @@ impl Exchange {
             (_, answer::Progress::NeedsClient) => Error::client(Phase::ResponseBody, cause),
             (upload::Progress::NeedsClient, _) => Error::client(Phase::RequestBody, cause),
             (upload::Progress::NeedsBackend, _) => Error::backend(Phase::RequestBody, cause),
+            _ if self.upload.is_abandoned() => Error::client(Phase::RequestBody, Cause::Closed),
             _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
             _ => Error::backend(Phase::ResponseBody, cause),
         }

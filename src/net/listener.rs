@@ -65,6 +65,12 @@ impl Listener {
         .map(drop)
     }
 
+    /// Has the kernel take in nobody beside those whom it has queued already. Where it cannot
+    /// (what 0 means here differs between systems), newcomers are queued as before.
+    pub fn close_queue(&self) {
+        let _ = rustix::net::listen(&self.socket, 0);
+    }
+
     /// Whether a client is waiting now.
     #[must_use]
     pub fn has_client(&self) -> bool {

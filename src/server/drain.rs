@@ -2,6 +2,7 @@
 
 use super::warning::Warning;
 use super::{Ended, Stop};
+use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
 use crate::workers::Floor;
 use std::thread::JoinHandle;
@@ -19,17 +20,19 @@ pub(super) fn drain(floor: &Floor, listener: Listener, stop: &Stop) -> Ended {
     let gate = &floor.context.gate;
     let deadline = Instant::now() + floor.context.config.timeouts.drain;
     let mut waiting = Warning::every(Duration::from_secs(1));
+    listener.close_queue();
     let mut listener = Some(listener);
     loop {
         // Once it is dropped the kernel refuses whoever comes.
-        listener = listener.filter(|listener| accept_what_is_queued(listener, floor));
+        listener = listener.filter(|listener| accept_what_is_queued(listener, floor, stop));
         // Without a request they close when called. Called again and again, because one may
         // have been on its way to the lot.
         floor.call_waiting();
-        if gate.wait_until_empty(LOOK) && listener.is_none() {
+        let is_over = stop.is_insisted_on() || Instant::now() >= deadline;
+        if gate.wait_until_empty(LOOK) && (listener.is_none() || is_over) {
             return Ended::Drained;
         }
-        if stop.is_insisted_on() || Instant::now() >= deadline {
+        if is_over {
             log::warn!("{} connections are cut.", gate.inside());
             return Ended::Cut;
         }
@@ -38,15 +41,19 @@ pub(super) fn drain(floor: &Floor, listener: Listener, stop: &Stop) -> Ended {
 }
 
 /// Accepts as many as there are places for; returns whether more may be waiting.
-fn accept_what_is_queued(listener: &Listener, floor: &Floor) -> bool {
-    while !floor.context.gate.is_full() {
+fn accept_what_is_queued(listener: &Listener, floor: &Floor, stop: &Stop) -> bool {
+    while !floor.context.gate.is_full() && !stop.is_insisted_on() {
         if !listener.has_client() {
             return false;
         }
         match listener.accept() {
             Ok(Accepted::Client(conn, address)) => floor.admit(conn, address),
             Ok(Accepted::Nobody) => {}
-            Err(_) => return false,
+            Err(error) => {
+                // For want of descriptors it goes on when others have ended.
+                floor.give_back_resting();
+                return limits::is_exhaustion(&error);
+            }
         }
     }
     true

@@ -19,8 +19,8 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that is spent on a client that does nothing (nginx's `lingering_timeout` is 5 s).
 const QUIET_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The same while the balancer is about to end.
-const STOPPING_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
+/// The same while the balancer is about to end, or others wait for the place.
+const PRESSED_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Progress in closing.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ pub struct Linger {
     has_ended: bool,
     has_yielded: bool,
     due: Option<Instant>,
-    /// When the client has done nothing for long enough.
-    quiet_due: Option<Instant>,
+    /// Since when the client has done nothing.
+    quiet_since: Option<Instant>,
 }
 
 impl Linger {
@@ -63,7 +63,7 @@ impl Linger {
             match moved {
                 Ok(Moved::Bytes(count)) if now < due => {
                     turn.moved(count);
-                    self.quiet_due = None;
+                    self.quiet_since = None;
                 }
                 // Its own end is on the way; those who are queued are enough to wait for.
                 Ok(Moved::Nothing) if !self.has_yielded && turn.is_wanted() => {
@@ -71,8 +71,8 @@ impl Linger {
                     return Step::Yield;
                 }
                 Ok(Moved::Nothing) => {
-                    let quiet = quiet_timeout(turn);
-                    let quiet_due = *self.quiet_due.get_or_insert(now + quiet);
+                    let since = *self.quiet_since.get_or_insert(now);
+                    let quiet_due = since + quiet_timeout(turn);
                     return match now < quiet_due.min(due) {
                         true => park(Interest::Read, quiet_due.min(due)),
                         false => Step::Close,
@@ -88,9 +88,9 @@ impl Linger {
 }
 
 fn quiet_timeout(turn: &Turn<'_>) -> Duration {
-    match turn.context.is_stopping() {
-        true => STOPPING_QUIET_TIMEOUT,
-        false => QUIET_TIMEOUT,
+    match turn.context.keeps_alive() {
+        true => QUIET_TIMEOUT,
+        false => PRESSED_QUIET_TIMEOUT,
     }
 }
 

@@ -123,10 +123,14 @@ impl Session {
         }
     }
 
-    /// Whether it waits for a request of which nothing has come yet.
+    /// Whether it has no request: nothing of one has come yet, or the last is answered.
     #[must_use]
-    pub fn awaits_request(&self) -> bool {
-        matches!(self.stage, Stage::ReadHead(_)) && self.client.inbound.is_empty()
+    pub fn has_no_request(&self) -> bool {
+        match self.stage {
+            Stage::ReadHead(_) => self.client.inbound.is_empty(),
+            Stage::Linger(_) => true,
+            Stage::Exchange(_) | Stage::Tunnel(_) => false,
+        }
     }
 
     /// Whether it does so after an earlier request, so that closing it loses nothing.

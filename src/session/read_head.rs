@@ -77,11 +77,11 @@ impl ReadHead {
             }
             let wait = turn.wait();
             if self.expects_nothing(client, wait, turn) {
-                return self.wait(client, turn);
+                return self.wait(false, client, turn);
             }
             match client.conn.read(&mut client.inbound, turn.shelf, wait) {
                 Ok(Moved::Bytes(count)) => turn.moved(count),
-                Ok(Moved::Nothing) => return self.wait(client, turn),
+                Ok(Moved::Nothing) => return self.wait(true, client, turn),
                 // Between requests that is how a connection ends; in a head there is nobody
                 // left who could be told.
                 Ok(Moved::End) | Err(_) => return Step::Close,
@@ -89,13 +89,9 @@ impl ReadHead {
         }
     }
 
-    /// Whether it is too early to look for another request. Not when stopping: then looking is
-    /// the last chance that a request has which came in time.
+    /// Whether it is too early to look for another request.
     fn expects_nothing(&self, client: &Client, wait: Wait, turn: &Turn<'_>) -> bool {
-        !self.is_first
-            && client.inbound.is_empty()
-            && turn.expects_nothing(wait)
-            && !turn.context.is_stopping()
+        !self.is_first && client.inbound.is_empty() && turn.expects_nothing(wait)
     }
 
     /// The length of a complete head at the start of what came in.
@@ -116,11 +112,12 @@ impl ReadHead {
         }
     }
 
-    /// Nothing to read: wait in the lot, or give up.
-    fn wait(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+    /// Nothing to read: wait in the lot, or give up. A stop closes only what was looked at: a
+    /// request that came in time may be there; if not, the session is called soon.
+    fn wait(&mut self, has_looked: bool, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         let now = Instant::now();
         let is_idle = client.inbound.is_empty();
-        if is_idle && turn.context.is_stopping() {
+        if is_idle && has_looked && turn.context.is_stopping() {
             return self.close_unused();
         }
         let deadline = self.deadline(is_idle, &turn.context.config.timeouts, now);

@@ -63,6 +63,9 @@ impl Tunnel {
             if turn.is_over() {
                 return Step::Yield;
             }
+            if moved > 0 && turn.is_wanted() && turn.wait() == Wait::No {
+                return Step::Yield;
+            }
             if moved > 0 {
                 continue;
             }
