@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Bytes that a session may move in one turn while others are queued. At loopback speed a
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
-pub const TURN_BYTES: usize = 64 * 1024;
+pub const TURN_BYTES: usize = 32 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]
