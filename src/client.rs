@@ -44,10 +44,7 @@ impl Client {
                 Ok(self.outbound.is_empty())
             }
             Ok(_) => Ok(false),
-            Err(error) => Err(Error::client(
-                Phase::ResponseBody,
-                Cause::of_transfer(&error),
-            )),
+            Err(_) => Err(Error::client(Phase::ResponseBody, Cause::Reset)),
         }
     }
 

@@ -42,7 +42,7 @@ pub enum Cause {
     Unreachable,
     /// The deadline passed.
     TimedOut,
-    /// The connection broke.
+    /// The connection broke, whatever the kernel calls it: reset, broken pipe, timed out.
     Reset,
     /// The connection ended in the middle.
     Closed,
@@ -158,13 +158,6 @@ impl Error {
 }
 
 impl Cause {
-    /// What an I/O error on an established connection means.
-    #[must_use]
-    pub fn of_transfer(_: &io::Error) -> Self {
-        // Whatever the kernel calls it (reset, broken pipe, keep-alive timeout), it is broken.
-        Cause::Reset
-    }
-
     /// What an I/O error while connecting means.
     #[must_use]
     pub fn of_connect(error: &io::Error) -> Self {

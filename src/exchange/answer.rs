@@ -251,7 +251,7 @@ impl Answer {
             }
             Ok(Moved::Nothing) => Ok(false),
             Ok(Moved::End) => self.end(client, turn.shelf).map(|()| true),
-            Err(error) => Err(self.failure(Cause::of_transfer(&error))),
+            Err(_) => Err(self.failure(Cause::Reset)),
         }
     }
 

@@ -195,10 +195,7 @@ impl Upload {
             }
             Ok(Moved::Nothing) => Ok(false),
             Ok(Moved::End) => Err(Error::client(Phase::RequestBody, Cause::Closed)),
-            Err(error) => Err(Error::client(
-                Phase::RequestBody,
-                Cause::of_transfer(&error),
-            )),
+            Err(_) => Err(Error::client(Phase::RequestBody, Cause::Reset)),
         }
     }
 

@@ -44,24 +44,17 @@ impl Exchange {
         let writes_client = answering == answer::Progress::NeedsClient;
         let writes_backend = sending == upload::Progress::NeedsBackend;
         let backend = Interest::of(!writes_client, writes_backend);
-        Ok(match Interest::of(reads_client, writes_client) {
-            Some(client) => Waits {
-                client: Some(client),
-                backend,
-                deadline,
-            },
-            // A client that goes away is noticed although nothing is expected of it; but most
-            // answers come sooner than that is worth its system calls.
-            None if turn.is_resumed => Waits {
-                client: Some(Interest::Reset),
-                backend,
-                deadline,
-            },
-            None => Waits {
-                client: None,
-                backend,
-                deadline: deadline.min(now + LOOK_AFTER),
-            },
+        // A client that goes away is noticed although nothing is expected of it; but most
+        // answers come sooner than that is worth its system calls.
+        let (client, deadline) = match Interest::of(reads_client, writes_client) {
+            Some(client) => (Some(client), deadline),
+            None if turn.is_resumed => (Some(Interest::Reset), deadline),
+            None => (None, deadline.min(now + LOOK_AFTER)),
+        };
+        Ok(Waits {
+            client,
+            backend,
+            deadline,
         })
     }
 

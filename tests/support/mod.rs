@@ -469,6 +469,18 @@ impl Served {
     }
 }
 
+/// What a process prints, line by line, read by a thread of its own.
+fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = unbounded();
+    thread::spawn(move || {
+        BufReader::new(out)
+            .lines()
+            .map_while(Result::ok)
+            .for_each(|line| drop(sender.send(line)));
+    });
+    lines
+}
+
 /// The `backend` program as a process of its own.
 pub struct Program {
     pub child: Child,
@@ -489,13 +501,7 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .expect("runs");
-        let (sender, lines) = unbounded();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || {
-            out.lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)));
-        });
+        let lines = lines_of(child.stdout.take().unwrap());
         match lines.recv_timeout(PATIENCE) {
             Ok(line) => {
                 let address = line
@@ -570,13 +576,7 @@ impl LbProgram {
             .stderr(Stdio::piped())
             .spawn()
             .expect("runs");
-        let (sender, errors) = unbounded();
-        let err = BufReader::new(child.stderr.take().unwrap());
-        thread::spawn(move || {
-            err.lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)));
-        });
+        let errors = lines_of(child.stderr.take().unwrap());
         let address = loop {
             let line = errors
                 .recv_timeout(PATIENCE)
