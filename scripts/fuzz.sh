@@ -35,8 +35,8 @@ seconds=${1:-60}
 shift || true
 [ $# -gt 0 ] || set -- request_head response_head chunked session
 
-# Without the line for each new input.
-quieter() { grep -v -E $'^(#[0-9]+\t(NEW|REDUCE)|\tNEW_FUNC)' || true; }
+# Without a line for each new input, and without advice for the dictionary.
+quieter() { sed -E '/^#[0-9]+\t(NEW|REDUCE)/d; /^\tNEW_FUNC/d; /^###### Rec/,/^###### End/d'; }
 
 for target in "$@"; do
   printf '\n== %s\n' "$target"

@@ -5,9 +5,9 @@
 
 use lb::http::body::{Body, Encoding};
 use lb::http::framing::Framing;
-use lb_fuzz::chunks::{self, Dialect};
+use lb_fuzz::body::{self, Dialect};
 use lb_fuzz::splits;
-use lb_fuzz::wire::show;
+use lb_fuzz::wire::{self, show};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -82,11 +82,11 @@ fn relay(data: &[u8], ends: &[usize], body: &mut Body) -> Relayed {
 }
 
 fn decodes_to(plain: &Relayed, chunked: &Relayed) {
-    let decoded = chunks::decode(&chunked.out, Dialect::Ours);
+    let decoded = body::read(&chunked.out, wire::Framing::Chunked, Dialect::Ours);
     assert_eq!(decoded.fault, None, "{}", show(&chunked.out));
-    assert_eq!(show(&decoded.body.content), show(&plain.out));
+    assert_eq!(show(&decoded.content), show(&plain.out));
     let end = plain.is_complete.then_some(chunked.out.len());
-    assert_eq!(decoded.body.end, end, "{}", show(&chunked.out));
+    assert_eq!(decoded.end, end, "{}", show(&chunked.out));
 }
 
 /// A chunked body that we take is one for an independent reader too, with the same content
@@ -94,7 +94,7 @@ fn decodes_to(plain: &Relayed, chunked: &Relayed) {
 fn agrees_with_another_reader(data: &[u8]) {
     let mut body = Body::new(Framing::Chunked, Encoding::Plain, true);
     let ours = relay(data, &[data.len()], &mut body);
-    let theirs = chunks::decode(data, Dialect::Theirs).body;
+    let theirs = body::read(data, wire::Framing::Chunked, Dialect::Theirs);
     assert!(theirs.content.starts_with(&ours.out), "{}", show(&ours.out));
     if ours.is_complete {
         assert_eq!(ours.consumed, theirs.end);

@@ -1,15 +1,18 @@
 //! A whole session over real sockets: arbitrary bytes from a client, arbitrary answers from
 //! two backends. Backends get strictly well-formed requests, each of them one that the client
-//! sent; the client gets strictly well-formed responses; the last of either may be cut off.
+//! sent; the client gets strictly well-formed responses, each of them `lb`'s own or what a backend
+//! said at that point; the last of either may be cut off, and then it does not look whole.
 //!
 //! How an input is read is told in `lb_fuzz::stage::script`.
 #![no_main]
 
+use lb_fuzz::body::Body;
+use lb_fuzz::said;
 use lb_fuzz::sent::{self, Conversation, Sent};
-use lb_fuzz::stage::Stage;
 use lb_fuzz::stage::script::Script;
-use lb_fuzz::strict::{self, Request};
-use lb_fuzz::wire::{Body, show};
+use lb_fuzz::stage::{Played, Stage};
+use lb_fuzz::strict::{self, Request, Response};
+use lb_fuzz::wire::{Framing, show};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -19,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     for received in &played.received {
         check_received(received, &conversation, script.may_switch());
     }
-    check_answered(&played.answered, &conversation);
+    check_answered(&played, &conversation);
 });
 
 /// Everything that came on one backend connection.
@@ -54,8 +57,9 @@ fn is_the_same(sent: &Sent, head: &Request<'_>, body: &Body) -> bool {
 }
 
 /// Everything that came back to the client.
-fn check_answered(mut bytes: &[u8], conversation: &Conversation) {
-    let mut number = 0;
+fn check_answered(played: &Played, conversation: &Conversation) {
+    let mut bytes = played.answered.bytes.as_slice();
+    let (mut number, mut given) = (0, played.given.iter());
     while !bytes.is_empty() {
         assert!(
             number <= conversation.requests.len(),
@@ -67,16 +71,23 @@ fn check_answered(mut bytes: &[u8], conversation: &Conversation) {
         let Some(head) = read.unwrap_or_else(|fault| complain(&fault, bytes)) else {
             return;
         };
-        let content = &bytes[head.length..];
-        let body = strict::body(content, head.framing);
-        let Some(end) = body.unwrap_or_else(|fault| complain(&fault, bytes)).end else {
-            return;
-        };
-        if head.status == 101 {
-            assert!(question.upgrades, "nobody asked to switch: {}", show(bytes));
-            return;
+        let body = answered_body(&head, &bytes[head.length..], played.answered.is_reset);
+        if head.status >= 200 && head.is_passed_on {
+            let mut said = given
+                .by_ref()
+                .filter_map(|answer| said::response(answer, question.is_head));
+            assert!(
+                said.any(|said| said.is(&head, &body)),
+                "nobody said {}",
+                show(bytes)
+            );
         }
-        bytes = &content[end..];
+        match body.end {
+            // What follows is no HTTP.
+            _ if head.status == 101 => return,
+            Some(end) => bytes = &bytes[head.length + end..],
+            None => return,
+        }
         assert!(
             !head.closes || bytes.is_empty(),
             "behind the end: {}",
@@ -84,6 +95,16 @@ fn check_answered(mut bytes: &[u8], conversation: &Conversation) {
         );
         number += usize::from(head.status >= 200);
     }
+}
+
+/// The body of a response; a reset ends none that lasts until the close.
+fn answered_body(head: &Response, bytes: &[u8], is_reset: bool) -> Body {
+    let body = strict::body(bytes, head.framing);
+    let mut body = body.unwrap_or_else(|fault| complain(&fault, bytes));
+    if is_reset && head.framing == Framing::UntilClose {
+        body.end = None;
+    }
+    body
 }
 
 fn complain(fault: &str, bytes: &[u8]) -> ! {

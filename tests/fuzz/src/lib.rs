@@ -7,15 +7,17 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`wire`] | lines, fields and framing, as the RFC has them |
-//! | [`chunks`] | the chunked coding |
+//! | [`body`] | bodies of every framing |
 //! | [`strict`] | what `lb` may write: to a backend, to a client |
 //! | [`sent`] | what a client has sent, as a backend behind `lb` should see it |
+//! | [`said`] | what a backend has answered, as a client before `lb` should see it |
 //! | [`splits`] | an input in pieces |
 //! | [`glue`] | the only place that names types of `lb` with fields that may grow |
 //! | [`stage`] | a balancer, two backends and a client over real sockets |
 
-pub mod chunks;
+pub mod body;
 pub mod glue;
+pub mod said;
 pub mod sent;
 pub mod splits;
 pub mod stage;

@@ -2,9 +2,9 @@
 //! may come to see, and no others. Where it breaks a rule, reading ends; `lb` must have
 //! stopped there too, or before.
 
-use crate::chunks::{self, Dialect};
-use crate::strict::{self, Question};
-use crate::wire::{self, Body, Framing, Head, Reading, members, show};
+use crate::body::{self, Body, Dialect};
+use crate::strict::Question;
+use crate::wire::{self, Framing, Head, Reading, members, show};
 
 /// A request head as a client wrote it.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub fn conversation(mut bytes: &[u8]) -> Conversation {
             break;
         };
         bytes = &bytes[head.length..];
-        let body = body(bytes, head.framing);
+        let body = body::read(bytes, head.framing, Dialect::Theirs);
         let end = body.end;
         requests.push(head.with(body));
         match end {
@@ -145,15 +145,6 @@ fn question(method: &[u8], is_old: bool, head: &Head<'_>) -> Question {
         is_head: method == b"HEAD",
         is_old,
         upgrades: !is_old && options.any(|option| option.eq_ignore_ascii_case(b"upgrade")),
-    }
-}
-
-/// The body at the start of `bytes`, up to its end, its fault or the end of the bytes.
-fn body(bytes: &[u8], framing: Framing) -> Body {
-    match framing {
-        Framing::Chunked => chunks::decode(bytes, Dialect::Theirs).body,
-        // Bytes that are counted cannot be malformed.
-        framing => strict::body(bytes, framing).unwrap_or_default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What `lb` may write: heads in one canonical form, one framing, nothing that is for another
 //! hop. Whatever came in, what goes out has to pass here.
 
-use crate::chunks::{self, Dialect};
-use crate::wire::{self, Body, Framing, Head, Reading, members, show, trim};
+use crate::body::{self, Body, Dialect};
+use crate::wire::{self, Framing, Head, Reading, members, show, trim};
 
 /// A request head as a backend may see it.
 #[derive(Debug)]
@@ -28,8 +28,10 @@ pub struct Response {
     pub status: u16,
     /// Where the body ends.
     pub framing: Framing,
-    /// Whether another may follow.
+    /// Whether none may follow.
     pub closes: bool,
+    /// Whether it came from a backend; else it is an answer of `lb`'s own.
+    pub is_passed_on: bool,
     /// Bytes that it takes.
     pub length: usize,
 }
@@ -89,29 +91,17 @@ pub fn response(bytes: &[u8], question: Question) -> Reading<Response> {
         status,
         framing,
         closes,
+        is_passed_on: !head.values("Via").is_empty(),
         length: head.length,
     }))
 }
 
 /// The body at the start of `bytes`.
 pub fn body(bytes: &[u8], framing: Framing) -> Result<Body, String> {
-    let length = match framing {
-        Framing::Empty => 0,
-        Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
-        Framing::UntilClose => bytes.len(),
-        Framing::Chunked => return our_chunks(bytes),
-    };
-    Ok(Body {
-        content: bytes[..length.min(bytes.len())].to_vec(),
-        end: (length <= bytes.len()).then_some(length),
-    })
-}
-
-fn our_chunks(bytes: &[u8]) -> Result<Body, String> {
-    let chunked = chunks::decode(bytes, Dialect::Ours);
-    match chunked.fault {
+    let mut body = body::read(bytes, framing, Dialect::Ours);
+    match body.fault.take() {
         Some(fault) => Err(fault),
-        None => Ok(chunked.body),
+        None => Ok(body),
     }
 }
 
@@ -217,6 +207,7 @@ fn response_framing(
     question: Question,
 ) -> Result<Framing, String> {
     match (status, told) {
+        (101, _) if !question.upgrades => Err("nobody asked to switch".into()),
         (100..=199, _) if question.is_old => Err("1xx to HTTP/1.0".into()),
         (_, Some(Framing::Chunked)) if question.is_old => Err("chunks to HTTP/1.0".into()),
         (100..=199 | 204, Some(_)) => Err(format!("a length in a {status}")),

@@ -28,15 +28,6 @@ pub enum Framing {
     UntilClose,
 }
 
-/// A body, as far as it is there.
-#[derive(Debug, Default)]
-pub struct Body {
-    /// Its content.
-    pub content: Vec<u8>,
-    /// Where it ended, if it did.
-    pub end: Option<usize>,
-}
-
 impl<'b> Head<'b> {
     /// The values of all fields with this name, trimmed.
     pub fn values(&self, name: &str) -> Vec<&'b [u8]> {

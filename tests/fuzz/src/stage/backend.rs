@@ -30,6 +30,7 @@ pub struct Board(Mutex<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     answers: VecDeque<Answer>,
+    given: Vec<Answer>,
     received: Vec<Vec<u8>>,
 }
 
@@ -38,24 +39,30 @@ impl Board {
     pub fn set(&self, answers: &[Answer]) {
         *self.notes() = Notes {
             answers: answers.to_vec().into(),
-            received: Vec::new(),
+            ..Notes::default()
         };
     }
 
-    /// What came since then, connection by connection.
-    pub fn take_received(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.notes().received)
+    /// Answers that were given since then, in order, and what came, connection by connection.
+    pub fn take(&self) -> (Vec<Answer>, Vec<Vec<u8>>) {
+        let notes = std::mem::take(&mut *self.notes());
+        (notes.given, notes.received)
     }
 
     /// Takes the next answer down, if its time has come: at the head of a request, or at its
     /// end.
     fn next_answer(&self, is_whole: bool) -> Option<Answer> {
-        let answers = &mut self.notes().answers;
-        match answers.front() {
-            None => is_whole.then(Answer::good),
-            Some(next) if is_whole || next.is_early => answers.pop_front(),
-            Some(_) => None,
+        let mut notes = self.notes();
+        let is_due = notes
+            .answers
+            .front()
+            .map_or(is_whole, |next| is_whole || next.is_early);
+        if !is_due {
+            return None;
         }
+        let answer = notes.answers.pop_front().unwrap_or_else(Answer::good);
+        notes.given.push(answer.clone());
+        Some(answer)
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {

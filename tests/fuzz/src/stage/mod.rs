@@ -7,7 +7,8 @@ pub mod script;
 
 use crate::glue::Balancer;
 use backend::{Backend, Board};
-use script::Script;
+use client::Answered;
+use script::{Answer, Script};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ pub struct Stage {
 /// What was to be seen of one play.
 #[derive(Debug)]
 pub struct Played {
-    /// All bytes that the client got.
-    pub answered: Vec<u8>,
+    /// What the client got.
+    pub answered: Answered,
+    /// What backends answered, in order.
+    pub given: Vec<Answer>,
     /// All bytes that backends got, connection by connection.
     pub received: Vec<Vec<u8>>,
 }
@@ -56,9 +59,11 @@ impl Stage {
         self.balancer.close_resting();
         // A probe is answered behind everything that came before it.
         self.backends.iter().for_each(Backend::probe);
+        let (given, received) = self.board.take();
         Played {
             answered,
-            received: self.board.take_received(),
+            given,
+            received,
         }
     }
 }

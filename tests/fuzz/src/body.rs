@@ -1,6 +1,6 @@
-//! The chunked coding, read chunk by chunk from bytes that are all there.
+//! Bodies: counted, chunked, or up to the close; read from bytes that are all there.
 
-use crate::wire::{self, Body};
+use crate::wire::{self, Framing};
 
 /// Who wrote the chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,30 +11,46 @@ pub enum Dialect {
     Theirs,
 }
 
-/// A chunked body, as far as it can be read, and the rule that it breaks behind that.
+/// A body, as far as it can be read.
 #[derive(Debug, Default)]
-pub struct Chunked {
-    /// What could be read.
-    pub body: Body,
-    /// Why not more.
+pub struct Body {
+    /// Its content.
+    pub content: Vec<u8>,
+    /// Where it ended, if it did.
+    pub end: Option<usize>,
+    /// The rule that it breaks behind its content.
     pub fault: Option<String>,
 }
 
 /// Reads the body at the start of `bytes`.
-pub fn decode(bytes: &[u8], dialect: Dialect) -> Chunked {
+pub fn read(bytes: &[u8], framing: Framing, dialect: Dialect) -> Body {
+    match framing {
+        Framing::Empty => counted(bytes, 0),
+        Framing::Length(length) => counted(bytes, usize::try_from(length).unwrap_or(usize::MAX)),
+        Framing::UntilClose => counted(bytes, bytes.len()),
+        Framing::Chunked => chunked(bytes, dialect),
+    }
+}
+
+fn counted(bytes: &[u8], length: usize) -> Body {
+    Body {
+        content: bytes[..length.min(bytes.len())].to_vec(),
+        end: (length <= bytes.len()).then_some(length),
+        fault: None,
+    }
+}
+
+fn chunked(bytes: &[u8], dialect: Dialect) -> Body {
     let mut body = Body::default();
-    let fault = match read(bytes, dialect, &mut body.content) {
-        Ok(end) => {
-            body.end = end;
-            None
-        }
-        Err(fault) => Some(fault),
-    };
-    Chunked { body, fault }
+    match decode(bytes, dialect, &mut body.content) {
+        Ok(end) => body.end = end,
+        Err(fault) => body.fault = Some(fault),
+    }
+    body
 }
 
 /// Reads content; returns where the body ends.
-fn read(bytes: &[u8], dialect: Dialect, content: &mut Vec<u8>) -> wire::Reading<usize> {
+fn decode(bytes: &[u8], dialect: Dialect, content: &mut Vec<u8>) -> wire::Reading<usize> {
     let mut at = 0;
     loop {
         let Some(line) = wire::line(&bytes[at..])? else {
@@ -98,18 +114,19 @@ fn trailers(bytes: &[u8]) -> wire::Reading<usize> {
 mod tests {
     use super::*;
 
+    fn decode(bytes: &[u8], dialect: Dialect) -> Body {
+        read(bytes, Framing::Chunked, dialect)
+    }
+
     #[test]
     fn chunks_are_read_as_far_as_they_go() {
         let whole = decode(b"3\r\nabc\r\n0\r\nA: b\r\n\r\nGET", Dialect::Ours);
         assert_eq!(
-            (whole.body.content.as_slice(), whole.body.end),
+            (whole.content.as_slice(), whole.end),
             (&b"abc"[..], Some(19))
         );
         let cut = decode(b"3\r\nab", Dialect::Ours);
-        assert_eq!(
-            (cut.body.content.as_slice(), cut.body.end),
-            (&b"ab"[..], None)
-        );
+        assert_eq!((cut.content.as_slice(), cut.end), (&b"ab"[..], None));
         assert!(cut.fault.is_none());
     }
 
