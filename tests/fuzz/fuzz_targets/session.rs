@@ -20,7 +20,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let script = Script::of(data);
     let played = Stage::get().play(&script);
-    let conversation = sent::conversation(&script.client);
+    let conversation = sent::conversation(&script.client.whole());
     let mut methods = Vec::new();
     for received in &played.received {
         methods.extend(check_received(received, &conversation, script.may_switch()));

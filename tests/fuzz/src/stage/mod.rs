@@ -8,12 +8,19 @@ pub mod script;
 use crate::glue::Balancer;
 use backend::{Backend, Board};
 use client::Answered;
-use script::{Answer, Script};
+use script::{Answer, Script, Speech};
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 /// Longer than anything here should take, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a speaker pauses between two pieces. Most often long enough for what was said to
+/// be dealt with; a session has to go well in either case.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// The balancer and the servers behind it.
 #[derive(Debug)]
@@ -66,4 +73,15 @@ impl Stage {
             received,
         }
     }
+}
+
+/// Sends a speech, with its pauses.
+fn speak(stream: &mut TcpStream, speech: &Speech) -> io::Result<()> {
+    for (number, piece) in speech.0.iter().enumerate() {
+        if number > 0 {
+            thread::sleep(BREATH);
+        }
+        stream.write_all(piece)?;
+    }
+    Ok(())
 }
