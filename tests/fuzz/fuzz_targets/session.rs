@@ -4,6 +4,7 @@
 //! Backends get strictly well-formed requests, each of them one that the client sent, and none
 //! too often. The client gets strictly well-formed responses, each of them `lb`'s own or what a
 //! backend said at that point. The last of either may be cut off; then it does not look whole.
+//! And a bystander who comes afterwards gets an answer of his own.
 //!
 //! How an input is read is told in `lb_fuzz::stage::script`.
 #![no_main]
@@ -11,37 +12,38 @@
 use lb_fuzz::body::Body;
 use lb_fuzz::said;
 use lb_fuzz::sent::{self, Conversation, Sent};
-use lb_fuzz::stage::Stage;
+use lb_fuzz::stage::client::Answered;
 use lb_fuzz::stage::script::{Answer, Script};
+use lb_fuzz::stage::{self, Stage};
 use lb_fuzz::strict::{self, Question, Request, Response};
 use lb_fuzz::wire::{Framing, show};
 use libfuzzer_sys::fuzz_target;
+use std::slice::Iter;
 
 fuzz_target!(|data: &[u8]| {
     let script = Script::of(data);
     let played = Stage::get().play(&script);
-    let conversation = sent::conversation(&script.client.whole());
-    let mut methods = Vec::new();
-    for received in &played.received {
-        methods.extend(check_received(received, &conversation, script.may_switch()));
-    }
-    check_counts(&methods, &conversation);
-    let responses = Responses {
-        conversation: &conversation,
-        given: played.given.iter(),
-        is_reset: played.answered.is_reset,
-        count: 0,
-    };
-    responses.check(&played.answered.bytes);
+    let mut conversation = sent::conversation(&script.client.whole());
+    let mut bystander = sent::conversation(&stage::bystander().whole());
+    let mut given = played.given.iter();
+    Responses::of(&conversation, &played.answered, &mut given).check();
+    Responses::of(&bystander, &played.bystander, &mut given).check();
+    assert!(!played.bystander.bytes.is_empty());
+
+    let sent = &mut conversation.requests;
+    sent.append(&mut bystander.requests);
+    let check = |bytes| check_received(bytes, sent, script.may_switch());
+    let methods: Vec<&[u8]> = played
+        .received
+        .iter()
+        .flat_map(|bytes| check(bytes))
+        .collect();
+    check_counts(&methods, sent);
 });
 
 /// Everything that came on one backend connection; returns the methods of its requests.
-fn check_received<'b>(
-    mut bytes: &'b [u8],
-    conversation: &Conversation,
-    may_switch: bool,
-) -> Vec<&'b [u8]> {
-    let (mut methods, mut sent) = (Vec::new(), conversation.requests.iter());
+fn check_received<'b>(mut bytes: &'b [u8], sent: &[Sent], may_switch: bool) -> Vec<&'b [u8]> {
+    let (mut methods, mut sent) = (Vec::new(), sent.iter());
     while let Some(head) = request(bytes) {
         methods.push(head.method);
         let content = &bytes[head.length..];
@@ -63,9 +65,8 @@ fn request(bytes: &[u8]) -> Option<Request<'_>> {
 }
 
 /// What is not idempotent comes at most once, anything else at most twice.
-fn check_counts(received: &[&[u8]], conversation: &Conversation) {
+fn check_counts(received: &[&[u8]], sent: &[Sent]) {
     let is_once = |method: &[u8]| !IDEMPOTENT.contains(&method);
-    let sent = &conversation.requests;
     let sent_once = sent.iter().filter(|sent| is_once(&sent.method)).count();
     let received_once = received.iter().filter(|method| is_once(method)).count();
     assert!(received_once <= sent_once, "{received_once} of {sent_once}");
@@ -84,17 +85,32 @@ fn is_the_same(sent: &Sent, head: &Request<'_>, body: &Body) -> bool {
     is_body && sent.method == head.method && sent.target == head.target
 }
 
-/// The responses that came back to the client.
-struct Responses<'p> {
+/// The responses that came back to a client.
+struct Responses<'p, 'g> {
     conversation: &'p Conversation,
-    given: std::slice::Iter<'p, Answer>,
-    is_reset: bool,
+    answered: &'p Answered,
+    given: &'g mut Iter<'p, Answer>,
     /// Final ones so far.
     count: usize,
 }
 
-impl Responses<'_> {
-    fn check(mut self, mut bytes: &[u8]) {
+impl<'p, 'g> Responses<'p, 'g> {
+    fn of(
+        conversation: &'p Conversation,
+        answered: &'p Answered,
+        given: &'g mut Iter<'p, Answer>,
+    ) -> Self {
+        let count = 0;
+        Self {
+            conversation,
+            answered,
+            given,
+            count,
+        }
+    }
+
+    fn check(mut self) {
+        let mut bytes = self.answered.bytes.as_slice();
         while !bytes.is_empty() {
             match self.check_first(bytes) {
                 Some(end) => bytes = &bytes[end..],
@@ -130,7 +146,7 @@ impl Responses<'_> {
     fn body(&self, head: &Response, bytes: &[u8]) -> Body {
         let body = strict::body(bytes, head.framing);
         let mut body = body.unwrap_or_else(|fault| complain(&fault, bytes));
-        if self.is_reset && head.framing == Framing::UntilClose {
+        if self.answered.is_reset && head.framing == Framing::UntilClose {
             body.end = None;
         }
         body

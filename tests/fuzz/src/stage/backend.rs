@@ -43,6 +43,11 @@ impl Board {
         };
     }
 
+    /// Takes down what is left of it: from now on all answers are plain good ones.
+    pub fn clear(&self) {
+        self.notes().answers.clear();
+    }
+
     /// Answers that were given since then, in order, and what came, connection by connection.
     pub fn take(&self) -> (Vec<Answer>, Vec<Vec<u8>>) {
         let notes = std::mem::take(&mut *self.notes());

@@ -2,7 +2,7 @@
 //! process. All threads are started once; plays come one after the other.
 
 mod backend;
-mod client;
+pub mod client;
 pub mod script;
 
 use crate::glue::Balancer;
@@ -35,6 +35,8 @@ pub struct Stage {
 pub struct Played {
     /// What the client got.
     pub answered: Answered,
+    /// What the bystander got.
+    pub bystander: Answered,
     /// What backends answered, in order.
     pub given: Vec<Answer>,
     /// All bytes that backends got, connection by connection.
@@ -60,19 +62,33 @@ impl Stage {
     /// Plays a script to its end. Nothing of it is under way afterwards.
     pub fn play(&self, script: &Script) -> Played {
         self.board.set(&script.answers);
-        let answered = client::talk(self.balancer.address, &script.client);
-        let is_over = self.balancer.is_empty_within(PATIENCE);
-        assert!(is_over, "a session goes on although its client has gone");
+        let answered = self.talk(&script.client);
+        self.board.clear();
+        let bystander = self.talk(&bystander());
         self.balancer.close_resting();
         // A probe is answered behind everything that came before it.
         self.backends.iter().for_each(Backend::probe);
         let (given, received) = self.board.take();
         Played {
             answered,
+            bystander,
             given,
             received,
         }
     }
+
+    /// One client, from its connection to the end of its session.
+    fn talk(&self, speech: &Speech) -> Answered {
+        let answered = client::talk(self.balancer.address, speech);
+        let is_over = self.balancer.is_empty_within(PATIENCE);
+        assert!(is_over, "a session goes on although its client has gone");
+        answered
+    }
+}
+
+/// Somebody else, who comes afterwards and may meet what was left behind.
+pub fn bystander() -> Speech {
+    Speech(vec![b"GET /bystander HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()])
 }
 
 /// Sends a speech, with its pauses.
