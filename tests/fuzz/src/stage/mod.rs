@@ -86,9 +86,11 @@ impl Stage {
     }
 }
 
-/// Somebody else, who comes afterwards and may meet what was left behind.
+/// Somebody else, who comes afterwards and may meet what was left behind: at either backend,
+/// so with a request for each.
 pub fn bystander() -> Speech {
-    Speech(vec![b"GET /bystander HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()])
+    let request = b"GET /bystander HTTP/1.1\r\nHost: a\r\n\r\n";
+    Speech(vec![request.repeat(2)])
 }
 
 /// Sends a speech, with its pauses.
