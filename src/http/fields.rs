@@ -24,6 +24,8 @@ pub enum Field {
     Host,
     /// `Keep-Alive` and `Proxy-Connection`: never forwarded, and without meaning for us.
     Hop,
+    /// `Max-Forwards`: how many more proxies a `TRACE` or `OPTIONS` may pass.
+    MaxForwards,
     /// `TE`
     Te,
     /// `Transfer-Encoding`
@@ -54,6 +56,7 @@ impl Field {
             (9, _) => ("Forwarded", Field::Forwarded),
             (10, Some(b'C' | b'c')) => ("Connection", Field::Connection),
             (10, Some(b'K' | b'k')) => ("Keep-Alive", Field::Hop),
+            (12, _) => ("Max-Forwards", Field::MaxForwards),
             (14, _) => ("Content-Length", Field::ContentLength),
             (15, _) => ("X-Forwarded-For", Field::XForwardedFor),
             (16, Some(b'X' | b'x')) => ("X-Forwarded-Host", Field::XForwardedHost),
@@ -68,13 +71,46 @@ impl Field {
             Field::EndToEnd
         }
     }
+}
 
-    /// Whether a trailer section may not carry it: framing, routing, hop-by-hop
-    /// (RFC 9110 §6.5.1).
-    #[must_use]
-    pub fn is_barred_from_trailers(self) -> bool {
-        !matches!(self, Field::EndToEnd | Field::Date)
-    }
+/// End-to-end fields that a trailer section may not carry beside those that [`Field`] knows:
+/// they direct how a message is handled, who sent it, or how its content is read
+/// (RFC 9110 §6.5.1). A server that merges trailers into the head would believe them.
+const BARRED_FROM_TRAILERS: &[&str] = &[
+    "Age",
+    "Authorization",
+    "Cache-Control",
+    "Content-Encoding",
+    "Content-Range",
+    "Content-Type",
+    "Cookie",
+    "Expires",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Location",
+    "Pragma",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Range",
+    "Retry-After",
+    "Set-Cookie",
+    "Trailer",
+    "Vary",
+    "Via",
+    "WWW-Authenticate",
+];
+
+/// Whether the field `name` may not stand in a trailer section: framing, routing, hop-by-hop,
+/// authentication and the like (RFC 9110 §6.5.1).
+#[must_use]
+pub fn is_barred_from_trailers(name: &str) -> bool {
+    Field::of(name) != Field::EndToEnd
+        || BARRED_FROM_TRAILERS
+            .iter()
+            .any(|barred| barred.eq_ignore_ascii_case(name))
 }
 
 /// The most options that the `Connection` fields of one message may hold in all. Real ones
@@ -164,13 +200,18 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// The first field of this kind, if any.
-#[must_use]
-pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
+/// The values of all fields of this kind, in order.
+pub fn values<'b>(fields: &[Header<'b>], wanted: Field) -> impl Iterator<Item = &'b [u8]> {
     fields
         .iter()
-        .find(|field| Field::of(field.name) == wanted)
+        .filter(move |field| Field::of(field.name) == wanted)
         .map(|field| field.value)
+}
+
+/// The value of the first field of this kind, if any.
+#[must_use]
+pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
+    values(fields, wanted).next()
 }
 
 #[cfg(test)]
@@ -189,6 +230,7 @@ mod tests {
         assert_eq!(Field::of("tRANSFER-eNCODING"), Field::TransferEncoding);
         assert_eq!(Field::of("te"), Field::Te);
         assert_eq!(Field::of("PROXY-connection"), Field::Hop);
+        assert_eq!(Field::of("max-forwards"), Field::MaxForwards);
         for other in [
             "Transfer_Encoding",
             "Content_Length",

@@ -95,15 +95,21 @@ impl Conn {
         }
     }
 
-    /// What a kept connection has become while nobody looked.
-    #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    /// What a read would find now; takes nothing away.
+    pub fn peek(&self) -> io::Result<Moved> {
         let mut byte = [0; 1];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(
-            rustix::net::recv(&self.stream, &mut byte, flags),
-            Err(Errno::AGAIN)
-        )
+        match rustix::net::recv(&self.stream, &mut byte, flags) {
+            Ok((0, _)) => Ok(Moved::End),
+            Ok((count, _)) => Ok(Moved::Bytes(count)),
+            Err(errno) => nothing_or(errno),
+        }
+    }
+
+    /// Whether it is open and there is nothing to read, as should be between two exchanges.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.peek(), Ok(Moved::Nothing))
     }
 
     /// Whether it is broken: reset, or given up by the kernel. A side that has only finished

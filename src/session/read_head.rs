@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::config::{LogMode, Timeouts};
 use crate::error::{Cause, Error, Phase};
 use crate::exchange::Exchange;
+use crate::exchange::record::Record;
 use crate::exchange::upload::TOO_LARGE;
 use crate::http::framing::Framing;
 use crate::http::reply::{Reply, Terms};
@@ -164,6 +165,17 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let head = &client.inbound.bytes()[..length];
     let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
     let exchange = match head {
+        Ok(head) if head.ends_here() => {
+            let reply = Reply::of_last_recipient(&head);
+            Record::begin(
+                &head,
+                client.address,
+                turn.context.config.log,
+                Instant::now(),
+            )
+            .end_here(reply.status, turn);
+            return answer(&reply, head.version, head.method, client, turn);
+        }
         Ok(head) => {
             let now = Instant::now();
             turn.renew_patience(now);
@@ -191,18 +203,6 @@ fn admit<'h, 'b>(
 fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let Refusal { status, why } = refusal;
     let error = Error::client(Phase::RequestHead, cause(refusal));
-    let terms = Terms {
-        version: Version::Http11,
-        // An answer to HEAD has no content, whatever is wrong with the request.
-        method: match client.inbound.bytes().starts_with(b"HEAD ") {
-            true => Method::Head,
-            false => Method::Other,
-        },
-        keep_alive: false,
-        date: turn.dates.now(),
-    };
-    Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
-    client.inbound.clear();
     match turn.context.config.log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
         LogMode::Access => {
@@ -211,6 +211,36 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         }
         LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
     }
+    // An answer to HEAD has no content, whatever is wrong with the request.
+    let method = match client.inbound.bytes().starts_with(b"HEAD ") {
+        true => Method::Head,
+        false => Method::Other,
+    };
+    answer(
+        &Reply::new(status, why),
+        Version::Http11,
+        method,
+        client,
+        turn,
+    )
+}
+
+/// Answers ourselves, as the last thing on this connection.
+fn answer(
+    reply: &Reply,
+    version: Version,
+    method: Method,
+    client: &mut Client,
+    turn: &mut Turn<'_>,
+) -> Step {
+    let terms = Terms {
+        version,
+        method,
+        keep_alive: false,
+        date: turn.dates.now(),
+    };
+    reply.write(&terms, client.outbound.tail(turn.shelf));
+    client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
 }
 
