@@ -215,6 +215,11 @@ fn at_zero_we_are_the_last_recipient() {
         (200, Some("message/http"))
     );
     assert_eq!(response.text(), trace);
+    // It was a whole exchange, and more may follow.
+    client.send(trace.repeat(500));
+    for _ in 0..500 {
+        assert_eq!(client.response().text(), trace);
+    }
     for head in ["OPTIONS *", "OPTIONS /", "OPTIONS http://a"] {
         let mut client = lb.client();
         client.send(format!(

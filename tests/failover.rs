@@ -141,6 +141,26 @@ fn a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again() {
 }
 
 #[test]
+fn a_repetition_goes_on_a_new_connection_for_the_next_kept_one_may_be_dead_too() {
+    // Answers the first request of a connection, takes the second and dies.
+    let dying = || {
+        Origin::scripted(|served| {
+            if served.request().is_some() {
+                served.client.send(HELLO);
+                served.request();
+                served.reset();
+            }
+        })
+    };
+    let origins = [dying(), dying()];
+    let lb = unwatched(&[origins[0].address, origins[1].address]);
+    let mut client = lb.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+}
+
+#[test]
 fn a_request_visits_each_backend_at_most_once_and_is_sent_at_most_twice() {
     let bad = [resetting(), resetting(), resetting()];
     let lb = unwatched(&[bad[0].address, bad[1].address, bad[2].address]);

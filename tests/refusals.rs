@@ -372,6 +372,7 @@ fn what_is_too_large_is_told_apart() {
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{fat}\r\n"), 431),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890".into(), 413),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n".into(), 413),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n".into(), 413),
     ] {
         let mut client = lb.client();
         client.send(&bytes);

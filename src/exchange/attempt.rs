@@ -73,12 +73,9 @@ impl Attempt {
             _ => backends.next_after(was_tried).or_else(stale),
         };
         let backend = next.ok_or(Error::proxy(Phase::Queue, Cause::NoneLive))?;
-        Ok(Self::new(
-            backend,
-            was_tried(backend.index),
-            turn.context,
-            Instant::now(),
-        ))
+        // A second kept connection might be as dead as the first, and there is no third try.
+        let needs_new = failures.iter().any(|failure| failure.was_reused);
+        Ok(Self::new(backend, needs_new, turn.context, Instant::now()))
     }
 
     /// Leases `backend`, with one of its kept connections if there is a good one.

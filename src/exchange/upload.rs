@@ -172,7 +172,7 @@ impl Upload {
                 .relay(inbound.bytes(), self.to_backend.tail(shelf));
             inbound.consume(consumed.map_err(bad_body)?);
         }
-        if self.max_body.is_some_and(|max| self.body.content > max) {
+        if self.max_body.is_some_and(|max| self.body.announced() > max) {
             return Err(bad_body(TOO_LARGE));
         }
         Ok(())

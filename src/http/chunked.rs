@@ -103,6 +103,16 @@ impl Scanner {
         }
     }
 
+    /// Bytes that the present chunk is still to have.
+    #[must_use]
+    pub fn left_in_chunk(&self) -> u64 {
+        match self.state {
+            State::SizeEnd { size } | State::Extension { size } => size,
+            State::Data { left } => left,
+            _ => 0,
+        }
+    }
+
     fn count_extension(&mut self) -> Result<(), Refusal> {
         self.extension_bytes += 1;
         match self.extension_bytes <= MAX_EXTENSION_BYTES {

@@ -73,7 +73,7 @@ pub struct RequestHead<'h, 'b> {
     /// Every field, in order.
     pub fields: &'h [Header<'b>],
     /// What the `Connection` fields say.
-    pub options: ConnectionOptions<'b>,
+    pub options: ConnectionOptions<'h, 'b>,
     /// Where the body ends.
     pub framing: Framing,
     /// `Host` as the backend gets it; `None` only in HTTP/1.0.
@@ -162,7 +162,7 @@ fn effective_host<'b>(
 /// requests that nobody checks.
 fn upgrade<'b>(
     version: Version,
-    options: &ConnectionOptions<'_>,
+    options: &ConnectionOptions<'_, '_>,
     framing: Framing,
     fields: &[Header<'b>],
 ) -> Option<&'b [u8]> {
