@@ -231,14 +231,13 @@ fn methods_and_targets_arrive_as_they_were_written() {
 }
 
 #[test]
-fn asked_as_if_it_were_a_proxy_it_passes_on_the_path_and_the_host() {
+fn asked_as_if_it_were_a_proxy_it_goes_by_the_whole_target() {
     let Some(scene) = Scene::set() else { return };
-    let proxy = format!("http://{}", scene.lb.address);
-    let other = "http://example.com/elsewhere";
-    let words = ["--noproxy", "", "--proxy", &proxy, "--output", "-", other];
-    // Two transfers: the one through the proxy, and one that goes to the balancer itself.
-    let output = scene.run(&words, "/itself");
-    assert_eq!(output.status.code(), Some(0));
-    assert!(scene.backend_got("GET /elsewhere HTTP/1.1"));
-    assert!(scene.backend_got("Host: example.com"));
+    let host = scene.lb.address.to_string();
+    let proxy = ["--noproxy", "", "--proxy", &host];
+    let other_host = ["--header", "Host: elsewhere"];
+    let told = scene.curl(&[&proxy[..], &other_host].concat(), "/x");
+    told.is_well(200);
+    assert!(scene.backend_got("GET /x HTTP/1.1"));
+    assert!(scene.backend_got(&format!("Host: {host}")));
 }
