@@ -23,9 +23,8 @@ use support::PATIENCE;
 
 /// The command of a program, if it is installed.
 pub(crate) fn installed(program: &str) -> Option<Command> {
-    let mut asked = Command::new(program);
-    let answer = asked.arg("--version").stdin(Stdio::null()).output();
-    if answer.is_ok_and(|output| output.status.success()) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
         return Some(Command::new(program));
     }
     // Not by `println`, which shows nothing of a test that passes.

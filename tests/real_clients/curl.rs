@@ -2,9 +2,17 @@
 
 use super::{Folder, finished, installed, noise};
 use crate::support::{Lb, PATIENCE, Program, eventually};
-use std::process::Output;
+use std::process::{Command, Output};
 
-/// curl, the balancer and the demo backend behind it.
+/// curl without the settings and proxies of whoever runs the tests, and bounded in time.
+pub(super) fn command() -> Option<Command> {
+    let mut curl = installed("curl")?;
+    curl.args(["--disable", "--noproxy", "*", "--silent", "--show-error"]);
+    curl.args(["--max-time", "15"]);
+    Some(curl)
+}
+
+/// The balancer and the demo backend behind it, for curl to talk to.
 struct Scene {
     program: Program,
     lb: Lb,
@@ -31,11 +39,8 @@ impl Scene {
 
     /// Runs curl with these words, and then `target` at the balancer.
     fn run(&self, words: &[&str], target: &str) -> Output {
-        let mut command = std::process::Command::new("curl");
-        // Without the settings and proxies of whoever runs the tests.
-        command.args(["--disable", "--noproxy", "*", "--silent", "--show-error"]);
         let url = format!("http://{}{target}", self.lb.address);
-        finished(command.args(["--max-time", "15"]).args(words).arg(url))
+        finished(command().unwrap().args(words).arg(url))
     }
 
     /// The same for a single transfer.

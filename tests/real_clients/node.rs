@@ -1,8 +1,9 @@
 //! Node.js at both ends: its `http` module as a backend; `fetch`, `http.request` and curl as
 //! clients of that.
 
-use super::{Server, finished, fixture, installed, succeeds};
+use super::{Server, curl, finished, fixture, installed, succeeds};
 use crate::support::Lb;
+use std::process::Command;
 
 /// A backend on Node, and a balancer over it.
 fn node_behind_a_balancer() -> Option<(Server, Lb)> {
@@ -18,7 +19,7 @@ fn client_does(behaviour: &str) {
         return;
     };
     let port = lb.address.port().to_string();
-    let mut node = std::process::Command::new("node");
+    let mut node = Command::new("node");
     succeeds(node.args([&fixture("client.js"), &port, behaviour]));
 }
 
@@ -68,21 +69,9 @@ fn an_abort_reaches_the_origin() {
 }
 
 /// What curl gets of the origin's `path`, with these words.
-fn curl(lb: &Lb, words: &[&str], path: &str) -> Option<Vec<u8>> {
-    let mut curl = installed("curl")?;
+fn got_by_curl(lb: &Lb, words: &[&str], path: &str) -> Option<Vec<u8>> {
     let url = format!("http://{}{path}", lb.address);
-    let output = finished(
-        curl.args([
-            "--disable",
-            "--noproxy",
-            "*",
-            "--silent",
-            "--max-time",
-            "15",
-        ])
-        .args(words)
-        .arg(url),
-    );
+    let output = finished(curl::command()?.args(words).arg(url));
     Some(output.stdout)
 }
 
@@ -91,11 +80,11 @@ fn ranges_and_codings_are_left_to_the_two_ends() {
     let Some((_server, lb)) = node_behind_a_balancer() else {
         return;
     };
-    let Some(whole) = curl(&lb, &[], "/range") else {
+    let Some(whole) = got_by_curl(&lb, &[], "/range") else {
         return;
     };
     assert_eq!(whole.len(), 100_000);
-    let part = |words: &[&str], path| curl(&lb, words, path).unwrap();
+    let part = |words: &[&str], path| got_by_curl(&lb, words, path).unwrap();
     assert!(part(&["--range", "10-99"], "/range") == whole[10..100]);
     assert!(part(&["--continue-at", "99000"], "/range") == whole[99_000..]);
     assert!(part(&["--compressed"], "/gzip") == whole);
