@@ -1,0 +1,125 @@
+//! The only place that names the types of `lb` which may get more fields: limits, hops,
+//! deliveries, the configuration. A change there changes this file and no other.
+
+use lb::backends::Name;
+use lb::config::{Config, LogMode};
+use lb::http::forward::{Delivery, ForwardedFields, Hop};
+use lb::http::request::Method;
+use lb::http::scan::HeadLimits;
+use lb::http::{Refusal, Version};
+use lb::journal::Journal;
+use lb::server::Server;
+use lb::workers::Floor;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The host of a request that names none.
+pub const FALLBACK_HOST: &str = "fallback:80";
+
+/// The default limits, and some that a short input can break.
+pub const LIMITS: [HeadLimits; 2] = [
+    HeadLimits {
+        bytes: 32 * 1024,
+        start_line: 8 * 1024,
+        fields: 100,
+    },
+    HeadLimits {
+        bytes: 128,
+        start_line: 40,
+        fields: 4,
+    },
+];
+
+/// The same head, looked for with more and more of `bytes`: up to each of `ends`.
+pub fn find_head(
+    bytes: &[u8],
+    ends: &[usize],
+    limits: &HeadLimits,
+) -> Result<Option<usize>, Refusal> {
+    let mut scan = lb::http::scan::HeadScan::default();
+    for &end in ends {
+        if let Some(length) = scan.find_end(&bytes[..end], limits)? {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
+}
+
+/// A hop for each way to treat forwarded fields.
+pub fn hops() -> [Hop<'static>; 3] {
+    [
+        ForwardedFields::Append,
+        ForwardedFields::Replace,
+        ForwardedFields::Off,
+    ]
+    .map(|forwarded| Hop {
+        client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+        forwarded,
+        fallback_host: FALLBACK_HOST,
+    })
+}
+
+/// How a response goes to the client.
+pub fn delivery(version: Version, method: Method, keep_alive: bool) -> Delivery<'static> {
+    Delivery {
+        version,
+        keep_alive,
+        method,
+        date: "Sun, 06 Nov 1994 08:49:37 GMT",
+    }
+}
+
+/// A balancer in this process.
+#[derive(Debug)]
+pub struct Balancer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    floor: Arc<Floor>,
+}
+
+impl Balancer {
+    /// Starts one over these backends, for as long as the process lives.
+    pub fn over(backends: &[SocketAddr]) -> Self {
+        let server = Server::start(config(backends), Journal::silent()).expect("it starts");
+        let address = server.local_addr().expect("it listens");
+        let floor = server.floor();
+        std::thread::spawn(move || server.run());
+        Self { address, floor }
+    }
+
+    /// Waits until no client is inside any more; returns whether that came.
+    pub fn is_empty_within(&self, timeout: Duration) -> bool {
+        self.floor.context.gate.wait_until_empty(timeout)
+    }
+
+    /// Closes the backend connections that rest.
+    pub fn close_resting(&self) {
+        self.floor.give_back_resting();
+    }
+}
+
+/// Short timeouts, few threads, no output, and no probes but the first.
+fn config(backends: &[SocketAddr]) -> Config {
+    let mut config = Config {
+        address: Some(Ipv4Addr::LOCALHOST.into()),
+        port: 0,
+        backends: backends.iter().map(name_of).collect(),
+        workers: 2,
+        log: LogMode::Off,
+        ..Config::default()
+    };
+    config.health.interval = Duration::from_secs(3600);
+    let short = Duration::from_millis(500);
+    let timeouts = &mut config.timeouts;
+    (timeouts.head, timeouts.response, timeouts.body) = (short, short, short);
+    (timeouts.keep_alive, timeouts.tunnel, timeouts.drain) = (short, short, short);
+    config
+}
+
+fn name_of(address: &SocketAddr) -> Name {
+    Name {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
+}
