@@ -159,12 +159,17 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Those that are for the other end, and so are written on as they came.
-    pub fn end_to_end(&self, is_ours: impl Fn(&str) -> bool) -> Vec<Field> {
+    /// Those that are for the other end, and so are written on as they came: not what is ours,
+    /// and what is nominated only if it stays all the same.
+    pub fn end_to_end(
+        &self,
+        is_ours: impl Fn(&str) -> bool,
+        stays: impl Fn(&str) -> bool,
+    ) -> Vec<Field> {
         self.lines
             .iter()
             .filter(|line| !is_one_of(&ENDS_HERE, &line.name) && !is_ours(&line.name))
-            .filter(|line| !self.is_nominated(&line.name))
+            .filter(|line| stays(&line.name) || !self.is_nominated(&line.name))
             .map(Line::field)
             .collect()
     }

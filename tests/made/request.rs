@@ -55,11 +55,18 @@ impl MadeRequest {
     /// The fields that a backend gets as they came.
     pub fn passing(&self, forwarded: ForwardedFields) -> Vec<Field> {
         let reports = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"];
-        self.fields.end_to_end(|name| {
+        let has_body = !matches!(self.told, Told::Nothing | Told::Length(0));
+        let expects = self.is_1_1 && has_body;
+        let is_ours = |name: &str| {
             is_one_of(&reports, name) && forwarded != ForwardedFields::Off
                 || is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Replace
-                || is_one_of(&["Expect"], name) && !self.is_1_1
-        })
+                || is_one_of(&["Expect"], name) && !expects
+        };
+        let stays = |name: &str| {
+            is_one_of(&["Expect"], name)
+                || is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Append
+        };
+        self.fields.end_to_end(is_ours, stays)
     }
 }
 

@@ -53,7 +53,7 @@ impl MadeResponse {
 
     /// The fields that a client gets as they came.
     pub fn passing(&self) -> Vec<Field> {
-        self.fields.end_to_end(|_| false)
+        self.fields.end_to_end(|_| false, |_| false)
     }
 }
 
