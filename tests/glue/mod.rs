@@ -87,6 +87,17 @@ pub struct Relayed {
 }
 
 impl Rewritten {
+    /// A body whose head is of no interest.
+    pub fn only_body(framing: Framing, encoding: Encoding, passes_trailers: bool) -> Self {
+        Self {
+            head: Vec::new(),
+            length: 0,
+            framing,
+            encoding,
+            passes_trailers,
+        }
+    }
+
     /// Relays the body at the start of `bytes`, which come up to each of `splits` in turn and
     /// then all. Returns too what was written before a refusal.
     pub fn relay(&self, bytes: &[u8], splits: &[usize]) -> (Relayed, Result<(), Refusal>) {
