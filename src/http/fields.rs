@@ -156,7 +156,8 @@ impl<'h, 'b> ConnectionOptions<'h, 'b> {
             self.keep_alive = true;
         } else if option.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
-        } else {
+        } else if !option.eq_ignore_ascii_case(b"te") {
+            // `TE` has to be named (RFC 9110 §10.1.4), and ends here in any case.
             self.nominated += 1;
         }
         match self.nominated <= MAX_CONNECTION_OPTIONS {
