@@ -4,11 +4,12 @@ mod values;
 
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, LogMode, Timeouts};
-use crate::http::forward::ForwardedFields;
+use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+use ipnet::IpNet;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -131,6 +132,14 @@ struct Words {
     #[arg(long, value_enum, default_value_t = ForwardedWord::Replace)]
     forwarded: ForwardedWord,
 
+    /// Proxies (CIDR, several with commas) whose X-Forwarded-* are kept and added to
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = values::network)]
+    trusted_proxies: Vec<IpNet>,
+
+    /// Tell of the client in a Forwarded field (RFC 7239) as well
+    #[arg(long)]
+    add_forwarded: bool,
+
     /// What to print of each request: its story (stderr), an access line (stdout), nothing
     #[arg(long, value_enum, default_value_t = LogWord::Story)]
     log: LogWord,
@@ -178,6 +187,7 @@ pub struct Invocation {
 /// code: 2 for a usage error, 0 for `--help` and `--version`.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let words = Words::try_parse_from(words)?;
+    words.check()?;
     let backends = expand(&words)?;
     let level = match (words.verbose, words.quiet) {
         (true, _) => log::LevelFilter::Debug,
@@ -216,6 +226,27 @@ fn usage(text: String) -> clap::Error {
 }
 
 impl Words {
+    /// Refuses options that contradict each other.
+    fn check(&self) -> Result<(), clap::Error> {
+        let is_off = matches!(self.forwarded, ForwardedWord::Off);
+        let idle = [
+            ("--trusted-proxies", !self.trusted_proxies.is_empty()),
+            ("--add-forwarded", self.add_forwarded),
+        ];
+        match idle.iter().find(|(_, is_set)| is_off && *is_set) {
+            Some((option, _)) => Err(usage(format!(
+                "{option} says what to tell of clients, and --forwarded off to tell nothing; leave \
+                 one of them out, for example: lb 8080 localhost:5001 {option}{}",
+                if *option == "--trusted-proxies" {
+                    " 10.0.0.0/8"
+                } else {
+                    ""
+                }
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn into_config(self, backends: Vec<Name>) -> Config {
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -253,6 +284,8 @@ impl Words {
                 ForwardedWord::Replace => ForwardedFields::Replace,
                 ForwardedWord::Off => ForwardedFields::Off,
             },
+            trusted_proxies: self.trusted_proxies,
+            adds_forwarded: self.add_forwarded,
             resolve_interval: self.resolve_interval,
             log: match self.log {
                 LogWord::Story => LogMode::Story,
@@ -343,6 +376,22 @@ mod tests {
             ("lb 8080 a:1 --workers 0", &["--workers", "1"]),
             ("lb 8080 a:1 --max-head 1X", &["--max-head", "32KiB"]),
             ("lb 8080 a:1 --health-path x", &["--health-path", "/"]),
+            (
+                "lb 8080 a:1 --trusted-proxies 10.0.0.0/33",
+                &["--trusted-proxies", "10.0.0.0/8"],
+            ),
+            (
+                "lb 8080 a:1 --trusted-proxies b",
+                &["--trusted-proxies", "10.0.0.0/8"],
+            ),
+            (
+                "lb 8080 a:1 --forwarded off --trusted-proxies ::1",
+                &["--forwarded", "--trusted-proxies"],
+            ),
+            (
+                "lb 8080 a:1 --forwarded off --add-forwarded",
+                &["--forwarded", "--add-forwarded"],
+            ),
         ] {
             let error = parse_line(line).expect_err(line);
             let text = error.to_string();

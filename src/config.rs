@@ -2,8 +2,9 @@
 //! How it is written on a command line is `cli`'s business.
 
 use crate::backends::Name;
-use crate::http::forward::ForwardedFields;
+use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub struct Config {
     pub health: HealthConfig,
     /// What becomes of `X-Forwarded-*`.
     pub forwarded: ForwardedFields,
+    /// Peers that are proxies of ours: what they say of their clients is kept and added to.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether a `Forwarded` field (RFC 7239) says the same once more.
+    pub adds_forwarded: bool,
     /// How often the backends' names are resolved again.
     pub resolve_interval: Duration,
     /// What is printed.
@@ -42,6 +47,16 @@ impl Config {
     pub fn listens_on(&self, port: u16) -> String {
         let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         SocketAddr::new(address, port).to_string()
+    }
+
+    /// What becomes of the fields that tell of the client, when the peer is `peer`.
+    #[must_use]
+    pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {
+        let is_trusted = || self.trusted_proxies.iter().any(|net| net.contains(&peer));
+        match self.forwarded {
+            ForwardedFields::Replace if is_trusted() => ForwardedFields::Append,
+            otherwise => otherwise,
+        }
     }
 }
 
@@ -112,6 +127,8 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             health: HealthConfig::default(),
             forwarded: ForwardedFields::Replace,
+            trusted_proxies: Vec::new(),
+            adds_forwarded: false,
             resolve_interval: Duration::from_secs(10),
             log: LogMode::Story,
         }

@@ -67,13 +67,15 @@
 //!
 //! [`jobs`] and [`lot`] (the idea), [`session`] (the life of a connection), [`exchange`] (a
 //! request), [`http::framing`] and [`http::scan`] (why a proxy must be strict),
-//! [`backends::select`], [`backends::health`], [`server`] (how it starts and stops).
+//! [`backends::select`], [`backends::health`], [`server`] (how it starts and stops). What the
+//! specifications ask, and which test holds what: [`conformance`].
 
 pub mod backends;
 pub mod checker;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod conformance;
 pub mod error;
 pub mod exchange;
 pub mod gate;

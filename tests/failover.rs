@@ -96,6 +96,71 @@ fn what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent() {
 }
 
 #[test]
+fn what_moves_on_arrives_byte_for_byte_as_it_was_first_sent() {
+    let body = "0\r\n\r\nGET / HTTP/1.1\r\n".repeat(300);
+    let chunked = format!("{:x};e=1\r\n{body}\r\n0\r\nX-T: 1\r\n\r\n", body.len());
+    for (framing, bytes) in [
+        (format!("Content-Length: {}", body.len()), &body),
+        ("Transfer-Encoding: chunked".into(), &chunked),
+    ] {
+        let (bad, good) = (resetting(), Origin::answering(HELLO));
+        let lb = unwatched(&[bad.address, good.address]);
+        let mut client = lb.client();
+        client.send(format!(
+            "PUT /%2F HTTP/1.1\r\nHost: a\r\nX: 1\r\n{framing}\r\n\r\n{bytes}"
+        ));
+        assert_eq!(client.response().status, 200);
+        let (first, second) = (bad.request(), good.request());
+        assert_eq!(first, second);
+        assert_eq!((bad.count(), good.count()), (0, 0));
+    }
+}
+
+#[test]
+fn a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again() {
+    // Answers the first request of a connection, takes the second and dies.
+    let origin = Origin::scripted(|served| {
+        if served.request().is_some() {
+            served.client.send(HELLO);
+            served.request();
+            served.reset();
+        }
+    });
+    let lb = unwatched(&[origin.address]);
+    for (method, status, requests) in [("GET", 200, 3), ("POST", 502, 2)] {
+        // On a connection of its own, whatever the last round left behind.
+        lb.floor.context.backends.all()[0].kept.clear();
+        let mut client = lb.client();
+        assert_eq!(client.get("/").status, 200);
+        client.send(format!(
+            "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+        ));
+        assert_eq!(client.response().status, status, "{method}");
+        assert_eq!(origin.count(), requests, "{method}");
+    }
+}
+
+#[test]
+fn a_repetition_goes_on_a_new_connection_for_the_next_kept_one_may_be_dead_too() {
+    // Answers the first request of a connection, takes the second and dies.
+    let dying = || {
+        Origin::scripted(|served| {
+            if served.request().is_some() {
+                served.client.send(HELLO);
+                served.request();
+                served.reset();
+            }
+        })
+    };
+    let origins = [dying(), dying()];
+    let lb = unwatched(&[origins[0].address, origins[1].address]);
+    let mut client = lb.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+}
+
+#[test]
 fn a_request_visits_each_backend_at_most_once_and_is_sent_at_most_twice() {
     let bad = [resetting(), resetting(), resetting()];
     let lb = unwatched(&[bad[0].address, bad[1].address, bad[2].address]);

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("http", &["http"]),
     ("net", &["net"]),
     ("backends", &["backends"]),
+    ("conformance", &[]),
     ("jobs", &[]),
     ("gate", &[]),
     ("journal", &[]),

@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use support::{Client, LbProgram, PATIENCE, Program, eventually};
+use std::time::Duration;
+use support::{Client, LbProgram, Origin, PATIENCE, Program, eventually};
 
 fn lb(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lb"))
@@ -168,6 +169,26 @@ fn started(words: &[&str], stdout: Stdio) -> (Child, SocketAddr, BufReader<Child
 fn terminate(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
+}
+
+#[test]
+fn a_client_that_left_is_logged_as_499() {
+    let silent = Origin::scripted(|served| while served.request().is_some() {});
+    let words = [&silent.address.to_string(), "--log", "access"];
+    let (mut child, address, _errors) = started(&words, Stdio::piped());
+    let mut client = Client::to(address);
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    silent.request();
+    rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.next().expect("a line").unwrap();
+    assert!(
+        line.contains("] \"GET /x HTTP/1.1\" 499 0 ") && line.ends_with(" CH"),
+        "{line}"
+    );
+    terminate(&child);
+    child.wait().unwrap();
 }
 
 #[test]

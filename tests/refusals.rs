@@ -4,113 +4,357 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::time::Duration;
 use support::{Lb, Origin};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Sends each with a well-formed request behind it: one answer, then the end.
+/// Sends each with a well-formed request behind it, at once and byte by byte: one answer, then
+/// the end.
 fn refuses(cases: &[(&str, u16)]) {
     let origin = Origin::answering(HELLO);
     let lb = Lb::over(&[origin.address]);
     for (bytes, status) in cases {
-        let mut client = lb.client();
-        client.send(format!("{bytes}{SMUGGLED}"));
-        let response = client.response();
-        assert_eq!(response.status, *status, "{bytes:?}: {}", response.text());
-        assert_eq!(response.field("Connection"), Some("close"), "{bytes:?}");
-        assert!(client.is_closed(), "{bytes:?}");
+        let bytes = format!("{bytes}{SMUGGLED}");
+        for step in [bytes.len(), 1] {
+            let mut client = lb.client();
+            for piece in bytes.as_bytes().chunks(step) {
+                // Refused in the middle, it may be closed before the end.
+                let _ = client.stream.write_all(piece);
+            }
+            let response = client.response();
+            assert_eq!(response.status, *status, "{bytes:?}: {}", response.text());
+            assert_eq!(response.field("Connection"), Some("close"), "{bytes:?}");
+            assert!(client.is_closed(), "{bytes:?}");
+        }
     }
     assert_eq!(origin.count(), 0, "a backend saw one of them");
 }
 
+/// The same for a request line, with a `Host` below it.
+fn refuses_lines(lines: &[(&str, u16)]) {
+    let heads: Vec<_> = lines
+        .iter()
+        .map(|(line, status)| (format!("{line}\r\nHost: a\r\n\r\n"), *status))
+        .collect();
+    refuses(&borrowed(&heads));
+}
+
+/// The same for fields, below a `POST` with a `Host`.
+fn refuses_fields(fields: &[(&str, u16)]) {
+    let heads: Vec<_> = fields
+        .iter()
+        .map(|(field, status)| {
+            (
+                format!("POST / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"),
+                *status,
+            )
+        })
+        .collect();
+    refuses(&borrowed(&heads));
+}
+
+fn borrowed(cases: &[(String, u16)]) -> Vec<(&str, u16)> {
+    cases
+        .iter()
+        .map(|(text, status)| (text.as_str(), *status))
+        .collect()
+}
+
 #[test]
-fn heads_with_more_than_one_reading_are_refused() {
-    refuses(&[
-        ("GET / HTTP/1.1\nHost: a\n\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX : a\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\n X: a\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", 400),
-        ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("GET /\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
-        ("\x16\x03\x01", 400),
-        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501),
-        ("GET / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\n\r\n", 417),
+fn a_request_line_has_single_spaces_and_a_version_that_we_speak() {
+    refuses_lines(&[
+        ("GET  / HTTP/1.1", 400),
+        ("GET /  HTTP/1.1", 400),
+        ("GET / HTTP/1.1 ", 400),
+        (" GET / HTTP/1.1", 400),
+        ("GET\t/ HTTP/1.1", 400),
+        ("GET /\tHTTP/1.1", 400),
+        ("GET /\x0bHTTP/1.1", 400),
+        ("GET /a b HTTP/1.1", 400),
+        ("GET /", 400),
+        ("GET", 400),
+        ("GET HTTP/1.1", 400),
+        ("G(T / HTTP/1.1", 400),
+        ("\"GET\" / HTTP/1.1", 400),
+        ("GET / HTTP/1.2", 400),
+        ("GET / HTTP/1.10", 400),
+        ("GET / HTTP/01.1", 400),
+        ("GET / HTTP/1.1.1", 400),
+        ("GET / HTTP/1", 400),
+        ("GET / http/1.1", 400),
+        ("GET / HTTPS/1.1", 400),
+        ("GET / HTTP /1.1", 400),
+        ("GET / ICE/1.0", 400),
+        ("GET / HTTP/0.9", 505),
+        ("GET / HTTP/2.0", 505),
+        ("GET / HTTP/3.0", 505),
+        ("PRI * HTTP/2.0", 505),
     ]);
 }
 
 #[test]
-fn bodies_with_more_than_one_length_are_refused() {
-    refuses(&[
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nabcde",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nabcde",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
-            501,
-        ),
-        (
-            "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            400,
-        ),
+fn a_target_has_one_of_four_forms_and_visible_ascii_only() {
+    refuses_lines(&[
+        ("GET x HTTP/1.1", 400),
+        ("GET * HTTP/1.1", 400),
+        ("GET a:80 HTTP/1.1", 400),
+        ("GET ?x HTTP/1.1", 400),
+        ("GET /# HTTP/1.1", 400),
+        ("GET http://a/#x HTTP/1.1", 400),
+        ("GET /\x01 HTTP/1.1", 400),
+        ("GET /\x7f HTTP/1.1", 400),
+        ("GET /\0 HTTP/1.1", 400),
+        ("GET /\u{e9} HTTP/1.1", 400),
+        ("GET https://a/ HTTP/1.1", 400),
+        ("GET ftp://a/ HTTP/1.1", 400),
+        ("GET file:///x HTTP/1.1", 400),
+        ("GET http:/a HTTP/1.1", 400),
+        ("GET http:// HTTP/1.1", 400),
+        ("GET http:///x HTTP/1.1", 400),
+        ("GET http://u@a/ HTTP/1.1", 400),
+        ("GET http://a:x/ HTTP/1.1", 400),
+        ("GET http://[::1/ HTTP/1.1", 400),
+        ("GET http://a\\b/ HTTP/1.1", 400),
+        ("OPTIONS *x HTTP/1.1", 400),
+        ("CONNECT a:443 HTTP/1.1", 501),
+        ("CONNECT / HTTP/1.1", 501),
     ]);
+}
+
+#[test]
+fn a_host_is_there_once_and_is_a_host() {
+    let bad = [
+        "", "a b", "a@b", "u:p@a", "a/b", "a?b", "a#b", "a:b", "a:-1", "a:65536", "a:80:80", ":80",
+        "[::1", "::1", "[::1]x", "[::1]:x", "[a]", "a,b c", "\u{e4}", "a\\b", "http://a", "%zz",
+        "a\"",
+    ];
+    let heads: Vec<_> = bad
+        .iter()
+        .map(|host| (format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), 400))
+        .collect();
+    refuses(&borrowed(&heads));
+    refuses(&[
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nhOST: b\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
+        ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    ]);
+}
+
+#[test]
+fn a_field_is_a_token_a_colon_and_a_value_on_one_line() {
+    refuses_fields(&[
+        ("X : a", 400),
+        ("X\t: a", 400),
+        (" X: a", 400),
+        ("\tX: a", 400),
+        ("X: a\r\n b", 400),
+        ("X: a\r\n\tb", 400),
+        (": a", 400),
+        ("X", 400),
+        ("X\u{e4}: a", 400),
+        ("X(: a", 400),
+        ("X\0: a", 400),
+        ("X: a\0b", 400),
+        ("X: a\x08b", 400),
+        ("X: a\x0bb", 400),
+        ("X: a\x7fb", 400),
+        ("X: a\rb", 400),
+        ("X: a\r\r", 400),
+        ("X: a\nY: b", 400),
+        ("Connection: a b", 400),
+        ("Expect: 200-ok", 417),
+        ("Expect: 100-continue, 100-continue", 417),
+        ("Expect: y 100-continue", 417),
+        ("Expect: ", 417),
+    ]);
+}
+
+#[test]
+fn a_length_is_said_in_digits_and_only_once_differently() {
+    let bad = [
+        "",
+        "+5",
+        "-5",
+        "0x5",
+        "5_0",
+        "5 5",
+        "5,5",
+        "5, 5",
+        "5, 6",
+        "5;",
+        "5.0",
+        "1e1",
+        "\"5\"",
+        "five",
+        "\x0b5",
+        "5\x0c",
+        "\u{ff15}",
+        "9223372036854775808",
+        "18446744073709551616",
+        "18446744073709551621",
+        "99999999999999999999999999",
+    ];
+    let fields: Vec<_> = bad
+        .iter()
+        .map(|length| (format!("Content-Length: {length}"), 400))
+        .collect();
+    refuses_fields(&borrowed(&fields));
+    refuses_fields(&[
+        ("Content-Length: 5\r\nContent-Length: 6", 400),
+        ("Content-Length: 5\r\ncontent-length:", 400),
+        ("Content-Length:\r\nContent-Length: 5", 400),
+        ("Content-Length : 5", 400),
+        ("Content-Length\0: 5", 400),
+    ]);
+}
+
+#[test]
+fn a_transfer_coding_is_exactly_chunked() {
+    let bad = [
+        "",
+        "xchunked",
+        "chunkedx",
+        "chunked, chunked",
+        "gzip, chunked",
+        "chunked, gzip",
+        "identity, chunked",
+        "chunked, identity",
+        "chunked,",
+        ",chunked",
+        "chunked;q=1",
+        "chunked; a",
+        "\"chunked\"",
+        "'chunked'",
+        "chunked chunked",
+        "\x0bchunked",
+        "chunked\x0b",
+        "\x0cchunked",
+        "chun\u{212a}ed",
+        "chun\u{17f}ked",
+        "\u{a0}chunked",
+        "chunk\u{65}\u{301}d",
+        "x chunked",
+    ];
+    let fields: Vec<_> = bad
+        .iter()
+        .map(|coding| (format!("Transfer-Encoding: {coding}\r\n"), 400))
+        .collect();
+    refuses_fields(&borrowed(&fields));
+    refuses_fields(&[
+        ("Transfer-Encoding: gzip", 501),
+        ("Transfer-Encoding: identity", 501),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            400,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\ntransfer-encoding: identity",
+            400,
+        ),
+        (
+            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+            400,
+        ),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4", 400),
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", 400),
+        ("Content-Length: 0\r\nTransfer-Encoding: chunked", 400),
+        ("Content-Length: 4\r\nTransfer-Encoding: gzip", 400),
+        ("Transfer-Encoding : chunked", 400),
+        ("Transfer-Encoding:\r\n chunked", 400),
+        ("Transfer-Encoding\n: chunked", 400),
+        ("X: a\nTransfer-Encoding: chunked", 400),
+    ]);
+    let old = "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    refuses(&[(old, 400)]);
+}
+
+#[test]
+fn what_is_no_http_is_refused_at_its_first_bytes() {
+    refuses(&[
+        ("GET / HTTP/1.1\nHost: a\n\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
+        ("GET / HTTP/1.1\rHost: a\r\r", 400),
+        ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (" \r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("\x16\x03\x01", 400),
+        ("\0", 400),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        ("HTTP/1.1 200 OK\r\n\r\n", 400),
+    ]);
+}
+
+#[test]
+fn methods_are_tokens_and_kept_as_they_are() {
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::over(&[origin.address]);
+    for method in ["get", "PROPFIND", "X-Y", "!#$%&'*+-.^_`|~0", "CONNECTX"] {
+        let mut client = lb.client();
+        client.send(format!(
+            "\r\n{method} /%2e/../a//b?c=%00|{{}} HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        assert_eq!(client.response().status, 200, "{method}");
+        let line = format!("{method} /%2e/../a//b?c=%00|{{}} HTTP/1.1\r\n");
+        assert!(origin.request().starts_with(&line), "{method}");
+    }
 }
 
 #[test]
 fn a_bad_chunk_ends_the_request_without_a_final_chunk() {
     let origin = Origin::scripted(|served| {
-        let mut seen = served.client.read_until(b"\r\n\r\n");
-        seen.extend(served.client.read_to_end());
-        assert!(
-            !String::from_utf8_lossy(&seen).contains("0\r\n\r\n"),
-            "{seen:?}"
-        );
+        let seen = served.client.read_to_end();
+        served.tell(seen);
     });
     let lb = Lb::over(&[origin.address]);
     for chunk in [
         "5\r\nhelloX\r\n",
+        "5\r\nhello\n",
+        "5\r\nhello\r",
         "5 \r\nhello\r\n",
+        " 5\r\nhello\r\n",
         "5\nhello\r\n",
+        "5\rhello\r\n",
+        "5\r\rhello\r\n",
         "g\r\n",
+        "0x5\r\nhello\r\n",
+        "+5\r\nhello\r\n",
+        "-5\r\nhello\r\n",
+        "5_\r\nhello\r\n",
+        "00000000000000005\r\nhello\r\n",
+        "10000000000000005\r\nhello\r\n",
         "5;a\rb\r\nhello\r\n",
+        "5;a\nb\r\nhello\r\n",
+        "5;\n\r\nhello\r\n",
+        "5;a\0\r\nhello\r\n",
+        "5;\"\r\n0\r\n\r\n\"\r\nhello\r\n",
+        ";\r\n",
         "\r\n",
+        "0\n",
+        "0\r\n\n",
+        "0\r\nA b: c\r\n\r\n",
+        "0\r\nA : c\r\n\r\n",
+        "0\r\nA: b\r\n c\r\n\r\n",
+        "0\r\nA: b\0\r\n\r\n",
+        "0\r\nA: b\n\r\n",
+        "0\r\n: c\r\n\r\n",
+        "0\r\nA\r\n\r\n",
     ] {
         let mut client = lb.client();
         client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
         client.send(format!("{chunk}0\r\n\r\n{SMUGGLED}"));
         assert_eq!(client.response().status, 400, "{chunk:?}");
         assert!(client.is_closed(), "{chunk:?}");
+        let seen = origin.request();
+        assert!(
+            !seen.contains("\r\n0\r\n") && !seen.contains("GET"),
+            "{chunk:?}: {seen:?}"
+        );
     }
 }
 
@@ -128,57 +372,13 @@ fn what_is_too_large_is_told_apart() {
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{fat}\r\n"), 431),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890".into(), 413),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n".into(), 413),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n".into(), 413),
     ] {
         let mut client = lb.client();
         client.send(&bytes);
         assert_eq!(client.response().status, status, "{}", &bytes[..30]);
     }
     assert_eq!(lb.client().get("/").status, 200);
-}
-
-#[test]
-fn a_backend_is_trusted_no_more_than_a_client() {
-    for answer in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-        "HTTP/1.1 200 OK\nContent-Length: 1\n\na",
-        "HTTP/1.1 20 OK\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nX: a\0\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        "SSH-2.0-OpenSSH_9.2\r\n",
-        "\r\nHTTP/1.1 200 OK\r\n\r\n",
-    ] {
-        let origin = Origin::answering(answer);
-        let lb = Lb::over(&[origin.address]);
-        let response = lb.client().get("/");
-        assert_eq!(response.status, 502, "{answer:?}");
-    }
-}
-
-#[test]
-fn a_cut_or_broken_body_never_looks_whole() {
-    for answer in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n",
-    ] {
-        let origin = Origin::scripted(move |served| {
-            if served.request().is_some() {
-                served.client.send(answer);
-            }
-        });
-        let lb = Lb::over(&[origin.address]);
-        let mut client = lb.client();
-        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        // Nothing, a part, or an error in its place.
-        let response = client.try_response(false);
-        assert!(
-            response.is_none_or(|response| !response.is_whole || response.status == 502),
-            "{answer:?}"
-        );
-    }
 }
 
 #[test]

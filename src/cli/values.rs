@@ -3,6 +3,7 @@
 
 use crate::backends::Name;
 use clap::builder::{TypedValueParser, ValueParser};
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -33,6 +34,14 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
                 .into(),
         ),
     }
+}
+
+/// `10.0.0.0/8`, `fd00::/8`, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| single()).map_err(|_| {
+        "write an address or a network, for example 10.0.0.0/8, fd00::/8 or 192.0.2.7".into()
+    })
 }
 
 /// One server, or several on neighbouring ports.

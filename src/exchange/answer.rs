@@ -1,6 +1,7 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
 use super::Request;
+use super::expectation::Expectation;
 use super::record::Record;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
@@ -13,12 +14,11 @@ use crate::http::scan::HeadScan;
 use crate::http::{Refusal, Version};
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
-
 use crate::turn::{TURN_BYTES, Turn};
 
 /// Interim responses before the final one. Real servers send one or two; without a bound a
 /// backend could keep a request open for ever.
-const MAX_INTERIM: u8 = 32;
+const MAX_INTERIM: u8 = 100;
 
 /// A response in transit.
 #[derive(Debug, Default)]
@@ -190,7 +190,7 @@ impl Answer {
         client: &mut Client,
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
-        let request = &exchange.request;
+        let request = exchange.request;
         let mut table = field_table();
         let head = &self.from_backend.bytes()[..length];
         let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
@@ -207,7 +207,7 @@ impl Answer {
             self.terms = terms(&head, exchange, turn);
             exchange.record.see_response(&head);
         }
-        if !head.is_interim() || request.version == Version::Http11 {
+        if !head.is_interim() || exchange.passes_interim(head.status) {
             let delivery = Delivery {
                 version: request.version,
                 keep_alive: self.terms.keeps_client,
@@ -293,6 +293,8 @@ impl Answer {
 pub struct Served<'x> {
     /// What was asked.
     pub request: &'x Request,
+    /// Whether the client waits to be asked for its body.
+    pub expectation: &'x mut Expectation,
     /// What is told of it.
     pub record: &'x mut Record,
     /// Whether nothing but the response can move any more.
@@ -302,6 +304,16 @@ pub struct Served<'x> {
 }
 
 impl Served<'_> {
+    /// Whether an interim response is for the client: never one of HTTP/1.0 (RFC 9110 §15.2).
+    fn passes_interim(&mut self, status: u16) -> bool {
+        // Asked for its body, the client may have it on the way already.
+        let is_news = status != 100 || {
+            self.is_sent &= !self.expectation.is_held();
+            self.expectation.backend_asks()
+        };
+        is_news && self.request.version == Version::Http11
+    }
+
     fn wait(&self, turn: &Turn<'_>) -> Wait {
         if self.is_sent { turn.wait() } else { Wait::No }
     }

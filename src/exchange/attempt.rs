@@ -4,7 +4,8 @@ use super::failure::Failure;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
 use crate::error::{Cause, Error, Phase};
-use crate::net::conn::{Conn, Wait};
+use crate::http::Refusal;
+use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::{Interest, connect, limits};
 use crate::turn::{Context, Turn, Waits};
 use std::io::ErrorKind::AddrNotAvailable;
@@ -72,12 +73,9 @@ impl Attempt {
             _ => backends.next_after(was_tried).or_else(stale),
         };
         let backend = next.ok_or(Error::proxy(Phase::Queue, Cause::NoneLive))?;
-        Ok(Self::new(
-            backend,
-            was_tried(backend.index),
-            turn.context,
-            Instant::now(),
-        ))
+        // A second kept connection might be as dead as the first, and there is no third try.
+        let needs_new = failures.iter().any(|failure| failure.was_reused);
+        Ok(Self::new(backend, needs_new, turn.context, Instant::now()))
     }
 
     /// Leases `backend`, with one of its kept connections if there is a good one.
@@ -151,7 +149,21 @@ impl Attempt {
         self.backend
             .prefer(connecting.addresses[connecting.current]);
         self.connecting = None;
+        self.listen_first()?;
         Ok(Connected::Yes)
+    }
+
+    /// A backend that speaks or hangs up before it was asked anything gets no request: what it
+    /// says cannot be the answer, and nothing is lost by asking another.
+    fn listen_first(&self) -> Result<(), Error> {
+        const SPOKE: Refusal = Refusal::bad("it spoke before it was asked");
+        let cause = match self.conn.as_ref().map(Conn::peek) {
+            None | Some(Ok(Moved::Nothing)) => return Ok(()),
+            Some(Ok(Moved::Bytes(_))) => Cause::Message(SPOKE),
+            Some(Ok(Moved::End)) => Cause::Closed,
+            Some(Err(_)) => Cause::Reset,
+        };
+        Err(Error::backend(Phase::Connect, cause))
     }
 }
 

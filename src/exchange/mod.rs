@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`attempt`] | a lease on one backend, and the connection to it |
 //! | [`upload`] | the request on its way to the backend |
+//! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
 //! | [`retry`] | the retry law |
 //! | [`failure`] | what the client is told when nobody could answer |
@@ -13,6 +14,7 @@
 
 pub mod answer;
 pub mod attempt;
+pub mod expectation;
 pub mod failure;
 pub mod record;
 pub mod retry;
@@ -23,7 +25,8 @@ use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::http::Version;
 use crate::http::body::{Body, Encoding};
-use crate::http::forward::{Hop, write_request};
+use crate::http::forward::write_request;
+use crate::http::forwarded::Hop;
 use crate::http::framing::Framing;
 use crate::http::reply;
 use crate::http::request::{Method, RequestHead};
@@ -32,6 +35,7 @@ use crate::net::conn::{Conn, Wait};
 use crate::turn::{Due, Turn, Waits};
 use answer::{Answer, Served};
 use attempt::{Attempt, Connected};
+use expectation::Expectation;
 use failure::Failure;
 use record::Record;
 use retry::Attempted;
@@ -57,6 +61,7 @@ pub struct Request {
 pub struct Exchange {
     request: Request,
     upload: Upload,
+    expectation: Expectation,
     answer: Answer,
     attempt: Option<Attempt>,
     failures: Vec<Failure>,
@@ -101,9 +106,11 @@ impl Exchange {
                 .local_addr()
                 .map_or("localhost".into(), |own| own.to_string()),
         };
+        let peer = client.address.ip();
         let hop = Hop {
-            client: client.address.ip(),
-            forwarded: config.forwarded,
+            client: peer,
+            forwarded: config.forwarded_from(peer),
+            adds_forwarded: config.adds_forwarded,
             fallback_host: &fallback_host,
         };
         let mut to_backend = Buffer::default();
@@ -124,6 +131,7 @@ impl Exchange {
                 Body::new(head.framing, encoding, !head.options.nominates_any()),
                 config.max_body,
             ),
+            expectation: Expectation::new(head.expects_continue),
             answer: Answer::default(),
             attempt: None,
             failures: Vec::new(),
@@ -169,11 +177,12 @@ impl Exchange {
                 (_, answer::Progress::Switched) => return Ok(self.switch(turn)),
                 _ if turn.is_over() => return Ok(Flow::Yield),
                 (upload::Progress::Paused, _) | (_, answer::Progress::Paused) => continue,
+                (upload::Progress::Held, _) if self.stops_holding(client, turn) => continue,
                 _ => {}
             }
             let waits = self.waits(sending, answering, client, turn)?;
             // With the request sent, the answer's own calls have waited already.
-            let may_wait = sending != upload::Progress::Done && turn.wait() == Wait::Moment;
+            let may_wait = !sending.is_at_rest() && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {
                 return park(waits, client, turn);
             }
@@ -190,10 +199,11 @@ impl Exchange {
         let Some(backend) = self.attempt.as_ref().and_then(Attempt::conn) else {
             return Err(Error::proxy(Phase::Connect, Cause::Unreachable));
         };
-        let sending = match self
+        let is_held = self.expectation.is_held();
+        let sending = self
             .upload
-            .pump(&client.conn, &mut client.inbound, backend, turn)
-        {
+            .pump(&client.conn, &mut client.inbound, is_held, backend, turn);
+        let sending = match sending {
             // The answer is on its way already: the client gets it although it gave up sending.
             Err(error) if error.cause == Cause::Closed && !self.answer.is_awaited() => {
                 self.upload.break_off(backend)
@@ -202,8 +212,9 @@ impl Exchange {
         };
         let mut served = Served {
             request: &self.request,
+            expectation: &mut self.expectation,
             record: &mut self.record,
-            is_sent: sending == upload::Progress::Done,
+            is_sent: sending.is_at_rest(),
             is_received: self.upload.is_received(),
         };
         let answering = self.answer.pump(&mut served, client, backend, turn)?;
@@ -264,6 +275,7 @@ impl Exchange {
         log::debug!("{error}; next is {}", next.backend.name);
         self.sent_before += u32::from(was_sent);
         self.upload.rewind();
+        self.expectation.rewind();
         self.answer = Answer::default();
         self.due = Due::default();
         self.attempt = Some(next);

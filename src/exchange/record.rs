@@ -116,6 +116,15 @@ impl Record {
         told.preview = Preview::Text(escape(text.lines().next().unwrap_or_default()));
     }
 
+    /// We have answered in the backend's place, because the request may go no further.
+    pub fn end_here(mut self, status: u16, turn: &mut Turn<'_>) {
+        if let Some(told) = &mut self.told {
+            told.backend = "-".into();
+            told.status_line = format!("HTTP/1.1 {status} from the balancer itself");
+        }
+        self.end(status, 0, None, turn);
+    }
+
     /// Tells what is left to tell. `bytes` counts the content that the client got.
     pub fn end(&mut self, status: u16, bytes: u64, error: Option<&Error>, turn: &mut Turn<'_>) {
         let Some(told) = self.told.take() else { return };

@@ -39,8 +39,18 @@ pub enum Progress {
     NeedsClient,
     /// The backend's room is waited for.
     NeedsBackend,
+    /// The body is held back until the backend has spoken.
+    Held,
     /// Nothing is waited for; the answer has a turn first.
     Paused,
+}
+
+impl Progress {
+    /// Whether nothing but the answer can move.
+    #[must_use]
+    pub fn is_at_rest(self) -> bool {
+        matches!(self, Progress::Done | Progress::Held)
+    }
 }
 
 impl Upload {
@@ -109,17 +119,20 @@ impl Upload {
     }
 
     /// Moves what can be moved without waiting, from the client through `inbound` to the
-    /// backend.
+    /// backend; of a body that is held back, nothing.
     pub fn pump(
         &mut self,
         client: &Conn,
         inbound: &mut Buffer,
+        is_held: bool,
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Progress, Error> {
         let until = self.total_sent + TURN_BYTES as u64;
         loop {
-            self.take_from(inbound, turn.shelf)?;
+            if !is_held {
+                self.take_from(inbound, turn.shelf)?;
+            }
             if self.is_broken || self.is_complete() {
                 return Ok(Progress::Done);
             }
@@ -131,6 +144,8 @@ impl Upload {
                 if !self.send(backend, turn) {
                     return Ok(Progress::NeedsBackend);
                 }
+            } else if is_held {
+                return Ok(Progress::Held);
             } else if !self.receive(client, inbound, turn)? {
                 return Ok(Progress::NeedsClient);
             }
@@ -157,7 +172,7 @@ impl Upload {
                 .relay(inbound.bytes(), self.to_backend.tail(shelf));
             inbound.consume(consumed.map_err(bad_body)?);
         }
-        if self.max_body.is_some_and(|max| self.body.content > max) {
+        if self.max_body.is_some_and(|max| self.body.announced() > max) {
             return Err(bad_body(TOO_LARGE));
         }
         Ok(())

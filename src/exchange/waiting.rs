@@ -18,6 +18,23 @@ impl Exchange {
         backend.is_some_and(|backend| waits.moment(&client.conn, backend))
     }
 
+    /// Whether the body need be held back no longer: the backend has asked for it, or been
+    /// silent for so long that we ask in its place. A final answer means that it never will.
+    pub(super) fn stops_holding(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> bool {
+        let now = Instant::now();
+        match self.expectation.due(now) {
+            None => true,
+            Some(due) if now < due || !self.answer.is_awaited() => false,
+            Some(_) => {
+                if self.expectation.give_up(!client.inbound.is_empty()) {
+                    let outbound = client.outbound.tail(turn.shelf);
+                    outbound.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                true
+            }
+        }
+    }
+
     /// What has to happen before anything can move, and until when it must.
     pub(super) fn waits(
         &mut self,
@@ -27,7 +44,11 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<Waits, Error> {
         let timeouts = &turn.context.config.timeouts;
-        let is_sent = sending == upload::Progress::Done;
+        // Held back for good when the final head has come.
+        let is_sent = match self.answer.is_awaited() {
+            true => sending == upload::Progress::Done,
+            false => sending.is_at_rest(),
+        };
         // What is written before the final head, interim heads, is no progress.
         let (written, timeout) = match (self.answer.is_awaited(), is_sent) {
             (true, true) => (0, timeouts.response),
@@ -40,6 +61,10 @@ impl Exchange {
         if now >= deadline {
             return Err(self.timed_out(sending, answering));
         }
+        let deadline = match self.expectation.due(now) {
+            Some(due) if self.answer.is_awaited() => deadline.min(due),
+            _ => deadline,
+        };
         let reads_client = sending == upload::Progress::NeedsClient;
         let writes_client = answering == answer::Progress::NeedsClient;
         let writes_backend = sending == upload::Progress::NeedsBackend;

@@ -58,6 +58,17 @@ impl Body {
         matches!(self.source, Source::Complete)
     }
 
+    /// Content bytes so far, and those that are known to follow.
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        let following = match &self.source {
+            Source::Length(left) => *left,
+            Source::Chunked(scanner) => scanner.left_in_chunk(),
+            Source::Complete | Source::UntilClose => 0,
+        };
+        self.content.saturating_add(following)
+    }
+
     /// Whether all of the next `available` bytes are content that goes out unchanged. If so
     /// they count as relayed, and the caller moves them itself, without a copy.
     pub fn relay_whole(&mut self, available: usize) -> bool {

@@ -22,8 +22,11 @@ pub enum Field {
     Forwarded,
     /// `Host`
     Host,
-    /// `Keep-Alive` and `Proxy-Connection`: never forwarded, and without meaning for us.
+    /// `Keep-Alive`, `Proxy-Connection` and `HTTP2-Settings`: never forwarded, and without
+    /// meaning for us.
     Hop,
+    /// `Max-Forwards`: how many more proxies a `TRACE` or `OPTIONS` may pass.
+    MaxForwards,
     /// `TE`
     Te,
     /// `Transfer-Encoding`
@@ -54,6 +57,8 @@ impl Field {
             (9, _) => ("Forwarded", Field::Forwarded),
             (10, Some(b'C' | b'c')) => ("Connection", Field::Connection),
             (10, Some(b'K' | b'k')) => ("Keep-Alive", Field::Hop),
+            (12, _) => ("Max-Forwards", Field::MaxForwards),
+            (14, Some(b'H' | b'h')) => ("HTTP2-Settings", Field::Hop),
             (14, _) => ("Content-Length", Field::ContentLength),
             (15, _) => ("X-Forwarded-For", Field::XForwardedFor),
             (16, Some(b'X' | b'x')) => ("X-Forwarded-Host", Field::XForwardedHost),
@@ -68,45 +73,80 @@ impl Field {
             Field::EndToEnd
         }
     }
-
-    /// Whether a trailer section may not carry it: framing, routing, hop-by-hop
-    /// (RFC 9110 §6.5.1).
-    #[must_use]
-    pub fn is_barred_from_trailers(self) -> bool {
-        !matches!(self, Field::EndToEnd | Field::Date)
-    }
 }
 
-/// The most options that the `Connection` fields of one message may hold in all. Real ones
-/// hold one to three; each costs a comparison for every field.
-pub const MAX_CONNECTION_OPTIONS: usize = 16;
+/// End-to-end fields that a trailer section may not carry beside those that [`Field`] knows:
+/// they direct how a message is handled, who sent it, or how its content is read
+/// (RFC 9110 §6.5.1). A server that merges trailers into the head would believe them.
+const BARRED_FROM_TRAILERS: &[&str] = &[
+    "Age",
+    "Authorization",
+    "Cache-Control",
+    "Content-Encoding",
+    "Content-Range",
+    "Content-Type",
+    "Cookie",
+    "Expires",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Location",
+    "Pragma",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Range",
+    "Retry-After",
+    "Set-Cookie",
+    "Trailer",
+    "Vary",
+    "Via",
+    "WWW-Authenticate",
+];
+
+/// Whether the field `name` may not stand in a trailer section: framing, routing, hop-by-hop,
+/// authentication and the like (RFC 9110 §6.5.1).
+#[must_use]
+pub fn is_barred_from_trailers(name: &str) -> bool {
+    Field::of(name) != Field::EndToEnd
+        || BARRED_FROM_TRAILERS
+            .iter()
+            .any(|barred| barred.eq_ignore_ascii_case(name))
+}
+
+/// The most options that the `Connection` fields of one message may hold in all, a few times
+/// what anybody has use for: each is compared with the name of every field.
+pub const MAX_CONNECTION_OPTIONS: usize = 100;
 
 /// What all the `Connection` fields of a message say (RFC 9110 §7.6.1).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionOptions<'b> {
+pub struct ConnectionOptions<'h, 'b> {
     /// `close` is among the options.
     pub close: bool,
     /// `keep-alive` is among the options.
     pub keep_alive: bool,
     /// `upgrade` is among the options.
     pub upgrade: bool,
-    nominated: [&'b [u8]; MAX_CONNECTION_OPTIONS],
-    count: usize,
+    /// How many others there are. They are looked up in the fields again: that is seldom.
+    nominated: usize,
+    fields: &'h [Header<'b>],
 }
 
-impl<'b> ConnectionOptions<'b> {
+impl<'h, 'b> ConnectionOptions<'h, 'b> {
     /// Reads every `Connection` field of a head.
-    pub fn read(fields: &[Header<'b>]) -> Result<Self, Refusal> {
-        let mut options = Self::default();
-        for field in fields {
-            if Field::of(field.name) == Field::Connection {
-                list_members(field.value).try_for_each(|option| options.add(option))?;
-            }
-        }
+    pub fn read(fields: &'h [Header<'b>]) -> Result<Self, Refusal> {
+        let mut options = Self {
+            fields,
+            ..Self::default()
+        };
+        values(fields, Field::Connection)
+            .flat_map(list_members)
+            .try_for_each(|option| options.add(option))?;
         Ok(options)
     }
 
-    fn add(&mut self, option: &'b [u8]) -> Result<(), Refusal> {
+    fn add(&mut self, option: &[u8]) -> Result<(), Refusal> {
         if !is_token(option) {
             return Err(Refusal::bad("a Connection option is not a token"));
         }
@@ -116,27 +156,29 @@ impl<'b> ConnectionOptions<'b> {
             self.keep_alive = true;
         } else if option.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
-        } else if self.count < MAX_CONNECTION_OPTIONS {
-            self.nominated[self.count] = option;
-            self.count += 1;
-        } else {
-            return Err(Refusal::bad("too many Connection options"));
+        } else if !option.eq_ignore_ascii_case(b"te") {
+            // `TE` has to be named (RFC 9110 §10.1.4), and ends here in any case.
+            self.nominated += 1;
         }
-        Ok(())
+        match self.nominated <= MAX_CONNECTION_OPTIONS {
+            true => Ok(()),
+            false => Err(Refusal::with_status(431, "too many Connection options")),
+        }
     }
 
     /// Whether any field is named, beyond the options that have a meaning of their own.
     #[must_use]
     pub fn nominates_any(&self) -> bool {
-        self.count > 0
+        self.nominated > 0
     }
 
     /// Whether the field `name` is named by a `Connection` option and so ends at this hop.
     #[must_use]
     pub fn nominates(&self, name: &str) -> bool {
-        self.nominated[..self.count]
-            .iter()
-            .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+        self.nominates_any()
+            && values(self.fields, Field::Connection)
+                .flat_map(list_members)
+                .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
 
@@ -164,13 +206,18 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// The first field of this kind, if any.
-#[must_use]
-pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
+/// The values of all fields of this kind, in order.
+pub fn values<'b>(fields: &[Header<'b>], wanted: Field) -> impl Iterator<Item = &'b [u8]> {
     fields
         .iter()
-        .find(|field| Field::of(field.name) == wanted)
+        .filter(move |field| Field::of(field.name) == wanted)
         .map(|field| field.value)
+}
+
+/// The value of the first field of this kind, if any.
+#[must_use]
+pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
+    values(fields, wanted).next()
 }
 
 #[cfg(test)]
@@ -189,6 +236,7 @@ mod tests {
         assert_eq!(Field::of("tRANSFER-eNCODING"), Field::TransferEncoding);
         assert_eq!(Field::of("te"), Field::Te);
         assert_eq!(Field::of("PROXY-connection"), Field::Hop);
+        assert_eq!(Field::of("max-forwards"), Field::MaxForwards);
         for other in [
             "Transfer_Encoding",
             "Content_Length",
@@ -209,7 +257,7 @@ mod tests {
         let options = ConnectionOptions::read(&fields).expect("valid");
         assert!(!options.close && options.keep_alive && !options.upgrade);
         assert!(options.nominates("x-A") && options.nominates("Closed"));
-        assert!(!options.nominates("close") && !options.nominates("X"));
+        assert!(!options.nominates("X") && !options.nominates("X-ab"));
     }
 
     #[test]
@@ -220,7 +268,7 @@ mod tests {
                 "{value}"
             );
         }
-        let many = (0..20)
+        let many = (0..=MAX_CONNECTION_OPTIONS)
             .map(|n| format!("x{n}"))
             .collect::<Vec<_>>()
             .join(",");

@@ -5,37 +5,15 @@
 
 use super::body::Encoding;
 use super::fields::{Field, list_members};
+use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
 use super::request::{Method, RequestHead};
 use super::response::ResponseHead;
 use super::{Version, fields};
 use std::io::Write as _;
-use std::net::IpAddr;
 
 /// The name that we give ourselves in `Via` (RFC 9110 §7.6.3 allows a pseudonym).
 pub const VIA_NAME: &str = "lb";
-
-/// What to do with `X-Forwarded-*` fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardedFields {
-    /// Add the client to what came in: for a balancer behind other trusted ones.
-    Append,
-    /// Drop what came in, a client may write anything there, and say what we saw.
-    Replace,
-    /// Leave them as they came and add none.
-    Off,
-}
-
-/// What a request's new head says besides the request itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Hop<'a> {
-    /// The client's address.
-    pub client: IpAddr,
-    /// How the client is reported to the backend.
-    pub forwarded: ForwardedFields,
-    /// `Host` for a request of HTTP/1.0 that has none; 1.1 requires one.
-    pub fallback_host: &'a str,
-}
 
 /// Appends `Name: value CRLF`.
 pub fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
@@ -58,12 +36,14 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
             write_field(field.name, field.value, out);
         }
     }
+    if let Some(limit) = request.max_forwards {
+        // Writing to a Vec cannot fail, here and below.
+        let _ = write!(out, "Max-Forwards: {}\r\n", limit.saturating_sub(1));
+    }
     write_body_framing(request, out);
     write_request_connection(request, out);
     let _ = write!(out, "Via: {} {VIA_NAME}\r\n", request.version.number());
-    if hop.forwarded != ForwardedFields::Off {
-        write_forwarded(request, hop, out);
-    }
+    write_forwarded(request, hop, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -77,23 +57,30 @@ fn write_request_line(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Whether a field of the request is for the backend and not rewritten by us.
+/// Whether a field of the request is for the backend and not rewritten by us. What `Connection`
+/// names ends here, but for what routing, framing and the client's identity depend on: those
+/// it cannot take away (CVE-2022-31813).
 fn request_field_passes(
     request: &RequestHead<'_, '_>,
     field: Field,
     name: &str,
     forwarded: ForwardedFields,
 ) -> bool {
-    let passes = match field {
-        Field::EndToEnd | Field::Date => true,
+    let is_nominated = || request.options.nominates(name);
+    match field {
+        Field::EndToEnd | Field::Date => !is_nominated(),
         Field::Expect => request.expects_continue,
-        Field::Forwarded => forwarded != ForwardedFields::Replace,
+        Field::MaxForwards => request.max_forwards.is_none() && !is_nominated(),
+        Field::Forwarded => match forwarded {
+            ForwardedFields::Append => true,
+            ForwardedFields::Replace => false,
+            ForwardedFields::Off => !is_nominated(),
+        },
         Field::XForwardedFor | Field::XForwardedHost | Field::XForwardedProto => {
-            forwarded == ForwardedFields::Off
+            forwarded == ForwardedFields::Off && !is_nominated()
         }
         _ => false,
-    };
-    passes && !request.options.nominates(name)
+    }
 }
 
 /// A request with a body gets exactly one framing field. One without needs none, but keeps a
@@ -124,32 +111,9 @@ fn write_request_connection(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
 /// `trailers` is the one member of `TE` that we can keep: we do pass trailers on.
 fn accepts_trailers(request: &RequestHead<'_, '_>) -> bool {
     request.version == Version::Http11
-        && fields::find(request.fields, Field::Te).is_some_and(|value| {
-            list_members(value).any(|member| member.eq_ignore_ascii_case(b"trailers"))
-        })
-}
-
-fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
-    let appends = hop.forwarded == ForwardedFields::Append;
-    let earlier = |wanted: Field| {
-        let came = move |field: &&httparse::Header<'_>| Field::of(field.name) == wanted;
-        request.fields.iter().filter(came).filter(move |_| appends)
-    };
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    for field in earlier(Field::XForwardedFor) {
-        out.extend_from_slice(field.value);
-        out.extend_from_slice(b", ");
-    }
-    let _ = write!(out, "{}\r\n", hop.client);
-    match earlier(Field::XForwardedProto).next() {
-        Some(field) => write_field("X-Forwarded-Proto", field.value, out),
-        None => out.extend_from_slice(b"X-Forwarded-Proto: http\r\n"),
-    }
-    match (earlier(Field::XForwardedHost).next(), request.host) {
-        (Some(field), _) => write_field("X-Forwarded-Host", field.value, out),
-        (None, Some(host)) => write_field("X-Forwarded-Host", host, out),
-        (None, None) => {}
-    }
+        && fields::values(request.fields, Field::Te)
+            .flat_map(list_members)
+            .any(|member| member.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// How a response goes to the client.
@@ -261,6 +225,7 @@ fn write_response_connection(
 mod tests {
     use super::*;
     use crate::http::{request, response};
+    use std::net::IpAddr;
 
     fn forwarded(head: &str, forwarded: ForwardedFields) -> String {
         let mut table = request::field_table();
@@ -269,6 +234,7 @@ mod tests {
         let hop = Hop {
             client,
             forwarded,
+            adds_forwarded: false,
             fallback_host: "fallback",
         };
         let mut out = Vec::new();
@@ -304,18 +270,26 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_fields_are_appended_replaced_or_left() {
+    fn a_request_of_http_1_0_gets_the_host_that_it_lacks_and_its_version_in_via() {
         let head = "GET / HTTP/1.0\r\nX-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n\r\n";
-        let appended = forwarded(head, ForwardedFields::Append);
-        assert!(
-            appended.contains("\r\nX-Forwarded-For: 1, 2, 192.0.2.7\r\n"),
-            "{appended}"
+        assert_eq!(
+            forwarded(head, ForwardedFields::Off),
+            "GET / HTTP/1.1\r\nHost: fallback\r\nX-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n\
+             Via: 1.0 lb\r\n\r\n"
         );
-        assert!(appended.contains("\r\nHost: fallback\r\n") && appended.contains("Via: 1.0 lb"));
-        let left = forwarded(head, ForwardedFields::Off);
-        assert!(
-            left.contains("X-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n"),
-            "{left}"
+    }
+
+    #[test]
+    fn a_nomination_takes_away_what_is_the_clients_and_nothing_that_is_ours() {
+        let head = "OPTIONS / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nX-Forwarded-For: 1\r\n\
+            Connection: host, Content-length, x-forwarded-for, via, Max-Forwards, x-a, expect\r\n\
+            Forwarded: for=1\r\nVia: 1.0 a\r\nMax-Forwards: 3\r\nX-A: 1\r\nx-A: 2\r\nX_A: 3\r\n\
+            Expect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+        assert_eq!(
+            forwarded(head, ForwardedFields::Append),
+            "OPTIONS / HTTP/1.1\r\nHost: a\r\nForwarded: for=1\r\nX_A: 3\r\nExpect: 100-continue\r\n\
+             Max-Forwards: 2\r\nContent-Length: 1\r\nConnection: TE\r\nTE: trailers\r\nVia: 1.1 lb\r\n\
+             X-Forwarded-For: 1, 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n\r\n"
         );
     }
 

@@ -3,7 +3,7 @@
 //! This is the place where two parsers must agree; whatever could be read in two ways is
 //! refused instead of repaired.
 
-use super::fields::{Field, list_members, trim};
+use super::fields::{Field, list_members, trim, values};
 use super::request::Method;
 use super::{Refusal, Version};
 use httparse::Header;
@@ -53,16 +53,15 @@ pub fn of_response(
 ) -> Result<Framing, Refusal> {
     let length = content_length(fields)?;
     let coding = transfer_coding(fields)?;
-    if method == Method::Head || is_bodyless(status) {
-        return Ok(Framing::Empty);
-    }
+    let has_none = method == Method::Head || is_bodyless(status);
     match (coding, length) {
         (Some(_), Some(_)) => Err(Refusal::bad("both Transfer-Encoding and Content-Length")),
         (Some(_), None) if version == Version::Http10 => {
             Err(Refusal::bad("Transfer-Encoding in HTTP/1.0"))
         }
-        (Some(Coding::Chunked), None) => Ok(Framing::Chunked),
         (Some(Coding::Other), None) => Err(Refusal::bad("a transfer coding other than chunked")),
+        _ if has_none => Ok(Framing::Empty),
+        (Some(Coding::Chunked), None) => Ok(Framing::Chunked),
         (None, Some(0)) => Ok(Framing::Empty),
         (None, Some(length)) => Ok(Framing::Length(length)),
         (None, None) => Ok(Framing::UntilClose),
@@ -78,11 +77,8 @@ pub fn is_bodyless(status: u16) -> bool {
 /// What all the `Content-Length` fields say. Equal repetitions are one (RFC 9110 §8.6).
 pub fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
     let mut length = None;
-    for field in fields
-        .iter()
-        .filter(|field| Field::of(field.name) == Field::ContentLength)
-    {
-        let said = decimal(field.value).ok_or(Refusal::bad("Content-Length is not a length"))?;
+    for value in values(fields, Field::ContentLength) {
+        let said = decimal(value).ok_or(Refusal::bad("Content-Length is not a length"))?;
         if length.is_some_and(|before| before != said) {
             return Err(Refusal::bad("two different Content-Length"));
         }
@@ -92,7 +88,8 @@ pub fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
 }
 
 /// Digits only, at least one, at most [`MAX_LENGTH`]. A list (`5, 5`) is refused too.
-fn decimal(value: &[u8]) -> Option<u64> {
+#[must_use]
+pub fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -112,10 +109,7 @@ enum Coding {
 
 /// What the `Transfer-Encoding` field says. One field, one coding, or it is refused.
 fn transfer_coding(fields: &[Header<'_>]) -> Result<Option<Coding>, Refusal> {
-    let mut codings = fields
-        .iter()
-        .filter(|field| Field::of(field.name) == Field::TransferEncoding)
-        .map(|field| field.value);
+    let mut codings = values(fields, Field::TransferEncoding);
     let Some(value) = codings.next() else {
         return Ok(None);
     };
@@ -262,6 +256,8 @@ mod tests {
             None
         );
         let both = [("Transfer-Encoding", "chunked"), ("Content-Length", "5")];
-        assert_eq!(framing(Method::Get, 200, &both), None);
+        for (method, status) in [(Method::Get, 200), (Method::Head, 200), (Method::Get, 304)] {
+            assert_eq!(framing(method, status, &both), None, "{method:?} {status}");
+        }
     }
 }

@@ -8,21 +8,23 @@
 //! |---|---|
 //! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
 //! | [`request`], [`response`] | a complete head as a value |
-//! | [`target`], [`host`] | what is asked for, and of whom |
+//! | [`request_line`], [`target`], [`host`] | what is asked for, and of whom |
 //! | [`fields`] | which fields are for us and which for the other end |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`body`] | a body, piece by piece, in and out |
-//! | [`forward`] | the head as we send it on |
+//! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
 //! | [`reply`] | the answers that we give ourselves |
 
 pub mod body;
 pub mod chunked;
 pub mod fields;
 pub mod forward;
+pub mod forwarded;
 pub mod framing;
 pub mod host;
 pub mod reply;
 pub mod request;
+pub mod request_line;
 pub mod response;
 pub mod scan;
 pub mod target;

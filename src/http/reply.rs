@@ -1,18 +1,31 @@
-//! The answers that we give ourselves: errors, in a few words of plain text.
+//! The answers that we give ourselves: errors, in a few words, and those to a request that
+//! may go no further than here.
 
 use super::Version;
-use super::request::Method;
+use super::forward::write_field;
+use super::request::{Method, RequestHead};
 use std::io::Write as _;
 
 /// An answer of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// 4xx or 5xx.
+    /// 200, 4xx or 5xx.
     pub status: u16,
-    /// What happened, for the person who reads it: one or more lines.
-    pub text: String,
+    /// What it says.
+    pub content: Content,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
+}
+
+/// What an answer of ours says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// What happened, for the person who reads it: one or more lines. The status stands above.
+    Text(String),
+    /// The request as it came here: the answer to `TRACE` (RFC 9110 §9.3.8).
+    Message(Vec<u8>),
 }
 
 /// How a reply is sent.
@@ -34,23 +47,52 @@ impl Reply {
     pub fn new(status: u16, text: impl Into<String>) -> Self {
         Self {
             status,
-            text: text.into(),
+            content: Content::Text(text.into()),
             retry_after: None,
+        }
+    }
+
+    /// The answer of the last recipient, to an `OPTIONS` or `TRACE` whose `Max-Forwards` is
+    /// used up (RFC 9110 §7.6.2).
+    #[must_use]
+    pub fn of_last_recipient(request: &RequestHead<'_, '_>) -> Self {
+        let content = match request.method {
+            Method::Trace => Content::Message(trace(request)),
+            _ => Content::Empty,
+        };
+        Self {
+            status: 200,
+            content,
+            retry_after: None,
+        }
+    }
+
+    /// The body, and the value of `Content-Type` if there is one.
+    fn body(&self) -> (Vec<u8>, Option<&'static str>) {
+        match &self.content {
+            Content::Empty => (Vec::new(), None),
+            Content::Text(text) => {
+                let body = format!("{} {}\n{text}\n", self.status, reason(self.status));
+                (body.into_bytes(), Some("text/plain; charset=utf-8"))
+            }
+            Content::Message(message) => (message.clone(), Some("message/http")),
         }
     }
 
     /// Appends the whole answer, head and body.
     pub fn write(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
         let (status, reason) = (self.status, reason(self.status));
-        let body = format!("{status} {reason}\n{}\n", self.text);
-        // Writing to a Vec cannot fail.
+        let (body, content_type) = self.body();
+        // Writing to a Vec cannot fail, here and below.
         let _ = write!(
             out,
-            "HTTP/1.1 {status} {reason}\r\nDate: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {}\r\n",
-            terms.date,
-            body.len()
+            "HTTP/1.1 {status} {reason}\r\nDate: {}\r\n",
+            terms.date
         );
+        if let Some(content_type) = content_type {
+            write_field("Content-Type", content_type.as_bytes(), out);
+        }
+        let _ = write!(out, "Content-Length: {}\r\n", body.len());
         if let Some(seconds) = self.retry_after {
             let _ = write!(out, "Retry-After: {seconds}\r\n");
         }
@@ -61,9 +103,34 @@ impl Reply {
         }
         out.extend_from_slice(b"\r\n");
         if terms.method != Method::Head {
-            out.extend_from_slice(body.as_bytes());
+            out.extend_from_slice(&body);
         }
     }
+}
+
+/// The request as it came, without what would give secrets to whoever can read the answer:
+/// credentials and cookies (RFC 9110 §9.3.8).
+fn trace(request: &RequestHead<'_, '_>) -> Vec<u8> {
+    const SECRET: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
+    let mut message = Vec::new();
+    let slash = if request.target.lacks_slash { "/" } else { "" };
+    let _ = write!(
+        message,
+        "{} {slash}{} HTTP/{}\r\n",
+        request.method_name,
+        request.target.rest,
+        request.version.number()
+    );
+    let is_secret = |name: &str| {
+        SECRET
+            .iter()
+            .any(|secret| secret.eq_ignore_ascii_case(name))
+    };
+    for field in request.fields.iter().filter(|field| !is_secret(field.name)) {
+        write_field(field.name, field.value, &mut message);
+    }
+    message.extend_from_slice(b"\r\n");
+    message
 }
 
 /// The reason phrase of RFC 9110 §15.
@@ -121,5 +188,19 @@ mod tests {
         out.clear();
         reply.write(&terms, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), head);
+    }
+
+    #[test]
+    fn a_trace_that_ends_here_shows_the_request_without_its_secrets() {
+        let head = "TRACE /x HTTP/1.1\r\nHost: a\r\ncookie: c\r\nAuthorization: d\r\nX: 1\r\n\
+            Max-Forwards: 0\r\n\r\n";
+        let mut table = crate::http::request::field_table();
+        let request = crate::http::request::parse(head.as_bytes(), &mut table).expect("valid");
+        let (body, content_type) = Reply::of_last_recipient(&request).body();
+        assert_eq!(content_type, Some("message/http"));
+        assert_eq!(
+            String::from_utf8_lossy(&body),
+            "TRACE /x HTTP/1.1\r\nHost: a\r\nX: 1\r\nMax-Forwards: 0\r\n\r\n"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! A request head as a value: strict, complete, with its framing decided once.
 
-use super::fields::{ConnectionOptions, Field, find, list_members, trim};
+use super::fields::{ConnectionOptions, Field, find, list_members, trim, values};
 use super::framing::{self, Framing};
+use super::request_line::RequestLine;
 use super::scan::{MAX_FIELDS, is_token};
 use super::target::Target;
 use super::{Refusal, Version, host};
@@ -72,18 +73,26 @@ pub struct RequestHead<'h, 'b> {
     /// Every field, in order.
     pub fields: &'h [Header<'b>],
     /// What the `Connection` fields say.
-    pub options: ConnectionOptions<'b>,
+    pub options: ConnectionOptions<'h, 'b>,
     /// Where the body ends.
     pub framing: Framing,
     /// `Host` as the backend gets it; `None` only in HTTP/1.0.
     pub host: Option<&'b [u8]>,
     /// The protocols of a valid upgrade request.
     pub upgrade: Option<&'b [u8]>,
-    /// `Expect: 100-continue`
+    /// `Expect: 100-continue`, and a body to follow.
     pub expects_continue: bool,
+    /// How many more proxies it may pass; only of an `OPTIONS` or `TRACE`.
+    pub max_forwards: Option<u64>,
 }
 
 impl RequestHead<'_, '_> {
+    /// Whether it may go no further, so that we answer in the server's place (RFC 9110 §7.6.2).
+    #[must_use]
+    pub fn ends_here(&self) -> bool {
+        self.max_forwards == Some(0)
+    }
+
     /// Whether the client wants to go on after the answer (RFC 9112 §9.3).
     #[must_use]
     pub fn keeps_alive(&self) -> bool {
@@ -123,66 +132,9 @@ pub fn parse<'h, 'b>(
         framing,
         host: effective_host(line.version, target, fields)?,
         upgrade: upgrade(line.version, &options, framing, fields),
-        expects_continue: expectation(line.version, fields)?,
+        expects_continue: expectation(line.version, fields)? && framing != Framing::Empty,
+        max_forwards: max_forwards(method, fields)?,
     })
-}
-
-/// The three parts of a request line, separated by single spaces and nothing else.
-struct RequestLine<'b> {
-    method: &'b str,
-    target: &'b str,
-    version: Version,
-}
-
-impl<'b> RequestLine<'b> {
-    fn parse(head: &'b [u8]) -> Result<Self, Refusal> {
-        const BAD: Refusal = Refusal::bad("the request line is not METHOD TARGET HTTP/1.1");
-        let end = head.iter().position(|&byte| byte == b'\r').ok_or(BAD)?;
-        let mut parts = head[..end].splitn(3, |&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version)) =
-            (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(BAD);
-        };
-        if !is_token(method) {
-            return Err(Refusal::bad("the method is not a token"));
-        }
-        if target.is_empty()
-            || !target
-                .iter()
-                .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
-        {
-            return Err(Refusal::bad(
-                "the target has a byte that no target may have",
-            ));
-        }
-        let version = version_of(version)?;
-        match (std::str::from_utf8(method), std::str::from_utf8(target)) {
-            (Ok(method), Ok(target)) => Ok(Self {
-                method,
-                target,
-                version,
-            }),
-            _ => Err(BAD),
-        }
-    }
-}
-
-/// `HTTP/1.0` or `HTTP/1.1`; another major version is 505, anything else no HTTP.
-fn version_of(text: &[u8]) -> Result<Version, Refusal> {
-    match text {
-        b"HTTP/1.1" => Ok(Version::Http11),
-        b"HTTP/1.0" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() && *major != b'1' =>
-        {
-            Err(Refusal::with_status(
-                505,
-                "only HTTP/1.0 and HTTP/1.1 are spoken here",
-            ))
-        }
-        _ => Err(Refusal::bad("the version is not HTTP/1.0 or HTTP/1.1")),
-    }
 }
 
 /// The one host of a request: an absolute target's authority, else `Host` (RFC 9112 §3.2.2).
@@ -191,10 +143,8 @@ fn effective_host<'b>(
     target: Target<'b>,
     fields: &[Header<'b>],
 ) -> Result<Option<&'b [u8]>, Refusal> {
-    let mut hosts = fields
-        .iter()
-        .filter(|field| Field::of(field.name) == Field::Host);
-    let host = hosts.next().map(|field| field.value);
+    let mut hosts = values(fields, Field::Host);
+    let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Refusal::bad("two Host fields"));
     }
@@ -212,7 +162,7 @@ fn effective_host<'b>(
 /// requests that nobody checks.
 fn upgrade<'b>(
     version: Version,
-    options: &ConnectionOptions<'_>,
+    options: &ConnectionOptions<'_, '_>,
     framing: Framing,
     fields: &[Header<'b>],
 ) -> Option<&'b [u8]> {
@@ -234,11 +184,8 @@ fn expectation(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal>
         return Ok(false);
     }
     let mut expects = false;
-    for field in fields
-        .iter()
-        .filter(|field| Field::of(field.name) == Field::Expect)
-    {
-        if !trim(field.value).eq_ignore_ascii_case(b"100-continue") {
+    for value in values(fields, Field::Expect) {
+        if !trim(value).eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::with_status(
                 417,
                 "an expectation other than 100-continue",
@@ -247,6 +194,22 @@ fn expectation(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal>
         expects = true;
     }
     Ok(expects)
+}
+
+/// `Max-Forwards` has a meaning for `OPTIONS` and `TRACE` only; elsewhere it is an ordinary
+/// field (RFC 9110 §7.6.2). What is beyond our counter counts as the largest number we know.
+fn max_forwards(method: Method, fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
+    if !matches!(method, Method::Options | Method::Trace) {
+        return Ok(None);
+    }
+    let mut limits = values(fields, Field::MaxForwards);
+    match (limits.next(), limits.next()) {
+        (None, _) => Ok(None),
+        (Some(limit), None) if !limit.is_empty() && limit.iter().all(u8::is_ascii_digit) => {
+            Ok(Some(framing::decimal(limit).unwrap_or(framing::MAX_LENGTH)))
+        }
+        _ => Err(Refusal::bad("Max-Forwards is not a number")),
+    }
 }
 
 /// What `httparse` found wrong, in our words.
@@ -268,50 +231,8 @@ mod tests {
         parse(head.as_bytes(), &mut table).map_or_else(|refusal| refusal.status, |_| 200)
     }
 
-    fn with_line(line: &str) -> u16 {
-        status(&format!("{line}\r\nHost: a\r\n\r\n"))
-    }
-
     fn with_field(field: &str) -> u16 {
         status(&format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"))
-    }
-
-    #[test]
-    fn request_lines() {
-        for line in [
-            "GET / HTTP/1.1",
-            "get /%00/../x?y=|{} HTTP/1.0",
-            "M-SEARCH * HTTP/1.1",
-        ] {
-            let expected = if line.contains('*') { 400 } else { 200 };
-            assert_eq!(with_line(line), expected, "{line}");
-        }
-        for line in [
-            "GET  / HTTP/1.1",
-            "GET / HTTP/1.1 ",
-            " GET / HTTP/1.1",
-            "GET /",
-            "GET\t/\tHTTP/1.1",
-            "GET /a b HTTP/1.1",
-            "GET /# HTTP/1.1",
-            "GET /\u{e9} HTTP/1.1",
-            "GET x HTTP/1.1",
-            "GET / HTTP/1.2",
-            "GET / http/1.1",
-            "GET / HTTP/1.10",
-            "GET / HTTP/11",
-            "G@T / HTTP/1.1",
-            "GET https://a/ HTTP/1.1",
-            "GET http:///x HTTP/1.1",
-            "GET http://u@a/ HTTP/1.1",
-            "GET /\x7f HTTP/1.1",
-            "GET * HTTP/1.1",
-        ] {
-            assert_eq!(with_line(line), 400, "{line:?}");
-        }
-        assert_eq!(with_line("GET / HTTP/2.0"), 505);
-        assert_eq!(with_line("CONNECT a:1 HTTP/1.1"), 501);
-        assert_eq!(status("PRI * HTTP/2.0\r\n\r\n"), 505);
     }
 
     #[test]
@@ -339,6 +260,43 @@ mod tests {
         }
         assert_eq!(with_field("Expect: 200-ok"), 417);
         assert_eq!(with_field("Expect: 100-Continue"), 200);
+    }
+
+    #[test]
+    fn an_expectation_counts_only_where_a_body_follows() {
+        let expects = |line: &str, fields: &str| {
+            let head = format!("{line}\r\nHost: a\r\nExpect: 100-continue\r\n{fields}\r\n");
+            parse(head.as_bytes(), &mut field_table())
+                .expect("valid")
+                .expects_continue
+        };
+        assert!(expects("POST / HTTP/1.1", "Content-Length: 1\r\n"));
+        assert!(expects("PUT / HTTP/1.1", "Transfer-Encoding: chunked\r\n"));
+        assert!(!expects("POST / HTTP/1.1", ""));
+        assert!(!expects("POST / HTTP/1.1", "Content-Length: 0\r\n"));
+        assert!(!expects("POST / HTTP/1.0", "Content-Length: 1\r\n"));
+    }
+
+    #[test]
+    fn max_forwards_is_read_where_it_has_a_meaning() {
+        let limit = |method: &str, fields: &str| {
+            let head = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let parsed = parse(head.as_bytes(), &mut field_table()).map(|head| head.max_forwards);
+            parsed.map_err(|refusal| refusal.status)
+        };
+        assert_eq!(limit("TRACE", "Max-Forwards: 0\r\n"), Ok(Some(0)));
+        assert_eq!(limit("OPTIONS", "max-forwards: 07\r\n"), Ok(Some(7)));
+        let beyond = format!("Max-Forwards: {}\r\n", "9".repeat(30));
+        assert_eq!(limit("TRACE", &beyond), Ok(Some(framing::MAX_LENGTH)));
+        assert_eq!(limit("GET", "Max-Forwards: x\r\n"), Ok(None));
+        assert_eq!(limit("TRACE", ""), Ok(None));
+        for wrong in [
+            "Max-Forwards: -1\r\n",
+            "Max-Forwards: \r\n",
+            "Max-Forwards: 1\r\nMax-Forwards: 1\r\n",
+        ] {
+            assert_eq!(limit("OPTIONS", wrong), Err(400), "{wrong}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct ResponseHead<'h, 'b> {
     /// Every field, in order.
     pub fields: &'h [Header<'b>],
     /// What the `Connection` fields say.
-    pub options: ConnectionOptions<'b>,
+    pub options: ConnectionOptions<'h, 'b>,
     /// Where the body ends.
     pub framing: Framing,
 }

@@ -45,8 +45,9 @@ impl HeadScan {
     ) -> Result<Option<usize>, Refusal> {
         while let Some(offset) = memchr(b'\n', &bytes[self.next..]) {
             let end = self.next + offset + 1;
-            let line = line_before(&bytes[self.line..end])?;
-            self.admit(line, end, limits)?;
+            let raw = &bytes[self.line..end];
+            self.admit(raw, end, limits)?;
+            let line = line_before(raw)?;
             (self.next, self.line) = (end, end);
             if line.is_empty() {
                 return Ok(Some(end));
@@ -57,16 +58,16 @@ impl HeadScan {
         self.bound_partial(bytes, limits).map(|()| None)
     }
 
-    /// Bounds on a complete line that ends at `end`.
-    fn admit(&self, line: &[u8], end: usize, limits: &HeadLimits) -> Result<(), Refusal> {
-        if self.lines == 0 && line.len() > limits.start_line {
+    /// Bounds on a complete line, its end included, that ends at `end`.
+    fn admit(&self, raw: &[u8], end: usize, limits: &HeadLimits) -> Result<(), Refusal> {
+        if self.lines == 0 && raw.len() > limits.start_line + CRLF {
             return Err(START_LINE_TOO_LONG);
         }
         if end > limits.bytes {
             return Err(HEAD_TOO_LARGE);
         }
         // `lines` counts the start line too, and an empty line is no field.
-        if self.lines > limits.fields && !line.is_empty() {
+        if self.lines > limits.fields && raw.len() > CRLF {
             return Err(TOO_MANY_FIELDS);
         }
         Ok(())
@@ -74,7 +75,7 @@ impl HeadScan {
 
     /// Bounds on what has no line end yet, so that nobody makes us wait for one without end.
     fn bound_partial(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
-        if self.lines == 0 && bytes.len() - self.line > limits.start_line + 1 {
+        if self.lines == 0 && bytes.len() - self.line >= limits.start_line + CRLF {
             return Err(START_LINE_TOO_LONG);
         }
         if bytes.len() >= limits.bytes {
@@ -83,6 +84,9 @@ impl HeadScan {
         Ok(())
     }
 }
+
+/// Bytes of a line end.
+const CRLF: usize = 2;
 
 const START_LINE_TOO_LONG: Refusal = Refusal::with_status(414, "the first line is too long");
 const HEAD_TOO_LARGE: Refusal = Refusal::with_status(431, "the head is too large");
@@ -167,6 +171,15 @@ mod tests {
         assert_eq!(scan(&[b'a'; 40]), Err(414));
         assert_eq!(
             scan(b"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\n\r\n"),
+            Err(414)
+        );
+        assert_eq!(scan(&[[b'a'; 40].as_slice(), b"\n"].concat()), Err(414));
+        assert_eq!(
+            scan(&[[b'a'; 32].as_slice(), b"\r\n\r\n"].concat()),
+            Ok(Some(36))
+        );
+        assert_eq!(
+            scan(&[[b'a'; 33].as_slice(), b"\r\n\r\n"].concat()),
             Err(414)
         );
         assert_eq!(scan(b"G\r\nA:\r\nB:\r\nC:\r\n\r\n"), Ok(Some(17)));

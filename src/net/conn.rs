@@ -95,15 +95,21 @@ impl Conn {
         }
     }
 
-    /// What a kept connection has become while nobody looked.
-    #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    /// What a read would find now; takes nothing away.
+    pub fn peek(&self) -> io::Result<Moved> {
         let mut byte = [0; 1];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        matches!(
-            rustix::net::recv(&self.stream, &mut byte, flags),
-            Err(Errno::AGAIN)
-        )
+        match rustix::net::recv(&self.stream, &mut byte, flags) {
+            Ok((0, _)) => Ok(Moved::End),
+            Ok((count, _)) => Ok(Moved::Bytes(count)),
+            Err(errno) => nothing_or(errno),
+        }
+    }
+
+    /// Whether it is open and there is nothing to read, as should be between two exchanges.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.peek(), Ok(Moved::Nothing))
     }
 
     /// Whether it is broken: reset, or given up by the kernel. A side that has only finished
@@ -162,5 +168,30 @@ fn nothing_or(errno: Errno) -> io::Result<Moved> {
     match errno {
         Errno::AGAIN | Errno::INTR => Ok(Moved::Nothing),
         _ => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_peek_tells_silence_bytes_and_the_end_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut other =
+            TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let conn = Conn::accepted(listener.accept().expect("it came").0).expect("open");
+        assert!(conn.is_quiet());
+        other.write_all(b"x").expect("sends");
+        while conn.is_quiet() {}
+        assert!(matches!(conn.peek(), Ok(Moved::Bytes(1))));
+        let mut buffer = Buffer::default();
+        let read = conn.read(&mut buffer, &mut Shelf::default(), Wait::No);
+        assert!(matches!(read, Ok(Moved::Bytes(1))) && conn.is_quiet());
+        drop(other);
+        while conn.is_quiet() {}
+        assert!(matches!(conn.peek(), Ok(Moved::End)));
     }
 }

@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::config::{LogMode, Timeouts};
 use crate::error::{Cause, Error, Phase};
 use crate::exchange::Exchange;
+use crate::exchange::record::Record;
 use crate::exchange::upload::TOO_LARGE;
 use crate::http::framing::Framing;
 use crate::http::reply::{Reply, Terms};
@@ -14,8 +15,10 @@ use crate::http::request::{self, Method, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::http::{Refusal, Version};
 use crate::net::Interest;
+use crate::net::buffer::Buffer;
 use crate::net::conn::{Moved, Wait};
 use crate::turn::{Turn, Waits};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What a whole exchange counts in a turn, however few bytes it moves: so a client that sends
@@ -69,6 +72,9 @@ impl ReadHead {
         if turn.is_over() {
             return Step::Yield;
         }
+        if let Some(step) = self.flush(client, turn) {
+            return step;
+        }
         loop {
             match self.find_head(client, turn) {
                 Ok(Some(length)) => return begin(length, client, turn),
@@ -87,6 +93,29 @@ impl ReadHead {
                 Ok(Moved::End) | Err(_) => return Step::Close,
             }
         }
+    }
+
+    /// An answer of our own may be on its way still; the next request has to wait for it.
+    fn flush(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Option<Step> {
+        while !client.outbound.is_empty() {
+            match client.flush(turn.wait(), turn) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let (timeouts, now) = (&turn.context.config.timeouts, Instant::now());
+                    let deadline = self.deadline(true, timeouts, now);
+                    return Some(match now < deadline {
+                        true => Step::Park(Waits {
+                            client: Some(Interest::Write),
+                            backend: None,
+                            deadline,
+                        }),
+                        false => Step::Close,
+                    });
+                }
+                Err(_) => return Some(Step::Close),
+            }
+        }
+        None
     }
 
     /// Whether it is too early to look for another request.
@@ -164,6 +193,14 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let head = &client.inbound.bytes()[..length];
     let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
     let exchange = match head {
+        Ok(head) if head.ends_here() => {
+            let goes_on = end_here(&head, client.address, &mut client.outbound, turn);
+            client.inbound.consume(length);
+            return Step::Next(match goes_on {
+                true => Stage::ReadHead(ReadHead::next()),
+                false => Stage::Linger(Linger::default()),
+            });
+        }
         Ok(head) => {
             let now = Instant::now();
             turn.renew_patience(now);
@@ -174,6 +211,29 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     };
     client.inbound.consume(length);
     Step::Next(Stage::Exchange(exchange))
+}
+
+/// Answers in the server's place a request that may go no further; returns whether the
+/// connection goes on.
+fn end_here(
+    head: &RequestHead<'_, '_>,
+    address: SocketAddr,
+    outbound: &mut Buffer,
+    turn: &mut Turn<'_>,
+) -> bool {
+    let goes_on =
+        head.keeps_alive() && head.framing == Framing::Empty && turn.context.keeps_alive();
+    let reply = Reply::of_last_recipient(head);
+    let log = turn.context.config.log;
+    Record::begin(head, address, log, Instant::now()).end_here(reply.status, turn);
+    let terms = Terms {
+        version: head.version,
+        method: head.method,
+        keep_alive: goes_on,
+        date: turn.dates.now(),
+    };
+    reply.write(&terms, outbound.tail(turn.shelf));
+    goes_on
 }
 
 /// What the configuration forbids.
@@ -191,18 +251,6 @@ fn admit<'h, 'b>(
 fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let Refusal { status, why } = refusal;
     let error = Error::client(Phase::RequestHead, cause(refusal));
-    let terms = Terms {
-        version: Version::Http11,
-        // An answer to HEAD has no content, whatever is wrong with the request.
-        method: match client.inbound.bytes().starts_with(b"HEAD ") {
-            true => Method::Head,
-            false => Method::Other,
-        },
-        keep_alive: false,
-        date: turn.dates.now(),
-    };
-    Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
-    client.inbound.clear();
     match turn.context.config.log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
         LogMode::Access => {
@@ -211,6 +259,19 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         }
         LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
     }
+    // An answer to HEAD has no content, whatever is wrong with the request.
+    let method = match client.inbound.bytes().starts_with(b"HEAD ") {
+        true => Method::Head,
+        false => Method::Other,
+    };
+    let terms = Terms {
+        version: Version::Http11,
+        method,
+        keep_alive: false,
+        date: turn.dates.now(),
+    };
+    Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
+    client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
 }
 

@@ -462,6 +462,11 @@ impl Served {
         Some(String::from_utf8_lossy(&request).into_owned())
     }
 
+    /// Shows the test something else than a request.
+    pub fn tell(&self, bytes: impl Into<Vec<u8>>) {
+        let _ = self.log.send(bytes.into());
+    }
+
     /// Closes with a reset.
     pub fn reset(&mut self) {
         let none = Some(Duration::ZERO);

@@ -3,7 +3,8 @@
 
 use lb::backends::Name;
 use lb::config::{Config, LogMode};
-use lb::http::forward::{Delivery, ForwardedFields, Hop};
+use lb::http::forward::Delivery;
+use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::request::Method;
 use lb::http::scan::HeadLimits;
 use lb::http::{Refusal, Version};
@@ -56,6 +57,7 @@ pub fn hops() -> [Hop<'static>; 3] {
     .map(|forwarded| Hop {
         client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
         forwarded,
+        adds_forwarded: true,
         fallback_host: FALLBACK_HOST,
     })
 }

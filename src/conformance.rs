@@ -1,0 +1,78 @@
+//! What the specifications ask of an intermediary, by section: what is done, what is refused
+//! where a choice is given, what is left out; each with the test that holds it.
+//!
+//! `tests/conformance.rs` sees to it that every test named here exists.
+//!
+//! # RFC 9112, HTTP/1.1
+//!
+//! | section | rule | here | test |
+//! |---|---|---|---|
+//! | 2.2 | a bare CR is invalid; a bare LF may be taken for a line end | both refused | `a_bare_lf_or_cr_is_refused`, `what_is_no_http_is_refused_at_its_first_bytes` |
+//! | 2.2 | an empty line before a request should be passed over | one is, two are refused | `methods_are_tokens_and_kept_as_they_are` |
+//! | 2.2 | no white space between the start line and the first field | refused | `a_field_is_a_token_a_colon_and_a_value_on_one_line` |
+//! | 2.3 | a message goes on with our own version | HTTP/1.1 both ways | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
+//! | 3 | a request line has three parts and single spaces | all else refused | `a_request_line_has_single_spaces_and_a_version_that_we_speak` |
+//! | 3 | a longer line than we read is 414 (8 KiB by default) | done | `what_is_too_large_is_told_apart` |
+//! | 3.2 | four forms of a target; one valid `Host` in 1.1, else 400 | done | `a_target_has_one_of_four_forms_and_visible_ascii_only`, `a_host_is_there_once_and_is_a_host` |
+//! | 3.2.2 | an absolute target replaces `Host` | done | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
+//! | 3.2.3 | `CONNECT` | left out: 501, this is no forward proxy | `a_target_has_one_of_four_forms_and_visible_ascii_only` |
+//! | 3.2.4 | `OPTIONS` of a target without path is `*` at the last hop | done | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
+//! | 4 | a status line has a version, three digits, a space | else 502; only the last space may be missing | `what_does_not_begin_like_an_answer_is_502` |
+//! | 5.1 | no space before a colon: 400 in requests; in responses to be removed | refused in both | `a_field_is_a_token_a_colon_and_a_value_on_one_line`, `an_answer_with_more_than_one_reading_is_502` |
+//! | 5.2 | folded lines: 400, 502, or replaced | refused in both | the same |
+//! | 6.1 | an unknown transfer coding: 501; from HTTP/1.0, or beside a length: faulty | 501, 400 and closed | `a_transfer_coding_is_exactly_chunked` |
+//! | 6.1 | `Transfer-Encoding` only to who is known to speak HTTP/1.1 | known by configuration: a backend is a server of HTTP/1.1 | `bodies_of_every_framing_arrive_whole` |
+//! | 6.3 | the length of a body, eight rules in order | done; with two readings refused | `a_request_is_framed_by_one_rule`, `a_response_is_framed_by_method_status_and_fields` |
+//! | 6.3 | a bad length: 400, 502 | done | `a_length_is_said_in_digits_and_only_once_differently`, `an_answer_with_more_than_one_reading_is_502` |
+//! | 7 | chunked is parsed without overflow | 1 to 16 digits | `the_largest_size_does_not_wrap` |
+//! | 7.1 | CRLF behind a size and behind data | exactly | `a_bad_chunk_ends_the_request_without_a_final_chunk`, `what_two_parsers_could_read_differently_is_refused` |
+//! | 7.1.1 | extensions: unknown ones ignored, their amount limited | dropped, 16 KiB a body | `bodies_are_decoded_and_bytes_behind_them_left`, `extensions_and_trailers_are_bounded` |
+//! | 7.1.2 | trailers may be passed on or dropped | passed, but for framing, routing and such | `framing_fields_do_not_pass_in_trailers`, `trailers_pass_unless_fields_of_this_hop_may_be_among_them` |
+//! | 7.4 | `TE` is for this hop | `trailers` only | `te_keeps_only_trailers_and_never_for_http_1_0` |
+//! | 8 | an incomplete message is never passed on as complete | no final chunk, or a reset | `a_cut_or_broken_body_never_looks_whole`, `a_client_of_http_1_0_sees_a_reset_where_a_chunked_body_is_cut`, `a_bad_chunk_ends_the_request_without_a_final_chunk` |
+//! | 9.2 | a response without a request is no answer | the connection is given up | `bytes_behind_a_complete_answer_are_never_taken_for_the_next_one`, `a_kept_backend_connection_with_extra_bytes_is_never_used_again` |
+//! | 9.3 | persistence by version and option, each hop by itself | done | `a_clients_connection_persists_by_version_and_whole_options`, `a_backends_connection_is_used_again_only_when_it_says_so_and_all_was_read` |
+//! | 9.3.1 | only idempotent requests are repeated by themselves | once | `what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent`, `what_moves_on_arrives_byte_for_byte_as_it_was_first_sent`, `a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again` |
+//! | 9.3.2 | pipelined requests are answered in order | done | `pipelined_requests_are_answered_in_order` |
+//! | 9.5 | a client that half-closes may still get its answer | done | `a_client_that_has_finished_sending_gets_all_its_answers` |
+//! | 9.6 | after `close` nothing more is read; closing in two steps | half-close, bounded drain | `after_an_error_nothing_of_the_pipeline_is_read`, `a_refusal_reaches_a_client_that_goes_on_sending` |
+//! | 11.2 | request smuggling | one reading or none | `tests/refusals.rs`, `tests/differential.rs`, `tests/fuzz` |
+//!
+//! # RFC 9110, HTTP semantics
+//!
+//! | section | rule | here | test |
+//! |---|---|---|---|
+//! | 2.5 | versions | 505 for another major one; 1.2 and above refused | `a_request_line_has_single_spaces_and_a_version_that_we_speak` |
+//! | 5.3 | the order of fields of one name is kept | done | `fields_of_both_ends_pass_in_order_and_unchanged` |
+//! | 5.4 | a head larger than we read is 4xx | 431 | `what_is_too_large_is_told_apart` |
+//! | 5.5 | CR, LF, NUL in a value are invalid | refused, with all other controls but HTAB | `a_field_is_a_token_a_colon_and_a_value_on_one_line` |
+//! | 6.5 | trailers are never merged into the head | never | `trailers_pass_unless_fields_of_this_hop_may_be_among_them` |
+//! | 6.6.1 | a missing `Date` is added | done | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
+//! | 7.6.1 | `Connection` and what it names end here | done, but never what routing, framing or we need | `what_connection_names_ends_here_in_any_case_and_every_copy`, `no_nomination_takes_away_routing_framing_or_what_we_add` |
+//! | 7.6.2 | `Max-Forwards` of `TRACE` and `OPTIONS` | counted down, answered at 0 | `max_forwards_is_counted_down_where_it_has_a_meaning`, `at_zero_we_are_the_last_recipient` |
+//! | 7.6.3 | `Via` | added both ways, with the received version | `via_tells_the_version_that_came_behind_those_of_earlier_proxies` |
+//! | 7.7 | content and most fields are not changed | never decoded, never normalised | `methods_are_tokens_and_kept_as_they_are`, `fields_of_both_ends_pass_in_order_and_unchanged` |
+//! | 7.8 | `Upgrade` needs its option, 1.1 and an offer | done; `h2c` never forwarded | `an_upgrade_counts_only_when_it_is_whole`, `a_switch_to_what_was_not_offered_is_refused`, `a_refused_upgrade_is_an_ordinary_exchange` |
+//! | 8.6 | no length with 1xx and 204; equal lengths are one | done; a list in one field is refused | `answers_without_a_body_have_none_and_the_connection_goes_on`, `a_request_is_framed_by_one_rule` |
+//! | 9.1 | methods are case-sensitive; unknown ones pass | done | `methods_are_tokens_and_kept_as_they_are` |
+//! | 9.3.2 | an answer to `HEAD` has no body | done | `answers_without_a_body_have_none_and_the_connection_goes_on` |
+//! | 9.3.8 | an answer to `TRACE` leaves out secrets | done, where we answer | `a_trace_that_ends_here_shows_the_request_without_its_secrets` |
+//! | 10.1.1 | `Expect: 100-continue` is forwarded, its 100 passed on | once, the body held a second at most | `the_body_is_held_back_until_the_backend_asks_for_it_also_when_it_came_at_once`, `a_final_answer_without_100_ends_the_connection_and_the_body_is_no_request` |
+//! | 10.1.1 | another expectation may be 417; none in HTTP/1.0 | done | `a_field_is_a_token_a_colon_and_a_value_on_one_line`, `without_a_body_or_in_http_1_0_nothing_is_expected` |
+//! | 11.7 | proxy authentication | left out: the fields pass | `fields_of_both_ends_pass_in_order_and_unchanged` |
+//! | 15.2 | 1xx are passed on, to 1.1 only | up to 100 of them | `any_number_of_interim_answers_pass_and_an_endless_row_is_502`, `interim_responses_go_to_a_client_that_knows_them` |
+//! | 15.2.2 | a 101 that nobody asked for | 502 | `a_switch_to_what_was_not_offered_is_refused` |
+//! | 15.6.3 | a bad answer is 502 | done | `tests/answers.rs` |
+//!
+//! # Others
+//!
+//! | source | rule | here | test |
+//! |---|---|---|---|
+//! | RFC 3986 §3.2.2 | the grammar of a host | done; `IPvFuture` and zones are refused, nobody routes by them | `hosts_of_the_grammar_pass`, `everything_else_is_refused` |
+//! | RFC 6455 | WebSocket is a tunnel after 101, half-closes kept | done | `bytes_pass_both_ways_beginning_with_those_right_behind_the_heads`, `a_half_closed_tunnel_goes_on_the_other_way` |
+//! | RFC 7239 | `Forwarded` | with `--add-forwarded` | `what_a_client_says_of_itself_counts_only_from_a_trusted_proxy` |
+//! | RFC 8297 | 103 Early Hints | passed on | `interim_responses_go_to_a_client_that_knows_them` |
+//! | RFC 9209 | `Proxy-Status` | left out: the text of our own answers and the log say why | – |
+//! | CVE-2022-31813 | `Connection: X-Forwarded-For` | takes nothing away | `no_nomination_takes_away_routing_framing_or_what_we_add` |
+//! | CVE-2023-40225 | an empty second `Content-Length` | refused | `a_length_is_said_in_digits_and_only_once_differently` |
+//! | CVE-2023-39326 | endless chunk extensions | bounded | `extensions_and_trailers_are_bounded` |

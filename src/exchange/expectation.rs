@@ -1,0 +1,123 @@
+//! `Expect: 100-continue`: a client that waits to be asked for its body (RFC 9110 §10.1.1).
+//!
+//! The head goes to the backend with the expectation in it, and the body is held back until
+//! the backend asks for it with a 100. A backend that never heard of expectations and a client
+//! that trusts in them would wait for each other; so after [`HOLD`] we ask in its place. If the
+//! backend answers without asking, the body is not wanted and never read. Must not know how
+//! bytes are moved.
+
+use std::time::{Duration, Instant};
+
+/// How long a body is held back for a backend that does not ask for it: as long as curl waits
+/// before it sends unasked.
+pub const HOLD: Duration = Duration::from_secs(1);
+
+/// How far the expectation of one request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// The client has none.
+    None,
+    /// The body is held back; until when, once the head is sent.
+    Held(Option<Instant>),
+    /// It is held back no longer, and the client was not asked: it sends already.
+    Unasked,
+    /// The client was asked for it.
+    Asked,
+}
+
+impl Expectation {
+    /// The beginning: held back, if the client expects to be asked.
+    #[must_use]
+    pub fn new(expects_continue: bool) -> Self {
+        match expects_continue {
+            true => Expectation::Held(None),
+            false => Expectation::None,
+        }
+    }
+
+    /// Whether the body is held back.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        matches!(self, Expectation::Held(_))
+    }
+
+    /// Until when it is held back, from the first time that this is asked on.
+    pub fn due(&mut self, now: Instant) -> Option<Instant> {
+        match self {
+            Expectation::Held(due) => Some(*due.get_or_insert(now + HOLD)),
+            _ => None,
+        }
+    }
+
+    /// The backend asks for the body. Returns whether the client is to hear it: once, but a 100
+    /// that nobody expects is passed on like any other interim response (RFC 9110 §15.2).
+    pub fn backend_asks(&mut self) -> bool {
+        let is_news = *self != Expectation::Asked;
+        if *self != Expectation::None {
+            *self = Expectation::Asked;
+        }
+        is_news
+    }
+
+    /// The backend has been silent for long enough. Returns whether to ask in its place, which
+    /// a client that `is_sending` does not need.
+    pub fn give_up(&mut self, is_sending: bool) -> bool {
+        *self = match is_sending {
+            true => Expectation::Unasked,
+            false => Expectation::Asked,
+        };
+        !is_sending
+    }
+
+    /// Another backend is tried, and may take its time.
+    pub fn rewind(&mut self) {
+        if self.is_held() {
+            *self = Expectation::Held(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_is_asked_once() {
+        let mut expectation = Expectation::new(true);
+        assert!(expectation.is_held());
+        assert!(expectation.backend_asks() && !expectation.is_held());
+        assert!(!expectation.backend_asks());
+    }
+
+    #[test]
+    fn after_a_while_we_ask_and_the_backends_own_100_comes_too_late() {
+        let (mut expectation, now) = (Expectation::new(true), Instant::now());
+        assert_eq!(expectation.due(now), Some(now + HOLD));
+        assert_eq!(expectation.due(now + HOLD), Some(now + HOLD));
+        assert!(expectation.give_up(false) && !expectation.is_held());
+        assert_eq!(expectation.due(now), None);
+        assert!(!expectation.backend_asks());
+    }
+
+    #[test]
+    fn a_client_that_sends_unasked_is_not_asked_by_us() {
+        let mut expectation = Expectation::new(true);
+        assert!(!expectation.give_up(true) && !expectation.is_held());
+        assert!(expectation.backend_asks() && !expectation.backend_asks());
+    }
+
+    #[test]
+    fn without_an_expectation_every_100_passes() {
+        let mut expectation = Expectation::new(false);
+        assert!(!expectation.is_held() && expectation.due(Instant::now()).is_none());
+        assert!(expectation.backend_asks() && expectation.backend_asks());
+    }
+
+    #[test]
+    fn each_backend_has_its_own_time() {
+        let (mut expectation, now) = (Expectation::new(true), Instant::now());
+        expectation.due(now);
+        expectation.rewind();
+        assert_eq!(expectation.due(now + HOLD), Some(now + HOLD + HOLD));
+    }
+}

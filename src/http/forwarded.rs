@@ -1,0 +1,133 @@
+//! What a backend is told of the client: `X-Forwarded-*`, and `Forwarded` (RFC 7239) on
+//! request. A client can write such fields itself, so what came in is kept only where the
+//! configuration trusts whoever sent it.
+
+use super::fields::{Field, trim, values};
+use super::forward::write_field;
+use super::request::RequestHead;
+use super::scan::is_token;
+use std::io::Write as _;
+use std::net::IpAddr;
+
+/// What to do with the fields that tell of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedFields {
+    /// Add the client to what came in: for a balancer behind other trusted ones.
+    Append,
+    /// Drop what came in, a client may write anything there, and say what we saw.
+    Replace,
+    /// Leave them as they came and add none.
+    Off,
+}
+
+/// What a request's new head says besides the request itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// How the client is reported to the backend.
+    pub forwarded: ForwardedFields,
+    /// Whether a `Forwarded` field says the same once more.
+    pub adds_forwarded: bool,
+    /// `Host` for a request of HTTP/1.0 that has none; 1.1 requires one.
+    pub fallback_host: &'a str,
+}
+
+/// Appends the fields that report the client of `request`.
+pub fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
+    if hop.forwarded == ForwardedFields::Off {
+        return;
+    }
+    let appends = hop.forwarded == ForwardedFields::Append;
+    // An empty value would make an empty member of a list.
+    let earlier = |wanted: Field| {
+        values(request.fields, wanted).filter(move |value| appends && !trim(value).is_empty())
+    };
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    for value in earlier(Field::XForwardedFor) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{}\r\n", hop.client);
+    let proto = earlier(Field::XForwardedProto).next().unwrap_or(b"http");
+    write_field("X-Forwarded-Proto", proto, out);
+    if let Some(host) = earlier(Field::XForwardedHost).next().or(request.host) {
+        write_field("X-Forwarded-Host", host, out);
+    }
+    if hop.adds_forwarded {
+        write_element(hop.client, request.host, out);
+    }
+}
+
+/// A `Forwarded` field with one element; those of earlier proxies stand before it as they came
+/// (RFC 7239 §4).
+fn write_element(client: IpAddr, host: Option<&[u8]>, out: &mut Vec<u8>) {
+    let _ = match client {
+        IpAddr::V4(client) => write!(out, "Forwarded: for={client}"),
+        // An IPv6 address stands in brackets and quotes (RFC 7239 §6).
+        IpAddr::V6(client) => write!(out, "Forwarded: for=\"[{client}]\""),
+    };
+    if let Some(host) = host {
+        // No host has a quote or a backslash in it, so none needs escaping.
+        let quote: &[u8] = if is_token(host) { b"" } else { b"\"" };
+        for part in [b";host=", quote, host, quote] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b";proto=http\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request;
+
+    fn told(fields: &str, client: IpAddr, forwarded: ForwardedFields) -> String {
+        let head = format!("GET / HTTP/1.1\r\nHost: a:80\r\n{fields}\r\n");
+        let mut table = request::field_table();
+        let request = request::parse(head.as_bytes(), &mut table).expect("valid");
+        let hop = Hop {
+            client,
+            forwarded,
+            adds_forwarded: true,
+            fallback_host: "",
+        };
+        let mut out = Vec::new();
+        write_forwarded(&request, &hop, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    const EARLIER: &str = "X-Forwarded-For: 1\r\nX-Forwarded-For: \r\nx-forwarded-for: 2\r\n\
+        X-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n";
+
+    #[test]
+    fn what_came_in_is_replaced_unless_it_is_trusted() {
+        let client = IpAddr::from([192, 0, 2, 7]);
+        assert_eq!(
+            told(EARLIER, client, ForwardedFields::Replace),
+            "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a:80\r\n\
+             Forwarded: for=192.0.2.7;host=\"a:80\";proto=http\r\n"
+        );
+        assert_eq!(
+            told(EARLIER, client, ForwardedFields::Append),
+            "X-Forwarded-For: 1, 2, 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n\
+             Forwarded: for=192.0.2.7;host=\"a:80\";proto=http\r\n"
+        );
+        assert_eq!(told(EARLIER, client, ForwardedFields::Off), "");
+    }
+
+    #[test]
+    fn an_address_of_version_6_is_quoted_in_forwarded_only() {
+        let client = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        let told = told("", client, ForwardedFields::Replace);
+        assert!(
+            told.starts_with("X-Forwarded-For: 2001:db8::1\r\n"),
+            "{told}"
+        );
+        assert!(
+            told.contains("\r\nForwarded: for=\"[2001:db8::1]\";host="),
+            "{told}"
+        );
+    }
+}

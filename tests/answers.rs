@@ -1,0 +1,342 @@
+//! What a backend may say: one reading, or none at all. A malformed answer is 502 while nothing
+//! of it was passed on, a visible cut afterwards; what is passed on is always well-formed.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use support::{Lb, Origin};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+/// A backend that answers the first request of a connection like this and then closes it.
+fn once(answer: String) -> Origin {
+    Origin::scripted(move |served| {
+        if served.request().is_some() {
+            served.client.send(&answer);
+        }
+    })
+}
+
+/// What the client gets for it, byte for byte, but for the value of `Date`.
+fn passed_on(request: &str, answer: &str) -> String {
+    let origin = once(answer.into());
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send(request);
+    let bytes = client.read_to_end();
+    let text = String::from_utf8(bytes).unwrap();
+    let dated = |line: &str| match line.starts_with("Date: ") && line.ends_with(" GMT") {
+        true => "Date: now".into(),
+        false => line.to_string(),
+    };
+    text.split("\r\n")
+        .map(dated)
+        .collect::<Vec<_>>()
+        .join("\r\n")
+}
+
+#[test]
+fn an_answer_with_more_than_one_reading_is_502() {
+    for (answer, why) in [
+        (
+            "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            "two lengths",
+        ),
+        ("Content-Length: 1, 1\r\n\r\na", "a list"),
+        ("Content-Length: +1\r\n\r\na", "a sign"),
+        ("Content-Length:\r\n\r\n", "no digit"),
+        (
+            "Content-Length: 1\r\nContent-Length:\r\n\r\na",
+            "an empty twin",
+        ),
+        (
+            "Content-Length: 18446744073709551617\r\n\r\na",
+            "it would wrap",
+        ),
+        (
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            "both",
+        ),
+        ("Transfer-Encoding: gzip\r\n\r\n", "not chunked"),
+        (
+            "Transfer-Encoding: chunked, gzip\r\n\r\n",
+            "not chunked last",
+        ),
+        (
+            "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "two codings",
+        ),
+        (
+            "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+            "a look-alike",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "twice",
+        ),
+        (
+            "X : a\r\nContent-Length: 0\r\n\r\n",
+            "space before the colon",
+        ),
+        ("X: a\r\n b\r\nContent-Length: 0\r\n\r\n", "a folded line"),
+        ("X: a\0\r\nContent-Length: 0\r\n\r\n", "NUL"),
+        (
+            "X: a\x0b\r\nContent-Length: 0\r\n\r\n",
+            "a control character",
+        ),
+        ("X: a\rb\r\nContent-Length: 0\r\n\r\n", "a bare CR"),
+        ("X\r\nContent-Length: 0\r\n\r\n", "no colon"),
+        (": a\r\nContent-Length: 0\r\n\r\n", "no name"),
+        ("Content-Length: 1\n\na", "bare LF"),
+        ("Connection: a b\r\nContent-Length: 0\r\n\r\n", "no option"),
+        (
+            "Transfer-Encoding: chunked\r\n\r\nx\r\n",
+            "a bad first chunk",
+        ),
+    ] {
+        let origin = once(format!("{OK}{answer}"));
+        let response = Lb::over(&[origin.address]).client().get("/");
+        assert_eq!(response.status, 502, "{why}");
+    }
+}
+
+#[test]
+fn what_does_not_begin_like_an_answer_is_502() {
+    for line in [
+        "HTTP/1.1 20 OK",
+        "HTTP/1.1 2000 OK",
+        "HTTP/1.1 099 OK",
+        "HTTP/1.1 600 OK",
+        "HTTP/1.1 2x0 OK",
+        "HTTP/1.1  200 OK",
+        "HTTP/1.1\t200 OK",
+        "HTTP/1.1 200\tOK",
+        "HTTP/2.0 200 OK",
+        "HTTP/1.2 200 OK",
+        "HTTP/0.9 200 OK",
+        "http/1.1 200 OK",
+        "ICY 200 OK",
+        "200 OK",
+        "SSH-2.0-OpenSSH_9.2",
+        " HTTP/1.1 200 OK",
+        "\r\nHTTP/1.1 200 OK",
+        "HTTP/1.1 200 O\0K",
+        "HTTP/1.1 200 O\rK",
+        "<html>",
+        "GET / HTTP/1.1",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x",
+    ] {
+        let origin = once(format!("{line}\r\nContent-Length: 0\r\n\r\n"));
+        let response = Lb::over(&[origin.address]).client().get("/");
+        assert_eq!(response.status, 502, "{line:?}");
+    }
+}
+
+#[test]
+fn a_head_answer_304_or_204_that_is_framed_twice_is_502_too() {
+    let both = "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (method, status) in [("HEAD", 200), ("GET", 304), ("GET", 204)] {
+        let origin = once(format!("HTTP/1.1 {status} X\r\n{both}"));
+        let lb = Lb::over(&[origin.address]);
+        let mut client = lb.client();
+        client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(client.head_response().status, 502, "{method} {status}");
+    }
+}
+
+#[test]
+fn a_cut_or_broken_body_never_looks_whole() {
+    for body in [
+        "Content-Length: 10\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nab",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA b: c\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3;\n\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+    ] {
+        let origin = once(format!("{OK}{body}"));
+        let lb = Lb::over(&[origin.address]);
+        let mut client = lb.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        // Nothing, a part, or an error in its place.
+        let response = client.try_response(false);
+        assert!(
+            response.is_none_or(|response| !response.is_whole || response.status == 502),
+            "{body:?}"
+        );
+    }
+}
+
+#[test]
+fn a_client_of_http_1_0_sees_a_reset_where_a_chunked_body_is_cut() {
+    let origin = once(format!(
+        "{OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    ));
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    // A plain end would be the end of the body.
+    let error = loop {
+        match std::io::Read::read(&mut client.stream, &mut [0; 100]) {
+            Ok(0) => panic!("it looks whole"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn each_framing_reaches_each_version_in_the_form_that_it_can_read() {
+    let new = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let old = "GET / HTTP/1.0\r\n\r\n";
+    let head = "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (request, answer, expected) in [
+        (
+            new,
+            "HTTP/1.1 200 OK\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        ),
+        (
+            old,
+            "HTTP/1.1 200 OK\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\nabc",
+        ),
+        (
+            old,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;e=1\r\nabc\r\n0\r\nT: v\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\nabc",
+        ),
+        (
+            new,
+            "HTTP/1.0 200 OK\r\nDate: then\r\nServer: s\r\nContent-Length: 3\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nServer: s\r\nContent-Length: 3\r\nConnection: close\r\nVia: 1.0 lb\r\n\r\nabc",
+        ),
+        (
+            new,
+            "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\nDate: now\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            new,
+            "HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 304 Not Modified\r\nETag: x\r\nDate: now\r\nContent-Length: 3\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            head,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            head,
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 3\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            new,
+            "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 \r\nDate: now\r\nContent-Length: 0\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            old,
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+        (
+            new,
+            "HTTP/1.1 103 Early Hints\r\nLink: l\r\nConnection: x\r\nX: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: l\r\nVia: 1.1 lb\r\n\r\nHTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\nConnection: close\r\nVia: 1.1 lb\r\n\r\n",
+        ),
+    ] {
+        assert_eq!(
+            passed_on(request, answer),
+            expected,
+            "{request:?} {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn any_number_of_interim_answers_pass_and_an_endless_row_is_502() {
+    for (count, status) in [(100, 200), (101, 502)] {
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(count);
+        let origin = once(format!("{interim}{HELLO}"));
+        let lb = Lb::over(&[origin.address]);
+        let mut client = lb.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let last = std::iter::repeat_with(|| client.response())
+            .find(|response| response.status != 102)
+            .unwrap();
+        assert_eq!(last.status, status, "{count}");
+    }
+}
+
+#[test]
+fn an_answer_may_come_byte_by_byte() {
+    let origin = Origin::scripted(|served| {
+        served.request();
+        let answer = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+            5;x=\"y\"\r\nhello\r\n0\r\nT: v\r\n\r\n";
+        for byte in answer.as_bytes() {
+            served.client.send([*byte]);
+        }
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 103);
+    let response = client.response();
+    assert!(response.is_whole);
+    assert_eq!(response.text(), "hello");
+}
+
+/// Asks twice on a kept client connection; the second answer must be the second request's own.
+fn second_answer(first: &'static str, also: &'static str) -> String {
+    let origin = Origin::scripted(move |served| {
+        while let Some(request) = served.request() {
+            match request.contains("/first") {
+                true => served.client.send(first),
+                false => served.client.send(HELLO),
+            };
+            if request.contains("/first") && !also.is_empty() {
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                served.client.send(also);
+            }
+        }
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.get("/first");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    client.get("/second").text()
+}
+
+#[test]
+fn bytes_behind_a_complete_answer_are_never_taken_for_the_next_one() {
+    const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    for (first, also) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+            "",
+        ),
+        (
+            "HTTP/1.1 204 No\r\nContent-Length: 45\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+            "",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+            "",
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", EVIL),
+        ("HTTP/1.1 304 No\r\n\r\n", EVIL),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n"),
+    ] {
+        assert_eq!(second_answer(first, also), "hello", "{first:?} {also:?}");
+    }
+}
