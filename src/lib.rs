@@ -77,6 +77,7 @@ pub mod client;
 pub mod config;
 pub mod conformance;
 pub mod error;
+pub mod evidence;
 pub mod exchange;
 pub mod gate;
 pub mod http;

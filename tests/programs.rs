@@ -109,13 +109,25 @@ fn the_story_tells_what_happens() {
         "{response}"
     );
     assert!(line(&lb, "Hello").starts_with("  Hello from Backend Server"));
-    assert_eq!(line(&lb, "Performing"), "Performing health check...");
-    assert_eq!(line(&lb, "Server"), format!("Server {name} is healthy."));
-    let mut control = Client::to(backend.address);
-    control.send("POST /health?status=500 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(control.response().status, 200);
-    let unhealthy = format!("Server {name} is unhealthy (status code: 500).");
-    eventually("it is unhealthy", || line(&lb, "Server") == unhealthy);
+    let health = |status: u16| {
+        let mut control = Client::to(backend.address);
+        control.send(format!(
+            "POST /health?status={status} HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        assert_eq!(control.response().status, 200);
+    };
+    health(500);
+    assert_eq!(
+        line(&lb, "Server"),
+        format!("Server {name} is DOWN after 2 failed checks (status code: 500); 0 of 1 up")
+    );
+    health(200);
+    let up = line(&lb, "Server");
+    let expected = format!("Server {name} is UP after 2 good checks, it was down for ");
+    assert!(
+        up.starts_with(&expected) && up.ends_with(" s; 1 of 1 up"),
+        "{up}"
+    );
     lb.signal(Signal::INT);
     line(&lb, "Stopping");
     assert_eq!(lb.wait(), Some(0));
