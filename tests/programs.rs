@@ -255,3 +255,42 @@ fn a_stuck_log_holds_nobody() {
     assert_eq!(code.unwrap().code(), Some(0));
     drop(errors);
 }
+
+#[test]
+fn a_lame_duck_says_that_it_is_not_ready_and_serves_on() {
+    let backend = Program::backend(0);
+    let name = backend.address.to_string();
+    let mut lb = LbProgram::start(0, &[&name, "--ready-path", "/ready", "--lame-duck", "1s"]);
+    assert_eq!(lb.client().get("/ready?x").text(), "200 OK\nready\n");
+    lb.signal(Signal::TERM);
+    eventually("it says no", || lb.client().get("/ready").status == 503);
+    // New connections are taken in, and kept.
+    let mut client = lb.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(lb.wait(), Some(0));
+    assert!(std::net::TcpStream::connect(lb.address).is_err());
+}
+
+#[test]
+fn a_stop_says_once_a_second_what_it_still_waits_for() {
+    let backend = Program::backend(0);
+    let name = backend.address.to_string();
+    let mut lb = LbProgram::start(0, &[&name]);
+    let mut client = lb.client();
+    client.send("GET /?delay=3s HTTP/1.1\r\nHost: a\r\n\r\n");
+    line(&lb, "Received request");
+    lb.signal(Signal::TERM);
+    let waiting = line(&lb, "waiting for 1 request, oldest ");
+    assert!(
+        waiting.ends_with(&format!(" s: GET /?delay=3s -> {name}")),
+        "{waiting}"
+    );
+    let response = client.response();
+    assert_eq!(
+        (response.status, response.field("Connection")),
+        (200, Some("close"))
+    );
+    assert_eq!(lb.wait(), Some(0));
+}

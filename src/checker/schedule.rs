@@ -47,7 +47,7 @@ pub(super) struct Schedule {
     /// How long good probes took lately.
     usual: Duration,
     is_judged: bool,
-    /// Whether the next one is to be impatient.
+    /// Whether the probe under way, or else the next one, is an impatient one.
     is_hasty: bool,
 }
 
@@ -101,7 +101,7 @@ impl Schedule {
             self.set_next(now + UNSETTLED_INTERVAL);
             return;
         }
-        let patience = match std::mem::take(&mut self.is_hasty) {
+        let patience = match self.is_hasty {
             true => self.hasty_patience(config),
             false => config.timeout,
         };
@@ -120,13 +120,15 @@ impl Schedule {
     fn judge(&mut self, verdict: &Result<(), Symptom>, config: &HealthConfig, now: Instant) {
         self.is_judged = true;
         if verdict.is_ok() {
-            // The slowest of late, forgotten little by little.
+            // The slowest of late, soon forgotten.
             let took = now.saturating_duration_since(self.began);
-            self.usual = took.max(self.usual - self.usual / 8);
+            self.usual = took.max(self.usual / 2);
         }
+        let is_confirming = std::mem::take(&mut self.is_hasty) && verdict.is_err();
         // As it was before this verdict: who has just become well is looked at once more.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();
+        let is_up = state.health.is_up();
         drop(state);
         let interval = match is_unsettled || verdict.is_err() {
             true => config.interval.min(UNSETTLED_INTERVAL),
@@ -134,6 +136,9 @@ impl Schedule {
         };
         let jitter = 1.0 + JITTER * (2.0 * fastrand::f64() - 1.0);
         self.set_next(self.began + interval.mul_f64(jitter));
+        if is_confirming && is_up {
+            self.hasten(config, now);
+        }
     }
 
     fn set_next(&mut self, next: Instant) {
@@ -145,7 +150,10 @@ impl Schedule {
     fn hasten(&mut self, config: &HealthConfig, now: Instant) {
         let patience = self.hasty_patience(config);
         match &mut self.probe {
-            Some(probe) if !self.is_judged => probe.hasten(self.began + patience),
+            Some(probe) if !self.is_judged => {
+                self.is_hasty = true;
+                probe.hasten(now.max(self.began + patience));
+            }
             _ => {
                 self.is_hasty = true;
                 self.set_next(self.next.min(now.max(self.began + HASTY_INTERVAL)));

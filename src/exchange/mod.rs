@@ -172,7 +172,10 @@ impl Exchange {
             },
         };
         match attempt.connect(turn)? {
-            Connected::Park(waits) => park(waits, client, turn),
+            Connected::Park(waits) => {
+                let waits = self.wonder_while_connecting(waits, turn);
+                park(waits, client, turn)
+            }
             Connected::Yes => {
                 if self.upload.total_sent() == 0 {
                     self.record.see_backend(&attempt.backend.name);
@@ -260,6 +263,9 @@ impl Exchange {
 
     /// The connections go on as a tunnel.
     fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
+        if let Some(attempt) = &self.attempt {
+            attempt.backend.count_success();
+        }
         let conn = self.attempt.take().and_then(Attempt::into_conn);
         let rest = std::mem::take(&mut self.answer).into_rest();
         self.record.end(101, 0, None, turn);

@@ -97,6 +97,18 @@ impl Exchange {
         }
     }
 
+    /// The same while it is being connected to, which should be a matter of a moment; not when
+    /// we wait for a descriptor of our own.
+    pub(super) fn wonder_while_connecting(&self, mut waits: Waits, turn: &Turn<'_>) -> Waits {
+        match (&self.attempt, waits.backend) {
+            (Some(attempt), Some(_)) if turn.is_resumed => {
+                evidence::suspect(turn.context, &attempt.backend);
+            }
+            _ => waits.deadline = waits.deadline.min(Instant::now() + LOOK_AFTER),
+        }
+        waits
+    }
+
     /// Whose fault it is that nothing has moved for so long.
     fn timed_out(&self, sending: upload::Progress, answering: answer::Progress) -> Error {
         let cause = Cause::TimedOut;
