@@ -30,8 +30,8 @@ const HASTY_TIMEOUT: Duration = Duration::from_millis(250);
 /// So many times as long as probes of this backend took lately is too long for a hasty one.
 const HASTY_FACTOR: u32 = 8;
 
-/// Woken later than this after a deadline, we are what is slow, and a probe that failed for
-/// want of time says nothing.
+/// Woken later than this after a deadline, we are what is slow, and a hasty probe that failed
+/// for want of time says nothing.
 const OWN_DELAY: Duration = Duration::from_millis(50);
 
 /// The probes of one backend.
@@ -89,7 +89,7 @@ impl Schedule {
         }
         let mut verdict = verdict?;
         let woke_late = now.saturating_duration_since(was_due) > OWN_DELAY;
-        if woke_late && matches!(verdict, Err(Symptom::TimedOut(_))) {
+        if self.is_hasty && woke_late && matches!(verdict, Err(Symptom::TimedOut(_))) {
             verdict = Err(Symptom::Ours);
         }
         self.judge(&verdict, config, now);
