@@ -50,7 +50,9 @@ impl Trouble {
     /// What is to be done to a request for this path.
     pub(crate) fn wish(&self, path: &str, query: &str) -> Wish {
         match path {
-            "/health" | "/trouble" => Wish::parse(query),
+            "/health" => Wish::parse(query),
+            // Its query is for the others.
+            "/trouble" => Wish::default(),
             // What comes last in a query goes.
             _ => Wish::parse(&format!("{query}&{}", self.wishes().query)),
         }
