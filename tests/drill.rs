@@ -52,8 +52,9 @@ pub(crate) fn time(in_suite: u64, full: u64) -> Duration {
 /// Runs every fault in turn, each at another backend, while the load goes on.
 fn drill(title: &str, faults: &[Fault], load: impl FnOnce(SocketAddr) -> Load) {
     let settings = Settings {
-        interval: time(200, 1000),
-        timeout: Duration::from_millis(500),
+        interval: time(300, 1000),
+        timeout: time(250, 500),
+        rise: 2,
     };
     let mut stage = Stage::set(settings, &[]);
     let load = load(stage.lb.address);

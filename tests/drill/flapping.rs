@@ -65,8 +65,9 @@ fn quiet_descriptors(pid: u32) -> usize {
 fn a_backend_that_flaps_costs_few_lines_and_nothing_that_stays() {
     let settings = Settings {
         // Short enough that it is used at all while it is there.
-        interval: Duration::from_millis(100),
-        timeout: Duration::from_millis(500),
+        interval: Duration::from_millis(200),
+        timeout: Duration::from_millis(190),
+        rise: 1,
     };
     let mut stage = Stage::set(settings, &["--backend-idle-timeout", "200ms"]);
     let (pid, address, port) = (

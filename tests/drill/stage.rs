@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Settings {
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) rise: u32,
 }
 
-/// `--rise`, `--fall` and `--eject-after`, which are the defaults.
-pub(crate) const RISE: u32 = 2;
+/// `--fall` and `--eject-after`, which are the defaults.
 pub(crate) const FALL: u32 = 2;
 pub(crate) const EJECT_AFTER: u32 = 5;
 
-/// Good checks that a backend has to pass beside `RISE` when it was ejected.
+/// Good checks that a backend has to pass beside `--rise` when it was ejected.
 pub(crate) const EJECTED_CHECKS: u32 = 10;
 
 impl Settings {
@@ -34,7 +34,7 @@ impl Settings {
             ("--health-path", "/health".to_string()),
             ("--health-interval", millis(self.interval)),
             ("--health-timeout", millis(self.timeout)),
-            ("--rise", RISE.to_string()),
+            ("--rise", self.rise.to_string()),
             ("--fall", FALL.to_string()),
             ("--eject-after", EJECT_AFTER.to_string()),
         ];

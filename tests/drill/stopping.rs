@@ -140,6 +140,7 @@ fn a_stop_loses_no_request_that_was_accepted() {
     let settings = Settings {
         interval: Duration::from_secs(1),
         timeout: Duration::from_millis(500),
+        rise: 2,
     };
     let mut stage = Stage::set(settings, &["--drain-timeout", "30s"]);
     let address = stage.lb.address;

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) fn print(title: &str, figures: &[Figures]) {
     println!("\n{title}");
     println!(
-        "{:<8}{:>9} {:>5}{:>5}{:>5}{:>5}{:>5}{:>6}{:>6}{:>6}{:>7}{:>7}  {:<17}after",
+        "{:<8}{:>9}{:>6}{:>5}{:>5}{:>5}{:>7}{:>6}{:>6}{:>6}{:>7}{:>8}  {:<17}after",
         "fault",
         "requests",
         "502",
@@ -69,7 +69,7 @@ fn numbers(rounds: &[&Figures], out: Option<Duration>, back: Option<Duration>) -
     let requests: usize = rounds.iter().map(|one| one.requests).sum();
     let slow: usize = rounds.iter().map(|one| one.slow).sum();
     format!(
-        "{requests:>9} {:>5}{:>5}{:>5}{cut:>5}{other:>5}{:>6}{posts:>6}{slow:>6}{:>7}{:>7}",
+        "{requests:>9}{:>6}{:>5}{:>5}{cut:>5}{other:>7}{:>6}{posts:>6}{slow:>6}{:>7}{:>8}",
         gateway[0],
         gateway[1],
         gateway[2],

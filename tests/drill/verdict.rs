@@ -5,7 +5,7 @@
 use crate::client::Outcome;
 use crate::load::Sample;
 use crate::phase::Figures;
-use crate::stage::{Deliveries, EJECT_AFTER, EJECTED_CHECKS, FALL, Fault, RISE, Settings};
+use crate::stage::{Deliveries, EJECT_AFTER, EJECTED_CHECKS, FALL, Fault, Settings};
 use crate::table::words;
 use crate::watch::name;
 use std::time::{Duration, Instant};
@@ -88,18 +88,17 @@ fn failure(sample: &Sample, struck: Instant) -> String {
     )
 }
 
-/// Of the POSTs that the balancer got after the last good answer of the backend, at most
-/// `--eject-after` fail before the backend is ejected, and it is ejected before the client
-/// hears of the last of these; so whoever began after that cannot fail. (Those that began
-/// before the last good answer were under way at that moment, as many as there are clients.)
+/// Of the POSTs that the balancer got after the last good answer of the backend (those that
+/// began before may have been under way at that moment), at most `--eject-after` fail on new
+/// connections, and one on each connection that was there before the fault, which says nothing
+/// since it may have been closed meanwhile. The backend is ejected before the client hears of
+/// the last of these; so whoever began after that cannot fail.
 fn beyond_ejection(figures: &Figures) -> Vec<String> {
     let is_meant = |sample: &&Sample| sample.is_post && sample.began > figures.last_good;
     let mut failed: Vec<&Sample> = figures.failed.iter().filter(is_meant).collect();
     failed.sort_by_key(|sample| sample.ended);
-    let Some(ejected) = failed
-        .get(EJECT_AFTER as usize - 1)
-        .map(|sample| sample.ended)
-    else {
+    let most = EJECT_AFTER as usize + figures.phase.connections;
+    let Some(ejected) = failed.get(most - 1).map(|sample| sample.ended) else {
         return Vec::new();
     };
     let beyond = failed.into_iter().filter(|sample| sample.began > ejected);
@@ -109,7 +108,11 @@ fn beyond_ejection(figures: &Figures) -> Vec<String> {
 }
 
 fn times(figures: &Figures, settings: Settings) -> Vec<String> {
-    let Settings { interval, timeout } = settings;
+    let Settings {
+        interval,
+        timeout,
+        rise,
+    } = settings;
     // Checks of a backend that is down are at least a second apart.
     let again = interval.min(Duration::from_secs(1));
     let out = match figures.phase.fault {
@@ -122,8 +125,8 @@ fn times(figures: &Figures, settings: Settings) -> Vec<String> {
     };
     let (since, back) = match figures.phase.fault {
         // It has been passing its checks all along.
-        Fault::Reset => (figures.phase.out, again * (EJECTED_CHECKS + RISE + 1)),
-        _ => (Some(figures.phase.repaired), again * (RISE + 1)),
+        Fault::Reset => (figures.phase.out, again * (EJECTED_CHECKS + rise + 1)),
+        _ => (Some(figures.phase.repaired), again * (rise + 1)),
     };
     let came_back = figures.phase.back.zip(since);
     let came_back = came_back.map(|(back, since)| back.saturating_duration_since(since));
