@@ -35,7 +35,7 @@ impl Order {
             id,
             is_post: rng.bool(),
             bytes,
-            delay: rng.u64(..15),
+            delay: rng.u64(..40),
             closes: rng.u8(..8) == 0,
         }
     }

@@ -73,7 +73,7 @@ fn ask_until_sent_away(address: SocketAddr, number: u64) -> Vec<Asked> {
 /// Says when the answer begins; returns when it had ended, all of it.
 fn download(address: SocketAddr, begins: &crossbeam_channel::Sender<()>) -> Instant {
     let mut client = Client::to(address);
-    let pause = time(20, 100).as_millis();
+    let pause = time(15, 100).as_millis();
     client.send(format!(
         "GET /?bytes={DOWNLOAD}&drip={pause}ms HTTP/1.1\r\nHost: a\r\n\r\n"
     ));
