@@ -1,6 +1,8 @@
 //! A client that knows what it must get: every answer is checked byte for byte, and whose it is.
 
 use fastrand::Rng;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -104,12 +106,22 @@ pub(crate) enum Cut {
     Refused,
     /// It had ended already when the request was to be sent, which was then not sent.
     Before,
+    /// It ended while the request was on its way.
+    Crossed,
     /// Reset without a byte of an answer: the other side had closed, or did not read on.
     Reset,
     /// An orderly end without a byte of an answer.
     End,
     /// In the middle of an answer.
     Within,
+}
+
+/// What a glance at a connection shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Quiet,
+    Bytes,
+    Ended,
 }
 
 struct Answer {
@@ -179,7 +191,10 @@ impl Checker {
         // and that it could not be sent only if nothing is said.
         let stream = self.stream.as_mut().expect("connected");
         let was_sent = stream.write_all(request).is_ok();
+        // Nobody reads a request, and ends the connection over it, as soon as this.
+        let is_crossed = self.look() == Look::Ended;
         match self.answer() {
+            Err(Outcome::Cut(Cut::End)) if is_crossed => Err(Outcome::Cut(Cut::Crossed)),
             Err(Outcome::Cut(Cut::End)) if !was_sent || self.was_unread() => {
                 Err(Outcome::Cut(Cut::Reset))
             }
@@ -202,15 +217,22 @@ impl Checker {
     }
 
     /// Nothing may come, and the connection may not end, before the request is sent.
-    fn check_quiet(&mut self) -> Result<(), Outcome> {
+    fn check_quiet(&self) -> Result<(), Outcome> {
+        match self.look() {
+            Look::Quiet => Ok(()),
+            Look::Bytes => Err(Outcome::Wrong("an answer without a request".into())),
+            Look::Ended => Err(Outcome::Cut(Cut::Before)),
+        }
+    }
+
+    /// What there is to be read at this moment.
+    fn look(&self) -> Look {
         let stream = self.stream.as_ref().expect("connected");
-        let _ = stream.set_nonblocking(true);
-        let peeked = stream.peek(&mut [0]);
-        let _ = stream.set_nonblocking(false);
-        match peeked {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Ok(1..) => Err(Outcome::Wrong("an answer without a request".into())),
-            Ok(0) | Err(_) => Err(Outcome::Cut(Cut::Before)),
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(stream, &mut [0; 1][..], flags) {
+            Ok((_, 1..)) => Look::Bytes,
+            Err(Errno::AGAIN) => Look::Quiet,
+            Ok(_) | Err(_) => Look::Ended,
         }
     }
 

@@ -1,10 +1,10 @@
 //! The stage: the balancer and its backends as processes, and what can be done to a backend.
 
-use crate::support::{Client, LbProgram, PATIENCE, Program};
+use crate::support::{Client, LbProgram, PATIENCE, Program, eventually};
 use crate::watch::{Stalls, Watch, name};
 use crossbeam_channel::unbounded;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{ChildStdout, Command, Stdio};
@@ -230,7 +230,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A balancer over three backends, all of them up.
+    /// A balancer over three backends, all of which get requests.
     pub(crate) fn set(settings: Settings, more: &[&str]) -> Self {
         let deliveries = Deliveries::default();
         let backends: Vec<Backend> = (0..3).map(|_| Backend::start(&deliveries)).collect();
@@ -240,6 +240,11 @@ impl Stage {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let lb = LbProgram::start(0, &words);
         let watch = Watch::over(lb.errors.clone());
+        let (mut client, mut serving) = (lb.client(), HashSet::new());
+        eventually("all get requests", || {
+            serving.insert(client.get("/").text());
+            serving.len() == backends.len()
+        });
         Self {
             lb,
             backends,
