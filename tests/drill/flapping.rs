@@ -73,11 +73,11 @@ fn a_backend_that_flaps_costs_few_lines_and_nothing_that_stays() {
         stage.lb.address,
         stage.backends[0].port,
     );
-    let (descriptors, own_threads) = (descriptors(pid), threads(pid));
+    let descriptors = descriptors(pid);
     let warm_up = Load::steady(address, 16);
     thread::sleep(Duration::from_millis(300));
     let mut samples = warm_up.end();
-    let memory = resident(pid);
+    let (own_threads, memory) = (threads(pid), resident(pid));
     let load = Load::steady(address, 16);
     let began = Instant::now();
     let kills = flap(&mut stage, time(2400, 60_000));
