@@ -6,7 +6,6 @@
 //! | connection refused, unreachable | a failed check, hard evidence |
 //! | no connection in time | a failed check, soft evidence |
 //! | broken or malformed answer, none in time | one of `--eject-after` in a row |
-//! | the same on a connection that rested | nothing: it may have been closed meanwhile |
 //! | the backend's own 5xx | nothing: that is an answer |
 //! | the client left, our own descriptors or ports are used up, we are stopping | nothing |
 //!
@@ -21,7 +20,7 @@ use crate::turn::Context;
 use std::time::Duration;
 
 /// What a failed attempt says of the backend.
-pub fn of_failure(context: &Context, backend: &Backend<Conn>, error: &Error, was_reused: bool) {
+pub fn of_failure(context: &Context, backend: &Backend<Conn>, error: &Error) {
     if error.blame != Blame::Backend || context.is_stopping() || error.cause == Cause::WentDown {
         return;
     }
@@ -47,8 +46,7 @@ pub fn of_failure(context: &Context, backend: &Backend<Conn>, error: &Error, was
                 Plight::Gone,
             );
         }
-        _ if was_reused || limit == 0 => {}
-        _ if backend.count_failure() >= limit => {
+        _ if limit > 0 && backend.count_failure() >= limit => {
             observe(
                 context,
                 backend,

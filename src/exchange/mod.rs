@@ -290,7 +290,7 @@ impl Exchange {
         let Some(attempt) = self.attempt.take() else {
             return false;
         };
-        evidence::of_failure(turn.context, &attempt.backend, &error, attempt.is_reused);
+        evidence::of_failure(turn.context, &attempt.backend, &error);
         self.failures.push(Failure::of(&attempt, error));
         // Closed before the next is opened: descriptors may be what is short.
         drop(attempt);
