@@ -3,6 +3,8 @@
 //! One thread a connection, the simplest server there is, on the same `lb::http` code as the
 //! balancer. What a request asks for in its query is done to it: see [`wish`].
 
+#[path = "backend/trouble.rs"]
+mod trouble;
 #[path = "backend/websocket.rs"]
 mod websocket;
 #[path = "backend/wish.rs"]
@@ -19,10 +21,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
-use wish::{Reset, Wish};
+use trouble::Trouble;
+use wish::{Reset, Uploaded, Wish};
 
 /// A demo server for a load balancer.
 #[derive(Parser)]
@@ -34,6 +36,10 @@ struct Arguments {
     /// Print nothing for each request
     #[arg(short, long)]
     quiet: bool,
+
+    /// Print only the request line of each request
+    #[arg(short, long, conflicts_with = "quiet")]
+    brief: bool,
 }
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -51,9 +57,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What all connections share.
 struct Server {
     port: u16,
+    listener: TcpListener,
     quiet: bool,
-    /// The status that stands for the server's health: it answers everything with it.
-    health: AtomicU16,
+    brief: bool,
+    trouble: Trouble,
 }
 
 fn main() -> ExitCode {
@@ -72,22 +79,23 @@ fn main() -> ExitCode {
 
 fn serve(arguments: &Arguments) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", arguments.port))?;
-    // `std` asks for a queue of 128 connections, which a balancer fills in a moment.
-    rustix::net::listen(&listener, 4096)?;
+    let trouble = Trouble::none(&listener)?;
     let port = listener.local_addr()?.port();
     println!("Backend server is listening on 127.0.0.1:{port}");
-    let health = AtomicU16::new(200);
     let server = Arc::new(Server {
         port,
+        listener,
         quiet: arguments.quiet,
-        health,
+        brief: arguments.brief,
+        trouble,
     });
     loop {
         // A failed accept is the client's loss or a want of descriptors: neither ends us.
-        let Ok((stream, client)) = listener.accept() else {
+        let Ok((stream, client)) = server.listener.accept() else {
             thread::sleep(Duration::from_millis(10));
             continue;
         };
+        server.trouble.wait_while_deaf();
         let server = Arc::clone(&server);
         thread::spawn(move || {
             let mut connection = Connection {
@@ -111,12 +119,14 @@ struct Connection {
 
 /// What a request asks for, apart from its head.
 struct Request {
+    path: String,
+    query: String,
     wish: Wish,
     method: Method,
+    method_name: String,
     framing: Framing,
     keeps_alive: bool,
     expects_continue: bool,
-    sets_health: bool,
     websocket_key: Option<String>,
 }
 
@@ -159,9 +169,9 @@ impl Connection {
         let parsed = request::parse(&self.received[..length], &mut table);
         let request = parsed.map(|head| {
             if !self.server.quiet {
-                tell(&head, self.client);
+                tell(&head, self.client, self.server.brief);
             }
-            Request::of(&head)
+            Request::of(&head, &self.server.trouble)
         });
         request.map_err(|refusal| self.refuse(refusal))
     }
@@ -188,32 +198,39 @@ impl Connection {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let uploaded = if wish.early {
-            0
+            Uploaded::default()
         } else {
-            self.read_body(request.framing)?
+            self.read_body(request.framing, wish.echo.is_some())?
         };
+        if wish.reset == Some(Reset::Read) {
+            return self.reset();
+        }
         if let Some(key) = &request.websocket_key {
             return websocket::serve(&mut self.stream, &mut self.received, key).map(|()| false);
         }
-        if request.sets_health {
-            self.server
-                .health
-                .store(wish.status.unwrap_or(200), Ordering::Relaxed);
-        }
         thread::sleep(wish.delay);
-        let status = match (request.sets_health, wish.status) {
-            (false, Some(status)) => status,
-            (true, _) => 200,
-            (false, None) => self.server.health.load(Ordering::Relaxed),
+        let trouble = &self.server.trouble;
+        let status = match (request.method_name.as_str(), request.path.as_str()) {
+            ("POST", "/health") => {
+                trouble.set_health(wish);
+                200
+            }
+            ("POST", "/trouble") => {
+                trouble.set(&self.server.listener, &request.query)?;
+                200
+            }
+            (_, path) => wish.status.unwrap_or_else(|| trouble.status(path)),
         };
         self.respond(&request, status, uploaded)
     }
 
-    fn read_body(&mut self, framing: Framing) -> io::Result<u64> {
+    fn read_body(&mut self, framing: Framing, keeps: bool) -> io::Result<Uploaded> {
         let mut body = Body::new(framing, Encoding::Plain, false);
         let mut content = Vec::new();
         while !body.is_complete() {
-            content.clear();
+            if !keeps {
+                content.clear();
+            }
             let consumed = body
                 .relay(&self.received, &mut content)
                 .map_err(|refusal| self.refuse(refusal))?;
@@ -222,12 +239,15 @@ impl Connection {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(body.content)
+        Ok(Uploaded {
+            length: body.content,
+            content,
+        })
     }
 
-    fn respond(&mut self, request: &Request, status: u16, uploaded: u64) -> io::Result<bool> {
+    fn respond(&mut self, request: &Request, status: u16, uploaded: Uploaded) -> io::Result<bool> {
         let wish = &request.wish;
-        let body = wish.body(self.server.port, status, uploaded);
+        let body = wish.body(self.server.port, &request.method_name, status, uploaded);
         let keeps_alive = request.keeps_alive && !wish.close && !wish.early;
         let mut head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: text/plain\r\n",
@@ -309,7 +329,7 @@ impl Connection {
 }
 
 impl Request {
-    fn of(head: &RequestHead<'_, '_>) -> Self {
+    fn of(head: &RequestHead<'_, '_>, trouble: &Trouble) -> Self {
         let (path, query) = head
             .target
             .rest
@@ -323,25 +343,29 @@ impl Request {
             found.map(|field| String::from_utf8_lossy(field.value).into_owned())
         };
         Self {
-            wish: Wish::parse(query),
+            wish: trouble.wish(path, query),
+            path: path.to_string(),
+            query: query.to_string(),
             method: head.method,
+            method_name: head.method_name.to_string(),
             framing: head.framing,
             keeps_alive: head.keeps_alive(),
             expects_continue: head.expects_continue,
-            sets_health: path == "/health" && head.method_name == "POST",
             websocket_key: head.upgrade.and_then(|_| field("Sec-WebSocket-Key")),
         }
     }
 }
 
-fn tell(head: &RequestHead<'_, '_>, client: SocketAddr) {
-    let mut text = format!(
-        "Received request from {client}\n  {} {} HTTP/{}\n",
-        head.method_name,
-        head.target.rest,
-        head.version.number()
-    );
-    for field in head.fields {
+fn tell(head: &RequestHead<'_, '_>, client: SocketAddr, brief: bool) {
+    let (method, target) = (head.method_name, head.target.rest);
+    let mut text = match brief {
+        true => format!("{method} {target}\n"),
+        false => format!(
+            "Received request from {client}\n  {method} {target} HTTP/{}\n",
+            head.version.number()
+        ),
+    };
+    for field in head.fields.iter().filter(|_| !brief) {
         text += &format!(
             "  {}: {}\n",
             field.name,

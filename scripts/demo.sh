@@ -114,8 +114,8 @@ run "for i in 1 2 3 4 5 6; do curl $url/; done"
 for _ in 1 2 3 4 5 6; do get "$url/"; done >"$work/without" || fail "a client saw an error"
 sed 's/^/  /' "$work/without"
 grep -q "Server $b2!" "$work/without" && fail "the dead answered"
-wait_for "the balancer's finding" grep -q "Server localhost:$b2 is unhealthy" "$work/lb"
-printf '  lb │ %s\n' "$(grep "localhost:$b2 is unhealthy" "$work/lb" | tail -n 1)"
+wait_for "the balancer's finding" grep -q "Server localhost:$b2 is DOWN" "$work/lb"
+printf '  lb │ %s\n' "$(grep "localhost:$b2 is DOWN" "$work/lb" | tail -n 1)"
 pause
 
 title "6. It returns, and gets its turn again"

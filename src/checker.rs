@@ -1,121 +1,163 @@
-//! The thread that asks every backend how it is: a raw HTTP GET each, all of a round side by
-//! side on one thread, each with its own deadline.
+//! The thread that asks every backend how it is: a raw HTTP GET each, side by side on one
+//! thread, each at its own time and with its own deadline, so that one that hangs delays no
+//! other.
 //!
 //! It reports observations and knows no thresholds; `backends::health` decides what follows.
+//! When something did, those who wait for a backend are called, because they have to move.
+//!
+//! | file | duty |
+//! |---|---|
+//! | `probe` | one probe: connect, send, read, judge |
+//! | `schedule` | when a backend is probed, and how patiently |
 
 mod probe;
+mod schedule;
 
-use crate::backends::Backend;
-use crate::backends::health::{Observation, Transition};
-use crate::config::{HealthConfig, LogMode};
+use crate::backends::health::Observation;
+use crate::backends::{Backend, Plight};
+use crate::config::LogMode;
+use crate::evidence;
 use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::{Interest, wait_many};
 use crate::turn::Context;
-use probe::{Probe, Symptom};
+use probe::Symptom;
 use rustix::fd::AsFd;
-use std::sync::Arc;
+use schedule::Schedule;
 use std::time::{Duration, Instant};
 
-/// The longest pause between rounds while a backend is down or was seen failing, so that one
-/// that returns is used again soon.
-const UNSETTLED_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often connections that rested for too long are looked for and closed.
+/// How often connections that rested for too long are looked for and closed, and those who
+/// wait for a backend that is down are called.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Checks round after round until the alarm is raised.
-pub fn run(context: &Context, alarm: &Alarm) {
-    let mut next = next_round(context, Instant::now());
-    loop {
+/// How soon after a change those who wait are called once more: a session that was about to
+/// park when it happened has done so by then.
+const CALL_AGAIN: Duration = Duration::from_millis(50);
+
+/// Checks every backend once and tells how each is. What is found here decides at once. The
+/// checks go on from here, with [`Checks::run`].
+#[must_use]
+pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
+    let tells = context.config.log == LogMode::Story;
+    if tells {
+        log::info!("Performing health check...");
+    }
+    let all = context.backends.all().iter();
+    let mut schedules: Vec<_> = all
+        .map(|backend| Schedule::new(backend, Instant::now()))
+        .collect();
+    while schedules.iter().any(Schedule::is_probing) {
+        context.trouble.lower();
         let now = Instant::now();
-        let pause = next.saturating_duration_since(now).min(SWEEP_INTERVAL);
-        if alarm.wait(pause) {
-            return;
+        for schedule in schedules.iter_mut().filter(|one| one.is_probing()) {
+            if let Some(verdict) = schedule.go_on(context, now) {
+                take(context, &schedule.backend, &verdict);
+                if tells {
+                    tell_first(&schedule.backend, &verdict);
+                }
+            }
         }
-        sweep(context);
-        if Instant::now() >= next {
-            let began = Instant::now();
-            round(context, alarm);
-            next = next_round(context, began);
+        let probing = || schedules.iter().filter(|one| one.is_probing());
+        wait(probing, context, alarm, now + SWEEP_INTERVAL);
+        if alarm.wait(Duration::ZERO) {
+            break;
         }
+    }
+    Checks(schedules)
+}
+
+/// The checks of all backends.
+#[derive(Debug)]
+pub struct Checks(Vec<Schedule>);
+
+impl Checks {
+    /// Checks on until the alarm is raised. `call` brings back those who wait for a backend
+    /// that is down, or for any.
+    pub fn run(mut self, context: &Context, alarm: &Alarm, call: impl Fn()) {
+        let mut next_call = Instant::now();
+        while !alarm.wait(Duration::ZERO) {
+            // A request may have changed something, too.
+            let is_called = context.trouble.lower();
+            let now = Instant::now();
+            let has_changed = self.go_on(context, now);
+            if is_called || has_changed || now >= next_call {
+                call();
+                sweep(context, now);
+                let is_soon = is_called || has_changed;
+                next_call = now + if is_soon { CALL_AGAIN } else { SWEEP_INTERVAL };
+            }
+            wait(|| self.0.iter(), context, alarm, next_call);
+        }
+    }
+
+    /// Each goes on as far as possible; returns whether anything has changed.
+    fn go_on(&mut self, context: &Context, now: Instant) -> bool {
+        let mut has_changed = false;
+        for schedule in &mut self.0 {
+            if let Some(verdict) = schedule.go_on(context, now) {
+                has_changed |= take(context, &schedule.backend, &verdict);
+            }
+        }
+        has_changed
     }
 }
 
-/// When the round after the one that began then is due.
-fn next_round(context: &Context, began: Instant) -> Instant {
-    let is_unsettled = |backend: &Arc<Backend<Conn>>| backend.health().is_unsettled();
-    let interval = context.config.health.interval;
-    let is_hasty = context.backends.all().iter().any(is_unsettled);
-    began
-        + if is_hasty {
-            interval.min(UNSETTLED_INTERVAL)
-        } else {
-            interval
-        }
+/// Waits until a probe can go on or is due, something is odd, or it is `until`.
+fn wait<'s, I: Iterator<Item = &'s Schedule>>(
+    schedules: impl Fn() -> I,
+    context: &Context,
+    alarm: &Alarm,
+    until: Instant,
+) {
+    let Some(next) = schedules().map(Schedule::due).min() else {
+        return;
+    };
+    let sources = schedules().filter_map(Schedule::waits);
+    let sources = sources.map(|(conn, interest)| (conn as &dyn AsFd, interest));
+    let alarms = [alarm, &context.trouble].map(|alarm| (alarm as &dyn AsFd, Interest::Read));
+    let timeout = next.min(until).saturating_duration_since(Instant::now());
+    // If waiting itself fails, the deadlines still end every probe.
+    let _ = wait_many(sources.chain(alarms), timeout);
+}
+
+/// Takes a verdict into account; returns whether it changed anything.
+fn take(context: &Context, backend: &Backend<Conn>, verdict: &Result<(), Symptom>) -> bool {
+    let (observation, reason, plight): (_, &dyn std::fmt::Display, _) = match verdict {
+        Ok(()) => (Observation::Good, &"", Plight::Unwell),
+        // Our own trouble says nothing about the backend.
+        Err(Symptom::Ours) => return false,
+        Err(symptom) => (
+            Observation::Bad(symptom.weight()),
+            symptom,
+            symptom.plight(),
+        ),
+    };
+    if let Err(symptom) = verdict {
+        log::debug!("Server {} failed a check ({symptom}).", backend.name);
+    }
+    evidence::observe(
+        context,
+        backend,
+        observation,
+        evidence::CHECKS,
+        reason,
+        plight,
+    )
+    .is_some()
+}
+
+fn tell_first(backend: &Backend<Conn>, verdict: &Result<(), Symptom>) {
+    let name = &backend.name;
+    match verdict {
+        Ok(()) => log::info!("Server {name} is healthy."),
+        Err(symptom) => log::warn!("Server {name} is unhealthy ({symptom})."),
+    }
 }
 
 /// Closes backend connections that rested for too long.
-fn sweep(context: &Context) {
-    let (limit, now) = (context.config.timeouts.backend_idle, Instant::now());
+fn sweep(context: &Context, now: Instant) {
+    let limit = context.config.timeouts.backend_idle;
     for backend in context.backends.all() {
         backend.kept.close_older_than(limit, now);
-    }
-}
-
-/// One round: probes everybody and takes the results into account.
-pub fn round(context: &Context, alarm: &Alarm) {
-    let tells_all = context.config.log == LogMode::Story;
-    if tells_all {
-        log::info!("Performing health check...");
-    }
-    let probes = probe_all(context.backends.all(), &context.config.health, alarm);
-    for (backend, probe) in context.backends.all().iter().zip(probes) {
-        let observation = match probe.verdict() {
-            // Our own trouble, or a round cut short, says nothing about the backend.
-            None | Some(Err(Symptom::Ours)) => continue,
-            Some(Ok(())) => Observation::Good,
-            Some(Err(_)) => Observation::Bad,
-        };
-        let transition = backend.observe(observation);
-        if tells_all || transition.is_some() {
-            tell(backend, probe.verdict(), transition);
-        }
-    }
-}
-
-fn probe_all(backends: &[Arc<Backend<Conn>>], config: &HealthConfig, alarm: &Alarm) -> Vec<Probe> {
-    let due = Instant::now() + config.timeout;
-    let mut probes: Vec<Probe> = backends
-        .iter()
-        .map(|backend| Probe::new(backend, &config.path, due))
-        .collect();
-    loop {
-        let now = Instant::now();
-        probes.iter_mut().for_each(|probe| probe.advance(now));
-        let waiting = || probes.iter().filter_map(Probe::waits);
-        let Some(next) = waiting().map(|(_, _, due)| due).min() else {
-            return probes;
-        };
-        let sources = waiting().map(|(conn, interest, _)| (conn as &dyn AsFd, interest));
-        let alarmed = std::iter::once((alarm as &dyn AsFd, Interest::Read));
-        // If waiting itself fails, the deadlines still end the round.
-        let _ = wait_many(sources.chain(alarmed), next.saturating_duration_since(now));
-        if alarm.wait(Duration::ZERO) {
-            return probes;
-        }
-    }
-}
-
-fn tell(
-    backend: &Backend<Conn>,
-    verdict: Option<&Result<(), Symptom>>,
-    transition: Option<Transition>,
-) {
-    let name = &backend.name;
-    match (verdict, transition) {
-        (Some(Err(symptom)), Some(_)) => log::warn!("Server {name} is unhealthy ({symptom})."),
-        (Some(Err(symptom)), None) => log::info!("Server {name} is unhealthy ({symptom})."),
-        _ => log::info!("Server {name} is healthy."),
     }
 }

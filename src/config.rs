@@ -6,6 +6,7 @@ use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A whole configuration.
@@ -17,6 +18,8 @@ pub struct Config {
     pub port: u16,
     /// The servers that requests are sent to, in the order of their turns.
     pub backends: Vec<Name>,
+    /// The servers that are used only when none of those is up.
+    pub backups: Vec<Name>,
     /// Threads that serve.
     pub workers: usize,
     /// Most clients at a time; `None` derives it from the descriptor limit.
@@ -35,6 +38,12 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether a `Forwarded` field (RFC 7239) says the same once more.
     pub adds_forwarded: bool,
+    /// How long a request of which nothing was sent waits for a backend, when none is up.
+    pub hold: Duration,
+    /// How long it goes on as before when told to stop, while [`Self::ready_path`] says no.
+    pub lame_duck: Duration,
+    /// Target that is answered here: 200 while clients should come, else 503.
+    pub ready_path: Option<String>,
     /// How often the backends' names are resolved again.
     pub resolve_interval: Duration,
     /// What is printed.
@@ -86,14 +95,39 @@ pub struct Timeouts {
 pub struct HealthConfig {
     /// Target of the probing `GET`.
     pub path: String,
-    /// From the start of one round to the start of the next.
+    /// Its `Host`; `None` is the backend's name.
+    pub host: Option<String>,
+    /// Port that is probed; `None` is the one that requests are sent to.
+    pub port: Option<u16>,
+    /// From the start of one probe to the start of the next.
     pub interval: Duration,
-    /// One probe, from connecting to the status line.
+    /// One probe, from connecting until its answer is judged.
     pub timeout: Duration,
     /// Good probes in a row that end an outage.
     pub rise: u32,
     /// Bad probes in a row that begin one.
     pub fall: u32,
+    /// Which statuses are good.
+    pub statuses: Statuses,
+    /// What has to stand in the body.
+    pub matches: Option<String>,
+    /// Requests that fail one after the other before a backend is ejected although its probes
+    /// are fine; 0 is never.
+    pub eject_after: u32,
+    /// How long a backend that returns takes to get its whole share.
+    pub slow_start: Duration,
+}
+
+/// A set of statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(pub Vec<RangeInclusive<u16>>);
+
+impl Statuses {
+    /// Whether `status` is among them.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
 }
 
 /// What is printed.
@@ -113,6 +147,7 @@ impl Default for Config {
             address: None,
             port: 8080,
             backends: Vec::new(),
+            backups: Vec::new(),
             // Enough to wait for the connections that are active at a common load, which is the
             // cheapest way to wait, and few enough that they seldom displace one another. On
             // two cores 16 was faster than 4, 64 and 128.
@@ -129,6 +164,9 @@ impl Default for Config {
             forwarded: ForwardedFields::Replace,
             trusted_proxies: Vec::new(),
             adds_forwarded: false,
+            hold: Duration::ZERO,
+            lame_duck: Duration::ZERO,
+            ready_path: None,
             resolve_interval: Duration::from_secs(10),
             log: LogMode::Story,
         }
@@ -157,11 +195,17 @@ impl Default for HealthConfig {
     fn default() -> Self {
         Self {
             path: "/".into(),
+            host: None,
+            port: None,
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
             // Two in a row, so that one lost probe neither ends nor begins an outage.
             rise: 2,
             fall: 2,
+            statuses: Statuses(vec![200..=200]),
+            matches: None,
+            eject_after: 5, // Envoy's consecutive_gateway_failure
+            slow_start: Duration::ZERO,
         }
     }
 }

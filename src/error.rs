@@ -54,6 +54,8 @@ pub enum Cause {
     NoneLive,
     /// The name of the backend has no address.
     Unresolved,
+    /// The backend went down while it was waited for.
+    WentDown,
 }
 
 /// One failure.
@@ -121,7 +123,7 @@ impl Error {
             (Blame::Client | Blame::Proxy, _) => false,
             (Blame::Backend, Phase::Connect) => true,
             (Blame::Backend, Phase::RequestBody | Phase::ResponseHead) => {
-                matches!(self.cause, Cause::Reset | Cause::Closed)
+                matches!(self.cause, Cause::Reset | Cause::Closed | Cause::WentDown)
             }
             (Blame::Backend, Phase::Queue | Phase::RequestHead | Phase::ResponseBody) => false,
         }
@@ -190,6 +192,7 @@ impl fmt::Display for Error {
             Cause::Exhausted => write!(out, "the balancer has no descriptor or port left"),
             Cause::NoneLive => write!(out, "no backend is up"),
             Cause::Unresolved => write!(out, "the name has no address"),
+            Cause::WentDown => write!(out, "it went down while {phase}"),
         }
     }
 }

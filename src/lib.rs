@@ -33,7 +33,7 @@
 //! | main | blocking `accept`, hands sockets to the channel | reads from a client |
 //! | `worker-N` | [`session::Session::advance`] until it would wait | waits longer than the patience |
 //! | `lot` | readiness and deadlines of parked sessions | reads, writes or parses |
-//! | `health` | probes all backends each round, side by side | knows the thresholds |
+//! | `health` | probes every backend at its own time, calls those who wait for one that is down | knows the thresholds |
 //! | `resolve` | asks again for the backends' addresses | holds anybody up |
 //! | `log` | prints what is queued | blocks a worker |
 //!
@@ -53,6 +53,7 @@
 //! server  cli
 //! workers  checker  resolver
 //! session ─▶ exchange ─▶ client ─▶ turn       what a worker may use, and for how long
+//! evidence                                    what is seen of backends, and what follows
 //! lot  error  config                          generic over what is parked
 //! backends {select, health, kept}             names no HTTP and no socket
 //! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
@@ -77,6 +78,7 @@ pub mod client;
 pub mod config;
 pub mod conformance;
 pub mod error;
+pub mod evidence;
 pub mod exchange;
 pub mod gate;
 pub mod http;

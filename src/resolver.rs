@@ -2,13 +2,14 @@
 //! move without a restart. The system's resolver blocks for as long as it likes; nobody else
 //! waits for it.
 
-use crate::backends::Backend;
+use crate::backends::addresses::Difference;
+use crate::backends::{Backend, Name};
 use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::resolve::resolve;
 use crate::turn::Context;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Resolves every backend once. Those that fail have no address for now; if all do, there is
 /// nothing to balance and the last error is returned.
@@ -18,7 +19,7 @@ pub fn resolve_all(context: &Context) -> Result<(), (String, io::Error)> {
     for backend in context.backends.all() {
         match resolve(&backend.name.host, backend.name.port) {
             Ok(addresses) => {
-                backend.set_addresses(addresses);
+                backend.addresses.replace(addresses);
                 has_any = true;
             }
             Err(error) => {
@@ -60,9 +61,8 @@ pub fn run(context: &Context, alarm: &Alarm) {
             // On failure the last good answer stays.
             match resolve(&backend.name.host, backend.name.port) {
                 Ok(addresses) => {
-                    let text = format!("{addresses:?}");
-                    if backend.set_addresses(addresses) {
-                        log::info!("{} has moved to {text}", backend.name);
+                    if let Some(difference) = backend.addresses.replace(addresses) {
+                        move_over(backend, &difference);
                     }
                 }
                 Err(error) => log::debug!("{}: {error}", backend.name.host),
@@ -71,6 +71,54 @@ pub fn run(context: &Context, alarm: &Alarm) {
     }
 }
 
+/// A name has other addresses: they are used from now on. Connections that are kept to the old
+/// ones end when they are not in use.
+fn move_over(backend: &Backend<Conn>, difference: &Difference) {
+    if !difference.removed.is_empty() {
+        backend.kept.clear();
+    }
+    log::info!("{}", describe(&backend.name, difference));
+}
+
+/// `app:80 has moved: now also 10.0.0.2:80, no longer 10.0.0.1:80`
+fn describe(name: &Name, difference: &Difference) -> String {
+    let list = |addresses: &[SocketAddr]| {
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    let mut parts = Vec::new();
+    if !difference.added.is_empty() {
+        parts.push(format!("now also {}", list(&difference.added)));
+    }
+    if !difference.removed.is_empty() {
+        parts.push(format!("no longer {}", list(&difference.removed)));
+    }
+    format!("{name} has moved: {}", parts.join(", "))
+}
+
 fn is_name(backend: &Backend<Conn>) -> bool {
     backend.name.host.parse::<IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_move_is_told_as_a_difference() {
+        let [a, b] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 80)));
+        let name = Name {
+            host: "app".into(),
+            port: 80,
+        };
+        let told = |added, removed| describe(&name, &Difference { added, removed });
+        assert_eq!(
+            told(vec![b], vec![a]),
+            "app:80 has moved: now also 10.0.0.2:80, no longer 10.0.0.1:80"
+        );
+        assert_eq!(
+            told(vec![], vec![a, b]),
+            "app:80 has moved: no longer 10.0.0.1:80 10.0.0.2:80"
+        );
+    }
 }

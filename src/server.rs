@@ -6,13 +6,15 @@ mod warning;
 
 pub use start_error::StartError;
 
-use crate::backends::Backend;
 use crate::backends::health::Health;
 use crate::backends::select::Backends;
+use crate::backends::{Backend, Name};
 use crate::config::Config;
+use crate::evidence::seconds;
 use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::net::alarm::Alarm;
+use crate::net::conn::Conn;
 use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
 use crate::turn::Context;
@@ -24,7 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warning::Warning;
 
 /// Descriptors that are neither a client's nor a backend connection's: standard streams,
@@ -94,17 +96,22 @@ impl Server {
             .map_err(|error| StartError::Listen(config.listens_on(config.port), error))?;
         let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
         let count = config.workers;
-        let floor =
-            Floor::new(context(config, journal, descriptors)).map_err(StartError::Resources)?;
+        let floor = context(config, journal, descriptors)
+            .and_then(Floor::new)
+            .map_err(StartError::Resources)?;
         resolver::resolve_all(&floor.context)
             .map_err(|(host, error)| StartError::Resolve(host, error))?;
-        checker::round(&floor.context, &alarm);
+        let checks = checker::first_round(&floor.context, &alarm);
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
             lot: workers::start_lot(&floor).map_err(StartError::Resources)?,
-            health: spawn("health", &floor, &alarm, checker::run)?,
+            health: spawn("health", &floor, &alarm, |floor, alarm| {
+                checks.run(&floor.context, alarm, || floor.call_stranded());
+            })?,
             resolver: match resolver::is_needed(&floor.context) {
-                true => Some(spawn("resolve", &floor, &alarm, resolver::run)?),
+                true => Some(spawn("resolve", &floor, &alarm, |floor, alarm| {
+                    resolver::run(&floor.context, alarm);
+                })?),
                 false => None,
             },
             stop: Stop {
@@ -140,12 +147,11 @@ impl Server {
         let port = self
             .local_addr()
             .map_or(context.config.port, |own| own.port());
-        let names: Vec<String> = context
-            .backends
-            .all()
-            .iter()
-            .map(|backend| backend.name.to_string())
-            .collect();
+        let named = |backend: &Arc<Backend<Conn>>| match backend.is_backup {
+            true => format!("{} (backup)", backend.name),
+            false => backend.name.to_string(),
+        };
+        let names: Vec<String> = context.backends.all().iter().map(named).collect();
         log::info!(
             "Load balancer is listening on {} -> {}",
             context.config.listens_on(port),
@@ -161,6 +167,7 @@ impl Server {
     #[must_use]
     pub fn run(self) -> Ended {
         self.accept_until_stopped();
+        self.go_on_as_lame_duck();
         self.floor.context.stopping.store(true, Ordering::SeqCst);
         let ended = drain(&self.floor, self.listener, &self.stop);
         end_threads(&self.floor, self.workers, self.lot);
@@ -170,18 +177,42 @@ impl Server {
     }
 
     fn accept_until_stopped(&self) {
+        self.accept_while(
+            || !self.stop.is_requested(),
+            // If even this fails, `accept` itself will tell.
+            || drop(self.listener.wait(&self.stop.alarm)),
+        );
+    }
+
+    /// Goes on as before for a while, and says to those who ask that it is not ready: balancers
+    /// in front of it see that, and send their clients elsewhere before it is gone.
+    fn go_on_as_lame_duck(&self) {
+        let context = &self.floor.context;
+        let until = Instant::now() + context.config.lame_duck;
+        context.leaving.store(true, Ordering::SeqCst);
+        if !context.config.lame_duck.is_zero() {
+            log::info!(
+                "Not ready any more; serving for another {}.",
+                seconds(context.config.lame_duck)
+            );
+        }
+        // `accept` itself waits for a moment.
+        self.accept_while(
+            || Instant::now() < until && !self.stop.is_insisted_on(),
+            || (),
+        );
+    }
+
+    fn accept_while(&self, goes_on: impl Fn() -> bool, wait: impl Fn()) {
         let (mut full, mut failing) = (Warning::default(), Warning::default());
-        while !self.stop.is_requested() {
+        while goes_on() {
             if self.floor.context.gate.is_full() {
                 self.wait_for_room(&mut full);
                 continue;
             }
             match self.listener.accept() {
                 Ok(Accepted::Client(conn, address)) => self.floor.admit(conn, address),
-                Ok(Accepted::Nobody) => {
-                    // If even this fails, `accept` itself will tell.
-                    let _ = self.listener.wait(&self.stop.alarm);
-                }
+                Ok(Accepted::Nobody) => wait(),
                 Err(error) => {
                     failing.say(|| format!("Cannot accept: {error}; trying again."));
                     self.back_off(&error);
@@ -212,29 +243,35 @@ impl Server {
             self.floor.give_back_resting();
             self.floor.turn_out_idle(TURN_OUT);
         }
+        // An alarm that is raised already waits for nothing.
+        if self.stop.is_requested() {
+            std::thread::sleep(ACCEPT_BACK_OFF);
+        }
         let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);
     }
 }
 
 /// What sessions share, with the limits that follow from the machine.
-fn context(config: Config, journal: Journal, descriptors: u64) -> Context {
+fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Context> {
     let health = Health::new(config.health.rise, config.health.fall);
-    let backends = config
-        .backends
-        .iter()
-        .enumerate()
-        .map(|(index, name)| Arc::new(Backend::new(index, name.clone(), health.clone())))
-        .collect();
+    let new = |index: usize, name: &Name| Backend::new(index, name.clone(), health.clone());
+    let regular = config.backends.iter().enumerate();
+    let regular = regular.map(|(index, name)| new(index, name));
+    let backups = config.backups.iter().enumerate();
+    let backups = backups.map(|(index, name)| new(config.backends.len() + index, name).as_backup());
+    let backends: Vec<_> = regular.chain(backups).map(Arc::new).collect();
     let limit = config
         .max_connections
-        .unwrap_or_else(|| most_connections(descriptors, config.backends.len()));
-    Context {
+        .unwrap_or_else(|| most_connections(descriptors, backends.len()));
+    Ok(Context {
         backends: Backends::new(backends),
         journal,
         gate: Gate::new(limit),
         stopping: AtomicBool::new(false),
+        leaving: AtomicBool::new(false),
+        trouble: Alarm::new()?,
         config,
-    }
+    })
 }
 
 /// Of the descriptors that are not ours or a probe's, three quarters are for clients: those
@@ -248,11 +285,11 @@ fn spawn(
     name: &str,
     floor: &Arc<Floor>,
     alarm: &Arc<Alarm>,
-    run: fn(&Context, &Alarm),
+    run: impl FnOnce(&Floor, &Alarm) + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError> {
     let (floor, alarm) = (Arc::clone(floor), Arc::clone(alarm));
     std::thread::Builder::new()
         .name(name.into())
-        .spawn(move || run(&floor.context, &alarm))
+        .spawn(move || run(&floor, &alarm))
         .map_err(StartError::Resources)
 }

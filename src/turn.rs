@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::jobs::Demand;
 use crate::journal::Journal;
+use crate::net::alarm::Alarm;
 use crate::net::buffer::Shelf;
 use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
 use crate::net::{Interest, wait_any};
@@ -35,6 +36,10 @@ pub struct Context {
     pub gate: Arc<Gate>,
     /// Set once, when a stop is asked for.
     pub stopping: AtomicBool,
+    /// Set once, when a stop is near: those who ask whether we are ready are told no.
+    pub leaving: AtomicBool,
+    /// Wakes the checker: a backend is suspect, or has changed.
+    pub trouble: Alarm,
 }
 
 impl Context {
@@ -42,6 +47,13 @@ impl Context {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether new clients should come here: not when a stop is near or no backend is live.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let is_leaving = self.is_stopping() || self.leaving.load(Ordering::Relaxed);
+        !is_leaving && self.backends.all().iter().any(|backend| backend.is_live())
     }
 
     /// Whether connections are worth keeping: not while stopping, and not while clients wait

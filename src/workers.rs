@@ -67,6 +67,14 @@ impl Floor {
         }
     }
 
+    /// Queues all sessions that wait for a backend that is down, or for any to be up, so that
+    /// each sees what to do now.
+    pub fn call_stranded(&self) {
+        for session in self.lot.call(usize::MAX, Session::is_stranded) {
+            self.jobs.push(Job::Session(session));
+        }
+    }
+
     /// Has up to `count` connections closed that are kept alive and not in use.
     pub fn turn_out_idle(&self, count: usize) {
         for mut session in self.lot.call(count, Session::is_idle) {

@@ -97,7 +97,7 @@ fn what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent() {
 
 #[test]
 fn what_moves_on_arrives_byte_for_byte_as_it_was_first_sent() {
-    let body = "0\r\n\r\nGET / HTTP/1.1\r\n".repeat(300);
+    let body = "GET / HTTP/1.1\r\nX: 0\r\n".repeat(300);
     let chunked = format!("{:x};e=1\r\n{body}\r\n0\r\nX-T: 1\r\n\r\n", body.len());
     for (framing, bytes) in [
         (format!("Content-Length: {}", body.len()), &body),
@@ -314,13 +314,13 @@ fn every_address_of_a_name_is_tried_and_the_one_that_answered_remembered() {
     let (refusing, origin) = (support::nobody(), Origin::answering(HELLO));
     let lb = unwatched(&[origin.address]);
     let backend = &lb.floor.context.backends.all()[0];
-    backend.set_addresses(vec![refusing, origin.address]);
-    backend.prefer(refusing);
+    backend.addresses.replace(vec![refusing, origin.address]);
+    backend.addresses.prefer(refusing);
     let mut client = lb.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     assert_eq!(client.response().status, 200);
     assert!(origin.request().ends_with("body"));
-    assert_eq!(backend.addresses()[0], origin.address);
+    assert_eq!(backend.addresses.in_order()[0], origin.address);
 }
 
 #[test]
@@ -339,8 +339,8 @@ fn an_address_that_does_not_answer_leaves_time_for_the_others() {
         config.health.interval = Duration::from_secs(3600);
     });
     let backend = &lb.floor.context.backends.all()[0];
-    backend.set_addresses(vec![address, origin.address]);
-    backend.prefer(address);
+    backend.addresses.replace(vec![address, origin.address]);
+    backend.addresses.prefer(address);
     let began = Instant::now();
     assert_eq!(lb.client().get("/").status, 200);
     assert!(

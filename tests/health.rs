@@ -3,11 +3,12 @@
 
 mod support;
 
+use lb::config::{HealthConfig, Statuses};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Lb, Origin, eventually};
+use support::{Client, Lb, Origin, PATIENCE, eventually};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -140,4 +141,156 @@ fn a_killed_backend_costs_no_client_an_error_and_is_used_again_when_it_returns()
     let _again = support::Program::backend(port);
     eventually("it is up", || is_up(&lb, 0));
     assert_eq!(answers(&mut client, 10), 5);
+}
+
+/// The reason for which a backend of this script is down after the first check; empty if it
+/// is up.
+fn verdict(
+    script: impl Fn(&mut std::net::TcpStream) + Send + Sync + 'static,
+    change: impl FnOnce(&mut HealthConfig),
+) -> String {
+    let address = probed(script);
+    let lb = Lb::with(&[address], |config| {
+        config.health.interval = Duration::from_secs(3600);
+        config.health.timeout = Duration::from_millis(600);
+        change(&mut config.health);
+    });
+    let backend = &lb.floor.context.backends.all()[0];
+    let reason = backend.state().reason.clone();
+    if backend.is_up() {
+        String::new()
+    } else {
+        reason
+    }
+}
+
+/// Reads the request and answers it like this.
+fn says(answer: impl Into<Vec<u8>>) -> impl Fn(&mut std::net::TcpStream) + Send + Sync + 'static {
+    let answer = answer.into();
+    move |stream| {
+        let mut client = Client::on(stream.try_clone().unwrap());
+        client.read_until(b"\r\n\r\n");
+        client.send(&answer);
+    }
+}
+
+#[test]
+fn each_failure_has_its_name() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(verdict(says(ok), |_| {}), "");
+    assert_eq!(
+        verdict(says("HTTP/1.1 503 No\r\n\r\n"), |_| {}),
+        "status code: 503"
+    );
+    assert_eq!(
+        verdict(says("SSH-2.0\r\n"), |_| {}),
+        "not HTTP: this is no HTTP response"
+    );
+    assert_eq!(verdict(says(""), |_| {}), "connection reset");
+    let silent = |stream: &mut std::net::TcpStream| {
+        drop(stream.peek(&mut [0; 1]).map(|_| thread::sleep(PATIENCE)))
+    };
+    assert_eq!(
+        verdict(silent, |_| {}),
+        "timed out while waiting for the answer"
+    );
+    let begins = |stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        thread::sleep(PATIENCE);
+    };
+    assert_eq!(
+        verdict(begins, |_| {}),
+        "timed out while reading the answer"
+    );
+    let lb = watching(&[support::nobody()]);
+    assert_eq!(
+        lb.floor.context.backends.all()[0].state().reason,
+        "connection refused"
+    );
+}
+
+#[test]
+fn good_statuses_and_a_text_in_the_body_can_be_asked_for() {
+    let only_204 = |health: &mut HealthConfig| health.statuses = Statuses(vec![204..=204]);
+    assert_eq!(verdict(says("HTTP/1.1 204 Fine\r\n\r\n"), only_204), "");
+    assert_eq!(
+        verdict(
+            says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            only_204
+        ),
+        "status code: 200"
+    );
+    let wants = |text: &str| {
+        let text = Some(text.to_string());
+        move |health: &mut HealthConfig| health.matches = text
+    };
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nall \r\n4\r\nwell\r\n0\r\n\r\n";
+    assert_eq!(verdict(says(chunked), wants("all well")), "");
+    assert_eq!(
+        verdict(says(chunked), wants("all bad")),
+        "body did not match"
+    );
+    let until_close = "HTTP/1.1 200 OK\r\n\r\nall well";
+    assert_eq!(verdict(says(until_close), wants("well")), "");
+    assert_eq!(
+        verdict(says(until_close), wants("ill")),
+        "body did not match"
+    );
+    let far = format!("HTTP/1.1 200 OK\r\n\r\n{}well", "x".repeat(16 * 1024));
+    assert_eq!(verdict(says(far), wants("well")), "body did not match");
+    let early = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nwell";
+    assert_eq!(
+        verdict(says(early), wants("well")),
+        "",
+        "found before the end"
+    );
+}
+
+#[test]
+fn a_check_can_go_to_another_port_with_another_host() {
+    let (asked, requests) = std::sync::mpsc::channel();
+    let checked = probed(move |stream| {
+        let mut client = Client::on(stream.try_clone().unwrap());
+        let request = client.read_until(b"\r\n\r\n");
+        asked.send(String::from_utf8(request).unwrap()).unwrap();
+        client.send(HELLO);
+    });
+    let lb = Lb::with(&[support::nobody()], |config| {
+        config.health.port = Some(checked.port());
+        config.health.host = Some("app.example".into());
+        config.health.path = "/ready?x".into();
+    });
+    assert!(is_up(&lb, 0));
+    let request = requests.recv().unwrap();
+    assert!(
+        request.starts_with("GET /ready?x HTTP/1.1\r\nHost: app.example\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("\r\nUser-Agent: lb-health/"), "{request}");
+}
+
+#[test]
+fn detection_and_return_take_as_long_as_interval_rise_and_fall_say() {
+    let origin = Origin::answering(HELLO);
+    let interval = Duration::from_millis(300);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.health.interval = interval;
+        (config.health.rise, config.health.fall) = (3, 4);
+    });
+    for (is_healthy, checks) in [(false, 4), (true, 3)] {
+        origin.set_healthy(is_healthy);
+        let began = Instant::now();
+        eventually("it changes", || is_up(&lb, 0) == is_healthy);
+        let took = began.elapsed();
+        // The first of them comes within an interval; each may be five per cent early.
+        assert!(
+            took > interval * (checks - 1) * 9 / 10,
+            "{checks}: {took:?}"
+        );
+        assert!(
+            took < interval * (checks + 1) + Duration::from_secs(1),
+            "{checks}: {took:?}"
+        );
+    }
 }

@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("gate", &[]),
     ("journal", &[]),
+    ("evidence", &["backends", "error", "net", "turn"]),
     ("lot", &["net"]),
     ("config", &["backends", "http"]),
     ("error", &["http"]),
@@ -24,7 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "exchange", "backends", "client", "config", "error", "http", "journal", "net", "turn",
+            "exchange", "backends", "client", "config", "error", "evidence", "http", "journal",
+            "net", "turn",
         ],
     ),
     (
@@ -37,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "checker",
         &[
-            "backends", "checker", "config", "error", "http", "net", "turn",
+            "backends", "checker", "config", "error", "evidence", "http", "net", "turn",
         ],
     ),
     ("resolver", &["backends", "net", "turn"]),

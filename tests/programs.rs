@@ -109,13 +109,25 @@ fn the_story_tells_what_happens() {
         "{response}"
     );
     assert!(line(&lb, "Hello").starts_with("  Hello from Backend Server"));
-    assert_eq!(line(&lb, "Performing"), "Performing health check...");
-    assert_eq!(line(&lb, "Server"), format!("Server {name} is healthy."));
-    let mut control = Client::to(backend.address);
-    control.send("POST /health?status=500 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(control.response().status, 200);
-    let unhealthy = format!("Server {name} is unhealthy (status code: 500).");
-    eventually("it is unhealthy", || line(&lb, "Server") == unhealthy);
+    let health = |status: u16| {
+        let mut control = Client::to(backend.address);
+        control.send(format!(
+            "POST /health?status={status} HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        assert_eq!(control.response().status, 200);
+    };
+    health(500);
+    assert_eq!(
+        line(&lb, "Server"),
+        format!("Server {name} is DOWN after 2 failed checks (status code: 500); 0 of 1 up")
+    );
+    health(200);
+    let up = line(&lb, "Server");
+    let expected = format!("Server {name} is UP after 2 good checks, it was down for ");
+    assert!(
+        up.starts_with(&expected) && up.ends_with(" s; 1 of 1 up"),
+        "{up}"
+    );
     lb.signal(Signal::INT);
     line(&lb, "Stopping");
     assert_eq!(lb.wait(), Some(0));
@@ -242,4 +254,43 @@ fn a_stuck_log_holds_nobody() {
     });
     assert_eq!(code.unwrap().code(), Some(0));
     drop(errors);
+}
+
+#[test]
+fn a_lame_duck_says_that_it_is_not_ready_and_serves_on() {
+    let backend = Program::backend(0);
+    let name = backend.address.to_string();
+    let mut lb = LbProgram::start(0, &[&name, "--ready-path", "/ready", "--lame-duck", "1s"]);
+    assert_eq!(lb.client().get("/ready?x").text(), "200 OK\nready\n");
+    lb.signal(Signal::TERM);
+    eventually("it says no", || lb.client().get("/ready").status == 503);
+    // New connections are taken in, and kept.
+    let mut client = lb.client();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(lb.wait(), Some(0));
+    assert!(std::net::TcpStream::connect(lb.address).is_err());
+}
+
+#[test]
+fn a_stop_says_once_a_second_what_it_still_waits_for() {
+    let backend = Program::backend(0);
+    let name = backend.address.to_string();
+    let mut lb = LbProgram::start(0, &[&name]);
+    let mut client = lb.client();
+    client.send("GET /?delay=3s HTTP/1.1\r\nHost: a\r\n\r\n");
+    line(&lb, "Received request");
+    lb.signal(Signal::TERM);
+    let waiting = line(&lb, "waiting for 1 request, oldest ");
+    assert!(
+        waiting.ends_with(&format!(" s: GET /?delay=3s -> {name}")),
+        "{waiting}"
+    );
+    let response = client.response();
+    assert_eq!(
+        (response.status, response.field("Connection")),
+        (200, Some("close"))
+    );
+    assert_eq!(lb.wait(), Some(0));
 }

@@ -12,16 +12,23 @@ What a request asks for in its query is done to it:
   ?chunked              answer in chunks
   ?drip=100ms           answer byte by byte, or in a hundred pieces, with this pause
   ?close                close after the answer
-  ?reset=before|head|body   break the connection there
+  ?echo=ID              answer with `PORT METHOD ID`, a line end, and the request's body
+  ?reset=before|read|head|body   break the connection there
   ?early                answer before the request body is read
-POST /health?status=500 makes the whole server answer so, POST /health?status=200 ends it.
+POST /health?status=500 makes the whole server answer so, POST /health?status=200 ends it;
+with &only, nothing but /health answers so.
+POST /trouble?reset=read (or any of the above) is done to every request but those for /health
+and /trouble. POST /trouble?deaf accepts no connection any more, and hardly any can queue.
+POST /trouble ends either.
 A WebSocket is echoed.";
 
 /// Where a connection is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reset {
-    /// Before a byte of the answer.
+    /// Before the request body is read.
     Before,
+    /// Once the request is read, before a byte of the answer.
+    Read,
     /// In its head.
     Head,
     /// In its body.
@@ -39,6 +46,17 @@ pub(crate) struct Wish {
     pub(crate) close: bool,
     pub(crate) reset: Option<Reset>,
     pub(crate) early: bool,
+    pub(crate) echo: Option<String>,
+    /// Said of the health, that nothing else is ill.
+    pub(crate) only: bool,
+}
+
+/// What came behind the head of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Uploaded {
+    pub(crate) length: u64,
+    /// The bytes themselves, if they go back.
+    pub(crate) content: Vec<u8>,
 }
 
 impl Wish {
@@ -60,6 +78,8 @@ impl Wish {
                 "chunked" => wish.chunked = true,
                 "close" => wish.close = true,
                 "early" => wish.early = true,
+                "echo" => wish.echo = Some(value.to_string()),
+                "only" => wish.only = true,
                 "reset" => wish.reset = reset(value),
                 _ => {}
             }
@@ -68,13 +88,26 @@ impl Wish {
     }
 
     /// The body that it wants.
-    pub(crate) fn body(&self, port: u16, status: u16, uploaded: u64) -> BodyText {
-        let text = match status {
-            200..=299 if uploaded > 0 => {
-                format!("Hello from Backend Server {port}! Thank you for {uploaded} bytes.")
+    pub(crate) fn body(
+        &self,
+        port: u16,
+        method: &str,
+        status: u16,
+        uploaded: Uploaded,
+    ) -> BodyText {
+        let text = match (status, &self.echo) {
+            (200..=299, Some(id)) => {
+                let mut text = format!("{port} {method} {id}\n").into_bytes();
+                text.extend(uploaded.content);
+                text
             }
-            200..=299 => format!("Hello from Backend Server {port}!"),
-            _ => format!("Backend Server {port} says {status} {}", reason(status)),
+            (200..=299, None) if uploaded.length > 0 => format!(
+                "Hello from Backend Server {port}! Thank you for {} bytes.",
+                uploaded.length
+            )
+            .into(),
+            (200..=299, None) => format!("Hello from Backend Server {port}!").into(),
+            _ => format!("Backend Server {port} says {status} {}", reason(status)).into(),
         };
         BodyText {
             length: self.bytes.unwrap_or(text.len() as u64),
@@ -96,7 +129,7 @@ impl Wish {
 #[derive(Clone, Debug)]
 pub(crate) struct BodyText {
     pub(crate) length: u64,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl BodyText {
@@ -107,7 +140,7 @@ impl BodyText {
             let count = most.min(self.length - position);
             let start = usize::try_from(position % self.text.len() as u64).ok()?;
             position += count;
-            let bytes = self.text.bytes().cycle().skip(start);
+            let bytes = self.text.iter().copied().cycle().skip(start);
             (count > 0).then(|| bytes.take(usize::try_from(count).unwrap_or(0)).collect())
         })
     }
@@ -128,6 +161,7 @@ fn duration(text: &str) -> Duration {
 fn reset(text: &str) -> Option<Reset> {
     match text {
         "before" => Some(Reset::Before),
+        "read" => Some(Reset::Read),
         "head" => Some(Reset::Head),
         "body" => Some(Reset::Body),
         _ => None,

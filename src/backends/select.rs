@@ -1,8 +1,10 @@
 //! Whose turn it is: round robin over the live ones, by one atomic ticket.
 
-use super::Backend;
-use std::sync::Arc;
+use super::health::{Observation, Transition};
+use super::{Backend, Finding};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// All backends, and the two counters that spread requests over them.
 #[derive(Debug)]
@@ -12,6 +14,7 @@ pub struct Backends<C> {
     ticket: Ticket,
     /// One a repeated attempt, so that the share of a failing backend is spread evenly too.
     retry_ticket: Ticket,
+    observing: Mutex<()>,
 }
 
 /// A counter on a cache line of its own: every worker draws from it.
@@ -33,6 +36,7 @@ impl<C> Backends<C> {
             all,
             ticket: Ticket::default(),
             retry_ticket: Ticket::default(),
+            observing: Mutex::new(()),
         }
     }
 
@@ -49,59 +53,123 @@ impl<C> Backends<C> {
     }
 
     /// The backend whose turn it is, for a request that has been nowhere yet; `None` when
-    /// none is up.
+    /// none is live.
     #[must_use]
     pub fn next(&self) -> Option<&Arc<Backend<C>>> {
-        self.nth_live(&self.ticket, |_| false)
+        let next = self.nth_live(&self.ticket, |_| false)?;
+        let share = next.ramp.share();
+        if share < 1.0 && fastrand::f32() >= share {
+            // It has just come back: others take this turn of its, if there are any.
+            let others = self.nth_live(&self.retry_ticket, |index| index == next.index);
+            return others.filter(|other| !other.is_backup).or(Some(next));
+        }
+        Some(next)
     }
 
-    /// One that is up and was not tried (by index), for a request that failed elsewhere.
+    /// One that is live and was not tried (by index), for a request that failed elsewhere.
     pub fn next_after(&self, was_tried: impl Fn(usize) -> bool) -> Option<&Arc<Backend<C>>> {
         self.nth_live(&self.retry_ticket, was_tried)
     }
 
     /// The ticket counts the live ones only. Counting all and scanning on from a dead one
-    /// would give the dead one's neighbour twice its share.
+    /// would give the dead one's neighbour twice its share. Backups serve when no other can.
     fn nth_live(
         &self,
         ticket: &Ticket,
         was_tried: impl Fn(usize) -> bool,
     ) -> Option<&Arc<Backend<C>>> {
-        let live = || {
+        let live = |is_backup: bool| {
             self.all
                 .iter()
-                .filter(|backend| backend.is_up() && !was_tried(backend.index))
+                .filter(move |backend| backend.is_backup == is_backup && backend.is_live())
         };
-        let count = live().count();
-        if count == 0 {
-            return None;
+        let untried = |is_backup| live(is_backup).filter(|backend| !was_tried(backend.index));
+        for is_backup in [false, true] {
+            let count = untried(is_backup).count();
+            if count > 0 {
+                // One may have gone down since it was counted; then the first live one serves.
+                let turn = ticket.draw() % count;
+                return untried(is_backup)
+                    .nth(turn)
+                    .or_else(|| untried(is_backup).next());
+            }
         }
-        // One may have gone down since it was counted; then the first live one serves.
-        live().nth(ticket.draw() % count).or_else(|| live().next())
+        None
     }
+
+    /// Takes what was seen of `backend` into account. Returns what changed, if anything.
+    pub fn observe(
+        &self,
+        backend: &Backend<C>,
+        observation: Observation,
+        finding: &Finding,
+    ) -> Option<Change> {
+        // One at a time, so that no two of them both think that the other is still there.
+        let _guard = self
+            .observing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let others_live =
+            |other: &&Arc<Backend<C>>| other.index != backend.index && other.is_live();
+        let is_last = !self.all.iter().any(|other| others_live(&other));
+        let (transition, lasted) = backend.observe(observation, finding, is_last)?;
+        Some(Change {
+            transition,
+            lasted,
+            up: self.count_up(),
+            of: self.all.len(),
+        })
+    }
+}
+
+/// A transition and what it left.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// What happened.
+    pub transition: Transition,
+    /// How long it was as it was before; `None` for the first observation.
+    pub lasted: Option<Duration>,
+    /// How many backends are up now.
+    pub up: usize,
+    /// How many there are.
+    pub of: usize,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::Name;
-    use crate::backends::health::{Health, Observation};
+    use crate::backends::health::{Health, Weight};
+    use crate::backends::{Name, Plight};
+    use std::time::Instant;
+
+    const BAD: Observation = Observation::Bad(Weight::Hard);
+
+    fn finding() -> Finding {
+        Finding {
+            reason: String::new(),
+            plight: Plight::Gone,
+        }
+    }
+
+    fn backend(index: usize) -> Backend<()> {
+        let name = Name {
+            host: "x".into(),
+            port: 1,
+        };
+        Backend::new(index, name, Health::new(1, 1))
+    }
+
+    fn observed(all: Vec<Backend<()>>, up: &[bool]) -> Backends<()> {
+        let backends = Backends::new(all.into_iter().map(Arc::new).collect());
+        for (backend, up) in backends.all().iter().zip(up) {
+            let observation = if *up { Observation::Good } else { BAD };
+            backends.observe(backend, observation, &finding());
+        }
+        backends
+    }
 
     fn backends(up: &[bool]) -> Backends<()> {
-        let all = up.iter().enumerate().map(|(index, up)| {
-            let name = Name {
-                host: "x".into(),
-                port: 1,
-            };
-            let backend = Backend::new(index, name, Health::new(1, 1));
-            backend.observe(if *up {
-                Observation::Good
-            } else {
-                Observation::Bad
-            });
-            Arc::new(backend)
-        });
-        Backends::new(all.collect())
+        observed((0..up.len()).map(backend).collect(), up)
     }
 
     fn shares(backends: &Backends<()>, requests: usize) -> Vec<usize> {
@@ -155,5 +223,55 @@ mod tests {
             })
         });
         assert_eq!(total, [4000, 4000, 0, 4000]);
+    }
+
+    #[test]
+    fn a_backup_serves_only_when_no_other_is_live() {
+        let all = vec![
+            backend(0),
+            backend(1),
+            backend(2).as_backup(),
+            backend(3).as_backup(),
+        ];
+        let backends = observed(all, &[true; 4]);
+        assert_eq!(shares(&backends, 100), [50, 50, 0, 0]);
+        assert_eq!(
+            backends
+                .next_after(|index| index < 2)
+                .expect("a backup")
+                .index,
+            2
+        );
+        backends.observe(&backends.all()[0], BAD, &finding());
+        assert_eq!(shares(&backends, 100), [0, 100, 0, 0]);
+        backends.observe(&backends.all()[1], BAD, &finding());
+        assert_eq!(shares(&backends, 100), [0, 0, 50, 50]);
+    }
+
+    #[test]
+    fn soft_evidence_never_takes_the_last_one() {
+        let backends = backends(&[true, true]);
+        let soft = Observation::Bad(Weight::Soft);
+        let took = |index: usize, observation| {
+            let backend = &backends.all()[index];
+            backends
+                .observe(backend, observation, &finding())
+                .map(|change| (change.up, change.of))
+        };
+        assert_eq!(took(0, soft), Some((1, 2)));
+        assert_eq!(took(1, soft), None);
+        assert_eq!(took(1, Observation::Ejected), None);
+        assert_eq!(took(1, BAD), Some((0, 2)));
+    }
+
+    #[test]
+    fn one_that_returns_slowly_leaves_most_of_its_turns_to_the_others() {
+        let backends = backends(&[true, true, true]);
+        backends.all()[1]
+            .ramp
+            .begin(Instant::now(), Duration::from_secs(3600));
+        let shares = shares(&backends, 3000);
+        assert!((1..300).contains(&shares[1]), "{shares:?}");
+        assert!(shares[0].abs_diff(shares[2]) < 100, "{shares:?}");
     }
 }

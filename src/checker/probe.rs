@@ -1,6 +1,8 @@
 //! One probe: connect, send a GET, read until the answer is complete or enough of it is seen.
 
-use crate::backends::Backend;
+use crate::backends::health::Weight;
+use crate::backends::{Backend, Plight};
+use crate::config::{HealthConfig, Statuses};
 use crate::error::Cause;
 use crate::http::body::{Body, Encoding};
 use crate::http::request::{Method, field_table};
@@ -21,9 +23,10 @@ const HEAD_LIMITS: HeadLimits = HeadLimits {
     fields: 100,
 };
 
-/// Body bytes that are read before the connection is closed on the rest. Reading a short body
-/// to its end spares the backend an error about a closed connection.
-const MAX_BODY_BYTES: u64 = 16 * 1024;
+/// Body bytes that are read, and searched if something has to stand there, before the
+/// connection is closed on the rest. Reading a short body to its end spares the backend an
+/// error about a closed connection.
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Why a backend is not healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +41,43 @@ pub(super) enum Symptom {
     NotHttp(&'static str),
     /// Its answer has another status than a good one.
     Status(u16),
+    /// What has to stand in the body does not.
+    NoMatch,
     /// We had no descriptor or port for it.
     Ours,
+}
+
+impl Symptom {
+    /// Whether it could be the network, or us.
+    #[must_use]
+    pub(super) fn weight(&self) -> Weight {
+        match self {
+            Symptom::TimedOut(_) | Symptom::Ours => Weight::Soft,
+            _ => Weight::Hard,
+        }
+    }
+
+    /// What it means for those who wait for an answer of this backend.
+    #[must_use]
+    pub(super) fn plight(&self) -> Plight {
+        match self {
+            Symptom::Status(_) | Symptom::NoMatch => Plight::Unwell,
+            _ => Plight::Gone,
+        }
+    }
 }
 
 impl fmt::Display for Symptom {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Symptom::Connect(Cause::Refused) => write!(out, "connection refused"),
-            Symptom::Connect(Cause::Unresolved) => write!(out, "the name has no address"),
+            Symptom::Connect(Cause::Unresolved) => write!(out, "name did not resolve"),
             Symptom::Connect(Cause::Reset) | Symptom::Reset => write!(out, "connection reset"),
             Symptom::Connect(_) => write!(out, "unreachable"),
             Symptom::TimedOut(what) => write!(out, "timed out while {what}"),
             Symptom::NotHttp(why) => write!(out, "not HTTP: {why}"),
             Symptom::Status(status) => write!(out, "status code: {status}"),
+            Symptom::NoMatch => write!(out, "body did not match"),
             Symptom::Ours => write!(out, "the balancer has no descriptor or port left"),
         }
     }
@@ -69,6 +95,10 @@ pub(super) struct Probe {
     received: Buffer,
     shelf: Shelf,
     stage: Stage,
+    statuses: Statuses,
+    /// What has to stand in the body, and as much of the body as has come.
+    matches: Option<String>,
+    content: Vec<u8>,
     verdict: Option<Result<(), Symptom>>,
 }
 
@@ -85,41 +115,65 @@ enum Stage {
 impl Probe {
     /// A probe of `backend` that is over at `due`.
     #[must_use]
-    pub(super) fn new(backend: &Arc<Backend<Conn>>, path: &str, due: Instant) -> Self {
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: lb-health/{}\r\nAccept: */*\r\n\
-             Connection: close\r\n\r\n",
-            backend.name,
-            env!("CARGO_PKG_VERSION")
-        );
+    pub(super) fn new(backend: &Arc<Backend<Conn>>, config: &HealthConfig, due: Instant) -> Self {
+        let mut addresses = backend.addresses.in_order();
+        if let Some(port) = config.port {
+            addresses
+                .iter_mut()
+                .for_each(|address| address.set_port(port));
+        }
         Self {
             backend: Arc::clone(backend),
-            addresses: backend.addresses(),
+            addresses,
             due,
             address_due: due,
-            request: request.into_bytes(),
+            request: request(backend, config),
             sent: 0,
             received: Buffer::default(),
             shelf: Shelf::default(),
             stage: Stage::Connecting(0, None),
+            statuses: config.statuses.clone(),
+            matches: config.matches.clone(),
+            content: Vec::new(),
             verdict: None,
         }
     }
 
-    /// What it found, once it is over.
+    /// When it is over in any case, or tries the next address.
     #[must_use]
-    pub(super) fn verdict(&self) -> Option<&Result<(), Symptom>> {
-        self.verdict.as_ref()
+    pub(super) fn due(&self) -> Instant {
+        match &self.stage {
+            Stage::Connecting(..) => self.address_due.min(self.due),
+            _ => self.due,
+        }
     }
 
-    /// What it waits for, while it is not.
+    /// Shortens its time.
+    pub(super) fn hasten(&mut self, due: Instant) {
+        self.due = self.due.min(due);
+    }
+
+    /// What it has found, once.
     #[must_use]
-    pub(super) fn waits(&self) -> Option<(&Conn, Interest, Instant)> {
+    pub(super) fn take_verdict(&mut self) -> Option<Result<(), Symptom>> {
+        self.verdict.take()
+    }
+
+    /// Whether it has nothing more to do.
+    #[must_use]
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// What it waits for, while it is not over.
+    #[must_use]
+    pub(super) fn waits(&self) -> Option<(&Conn, Interest)> {
         match &self.stage {
-            Stage::Connecting(_, Some(conn)) => Some((conn, Interest::Write, self.address_due)),
-            Stage::Sending(conn) => Some((conn, Interest::Write, self.due)),
+            Stage::Connecting(_, Some(conn)) | Stage::Sending(conn) => {
+                Some((conn, Interest::Write))
+            }
             Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
-                Some((conn, Interest::Read, self.due))
+                Some((conn, Interest::Read))
             }
             Stage::Connecting(_, None) | Stage::Over => None,
         }
@@ -167,7 +221,9 @@ impl Probe {
         };
         match conn.is_connected() {
             Ok(true) => {
-                self.backend.prefer(address);
+                self.backend
+                    .addresses
+                    .prefer(SocketAddr::new(address.ip(), self.backend.name.port));
                 Some(Stage::Sending(conn))
             }
             Ok(false) if now >= self.address_due && self.has_more(index) => {
@@ -231,45 +287,53 @@ impl Probe {
             match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::Nothing) => {
-                    return self.stay(
-                        Stage::ReadingHead(conn, scan),
-                        now,
-                        "waiting for the answer",
-                    );
+                    let what = match self.received.is_empty() {
+                        true => "waiting for the answer",
+                        false => "reading the answer",
+                    };
+                    return self.stay(Stage::ReadingHead(conn, scan), now, what);
                 }
                 Ok(Moved::End) | Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
     }
 
-    /// The head is there: the verdict depends on it alone; what follows is politeness.
+    /// The head is there. Unless something has to stand in the body, that is the verdict, and
+    /// what follows is politeness.
     fn judge(&mut self, conn: Conn, length: usize) -> Option<Stage> {
         let mut table = field_table();
         let head = response::parse(&self.received.bytes()[..length], Method::Get, &mut table);
-        let body = match head {
-            Ok(head) if matches!(head.status, 200..=299) => {
-                self.verdict = Some(Ok(()));
-                Body::new(head.framing, Encoding::Plain, false)
-            }
-            Ok(head) => {
-                self.verdict = Some(Err(Symptom::Status(head.status)));
-                Body::new(head.framing, Encoding::Plain, false)
-            }
+        let head = match head {
+            Ok(head) => head,
             Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
         };
+        let body = Body::new(head.framing, Encoding::Plain, false);
+        let is_good = self.statuses.contains(head.status);
+        self.verdict = match (is_good, &self.matches) {
+            (false, _) => Some(Err(Symptom::Status(head.status))),
+            (true, None) => Some(Ok(())),
+            (true, Some(_)) => None,
+        };
+        if !is_good {
+            self.matches = None;
+        }
         self.received.consume(length);
         Some(Stage::ReadingBody(conn, body))
     }
 
     fn read_body(&mut self, conn: Conn, mut body: Body, now: Instant) -> Option<Stage> {
         loop {
-            let mut content = Vec::new();
-            let Ok(consumed) = body.relay(self.received.bytes(), &mut content) else {
-                return None;
+            let relayed = body.relay(self.received.bytes(), &mut self.content);
+            let consumed = match relayed {
+                Ok(consumed) => consumed,
+                Err(refusal) => return self.end_body(Symptom::NotHttp(refusal.why)),
             };
             self.received.consume(consumed);
-            if body.is_complete() || body.content > MAX_BODY_BYTES || now >= self.due {
-                return None;
+            if self.is_matched() || body.is_complete() || self.content.len() >= MAX_BODY_BYTES {
+                return self.end_body(Symptom::NoMatch);
+            }
+            if now >= self.due {
+                return self.end_body(Symptom::TimedOut("reading the answer"));
             }
             match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
                 Ok(Moved::Bytes(_)) => {}
@@ -277,8 +341,42 @@ impl Probe {
                     self.stage = Stage::ReadingBody(conn, body);
                     return None;
                 }
-                Ok(Moved::End) | Err(_) => return None,
+                Ok(Moved::End) => return self.end_body(Symptom::NoMatch),
+                Err(_) => return self.end_body(Symptom::Reset),
             }
         }
     }
+
+    /// Whether what has to stand in the body does; then the rest is not worth reading.
+    fn is_matched(&mut self) -> bool {
+        let Some(text) = &self.matches else {
+            return false;
+        };
+        let content = &self.content[..self.content.len().min(MAX_BODY_BYTES)];
+        let is_matched = memchr::memmem::find(content, text.as_bytes()).is_some();
+        if is_matched {
+            self.verdict = Some(Ok(()));
+            self.matches = None;
+        }
+        is_matched
+    }
+
+    /// The body is over: `otherwise`, if something had to stand in it that did not.
+    fn end_body(&mut self, otherwise: Symptom) -> Option<Stage> {
+        match self.matches.take() {
+            Some(_) => self.end(Err(otherwise)),
+            None => None,
+        }
+    }
+}
+
+fn request(backend: &Backend<Conn>, config: &HealthConfig) -> Vec<u8> {
+    let (path, name) = (&config.path, backend.name.to_string());
+    let host = config.host.as_ref().unwrap_or(&name);
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lb-health/{version}\r\n\
+         Accept: */*\r\nConnection: close\r\n\r\n"
+    )
+    .into_bytes()
 }

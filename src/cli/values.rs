@@ -2,6 +2,7 @@
 //! right one; `clap` adds the argument's name.
 
 use crate::backends::Name;
+use crate::config::Statuses;
 use clap::builder::{TypedValueParser, ValueParser};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -108,7 +109,8 @@ fn ports_of(text: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
-fn port_of(text: &str) -> Result<u16, String> {
+/// A TCP port.
+pub(super) fn port_of(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port) if port > 0 => Ok(port),
         _ => Err(format!(
@@ -143,6 +145,60 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Some(Duration::ZERO) => Err("it must be more than zero, for example 1s".into()),
         Some(time) if time <= most => Ok(time),
         _ => Err("it must be a whole number, and a year at most, for example 30s".into()),
+    }
+}
+
+/// The same, or nothing at all: `0s`.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" | "0ms" => Ok(Duration::ZERO),
+        _ => duration(text),
+    }
+}
+
+/// Statuses and classes of them, one by one or from one to another: `200,204`, `2xx-3xx`.
+pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
+    let ranges: Option<Vec<_>> = text
+        .split(',')
+        .map(|part| status_range(part.trim()))
+        .collect();
+    let ranges = ranges.filter(|ranges| !ranges.is_empty());
+    ranges.map(Statuses).ok_or_else(|| {
+        "write statuses from 100 to 599 or classes of them, for example 200,204 or 2xx-3xx".into()
+    })
+}
+
+fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (status_class(first)?, status_class(last)?);
+    (first.start() <= last.end()).then(|| *first.start()..=*last.end())
+}
+
+/// `2xx`, or a single status.
+fn status_class(text: &str) -> Option<RangeInclusive<u16>> {
+    if let Some(class) = text.strip_suffix("xx") {
+        let class: u16 = class.parse().ok()?;
+        return (1..=5)
+            .contains(&class)
+            .then(|| class * 100..=class * 100 + 99);
+    }
+    let status: u16 = text.parse().ok()?;
+    (100..=599).contains(&status).then_some(status..=status)
+}
+
+/// Something that can stand in a body.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("there is nothing to look for, for example --health-match ok".into()),
+        false => Ok(text.into()),
+    }
+}
+
+/// What may stand in `Host`.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    match crate::http::host::is_valid(text.as_bytes()) {
+        true => Ok(text.into()),
+        false => Err("write a host with or without a port, for example app.example:80".into()),
     }
 }
 

@@ -66,7 +66,7 @@ impl Attempt {
             backends
                 .all()
                 .iter()
-                .find(|one| one.is_up() && was_stale(one.index))
+                .find(|one| one.is_live() && was_stale(one.index))
         };
         let next = match failures {
             [] => backends.next(),
@@ -90,7 +90,7 @@ impl Attempt {
             good_kept(backend, limit, now)
         };
         let connecting = conn.is_none().then(|| Connecting {
-            addresses: backend.addresses(),
+            addresses: backend.addresses.in_order(),
             current: 0,
             due: now + context.config.timeouts.connect,
             address_due: now,
@@ -102,6 +102,11 @@ impl Attempt {
             conn,
             connecting,
         }
+    }
+
+    /// Whether there is no connection yet.
+    pub fn is_connecting(&self) -> bool {
+        self.connecting.is_some()
     }
 
     /// The connection, once [`Self::connect`] has said yes.
@@ -147,6 +152,7 @@ impl Attempt {
             }
         }
         self.backend
+            .addresses
             .prefer(connecting.addresses[connecting.current]);
         self.connecting = None;
         self.listen_first()?;

@@ -1,10 +1,15 @@
 //! What the client is told when nobody could answer.
 
 use super::attempt::Attempt;
+use crate::backends::Backend;
 use crate::error::{Blame, Cause, Error};
-use crate::http::reply::Reply;
+use crate::evidence::seconds;
+use crate::http::reply::{Content, Reply};
+use crate::net::conn::Conn;
 use crate::turn::Context;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 /// An attempt that failed.
 #[derive(Clone, Copy, Debug)]
@@ -29,35 +34,113 @@ impl Failure {
     }
 }
 
-/// The answer that ends an exchange with `error`: what was tried, and why it failed.
+/// The answer that ends an exchange with `error`: what was tried, and why it failed. In JSON
+/// for those who would rather read that.
 #[must_use]
-pub fn reply(error: &Error, failures: &[Failure], context: &Context) -> Reply {
+pub fn reply(error: &Error, failures: &[Failure], in_json: bool, context: &Context) -> Reply {
     if error.blame == Blame::Client {
         return Reply::new(error.status(), error.to_string());
     }
-    if error.cause == Cause::NoneLive {
-        return none_live(context);
+    let (title, backends) = match error.cause {
+        Cause::NoneLive => ("No backend is up.", outages(context)),
+        _ => (
+            "No backend could answer this request.",
+            attempts(failures, context),
+        ),
+    };
+    let status = error.status();
+    Reply {
+        status,
+        content: match in_json {
+            true => Content::Json(as_json(status, title, &backends)),
+            false => Content::Text(as_text(title, &backends)),
+        },
+        retry_after: match (error.cause, status) {
+            (Cause::NoneLive, _) => Some(retry_after(context)),
+            (_, 503) => Some(1),
+            _ => None,
+        },
     }
-    let mut text = String::from("No backend could answer this request.");
-    for failure in failures {
-        let name = &context.backends.all()[failure.backend].name;
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n{name}: {}", failure.error);
-    }
-    let mut reply = Reply::new(error.status(), text);
-    reply.retry_after = (reply.status == 503).then_some(1);
-    reply
 }
 
-/// All are down: names them, and says when to come back.
-fn none_live(context: &Context) -> Reply {
-    let mut text = String::from("No backend is up.");
-    for backend in context.backends.all() {
-        let _ = write!(text, "\n{}: down", backend.name);
+/// What is told of one backend.
+struct Told {
+    name: String,
+    reason: String,
+    /// Since when it has been down, and when it is checked next, from now.
+    outage: Option<(Duration, Duration)>,
+}
+
+fn attempts(failures: &[Failure], context: &Context) -> Vec<Told> {
+    let told = |failure: &Failure| Told {
+        name: context.backends.all()[failure.backend].name.to_string(),
+        reason: failure.error.to_string(),
+        outage: None,
+    };
+    failures.iter().map(told).collect()
+}
+
+/// All are down, or not wanted: each with its reason.
+fn outages(context: &Context) -> Vec<Told> {
+    let told = |backend: &Backend<Conn>| {
+        let state = backend.state();
+        let reason = match state.health.is_up() {
+            true => format!("{:?}", state.wish).to_lowercase(),
+            false => state.reason.clone(),
+        };
+        Told {
+            name: backend.name.to_string(),
+            reason,
+            outage: Some((state.since.elapsed(), until(state.next_check))),
+        }
+    };
+    context
+        .backends
+        .all()
+        .iter()
+        .map(|backend| told(backend))
+        .collect()
+}
+
+fn until(next_check: Option<Instant>) -> Duration {
+    next_check.map_or(Duration::ZERO, |next| {
+        next.saturating_duration_since(Instant::now())
+    })
+}
+
+/// When it is worth to ask again: not before the first check that could bring a backend back.
+fn retry_after(context: &Context) -> u64 {
+    let all = context.backends.all().iter();
+    let next = all.map(|backend| until(backend.state().next_check)).min();
+    next.unwrap_or_default().as_secs() + 1
+}
+
+fn as_text(title: &str, backends: &[Told]) -> String {
+    let mut text = String::from(title);
+    for told in backends {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n{}: {}", told.name, told.reason);
+        if let Some((since, next)) = told.outage {
+            let (since, next) = (seconds(since), seconds(next));
+            let _ = write!(text, "; down for {since}, next check in {next}");
+        }
     }
-    let seconds = context.config.health.interval.as_secs().max(1);
-    Reply {
-        retry_after: Some(seconds),
-        ..Reply::new(503, text)
-    }
+    text
+}
+
+fn as_json(status: u16, title: &str, backends: &[Told]) -> String {
+    let told = |told: &Told| -> Value {
+        let mut value = json!({ "backend": told.name, "reason": told.reason });
+        if let Some((since, next)) = told.outage {
+            value["down_for_ms"] = json!(millis(since));
+            value["next_check_in_ms"] = json!(millis(next));
+        }
+        value
+    };
+    let backends: Vec<Value> = backends.iter().map(told).collect();
+    json!({ "status": status, "error": title, "backends": backends }).to_string()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

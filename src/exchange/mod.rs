@@ -9,6 +9,7 @@
 //! | [`answer`] | the response on its way to the client |
 //! | [`retry`] | the retry law |
 //! | [`failure`] | what the client is told when nobody could answer |
+//! | [`outage`] | what becomes of it when its backend, or every one, is down |
 //! | `waiting` | what it waits for, for how long, and whose fault it is |
 //! | [`record`] | what is printed of it |
 
@@ -16,6 +17,7 @@ pub mod answer;
 pub mod attempt;
 pub mod expectation;
 pub mod failure;
+pub mod outage;
 pub mod record;
 pub mod retry;
 pub mod upload;
@@ -23,7 +25,9 @@ mod waiting;
 
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
+use crate::evidence;
 use crate::http::Version;
+use crate::http::accept::prefers_json;
 use crate::http::body::{Body, Encoding};
 use crate::http::forward::write_request;
 use crate::http::forwarded::Hop;
@@ -54,6 +58,8 @@ pub struct Request {
     pub keeps_alive: bool,
     /// The protocols that the client offers to switch to.
     pub upgrade: Option<Box<[u8]>>,
+    /// The client would rather read JSON than text.
+    pub prefers_json: bool,
 }
 
 /// An exchange in progress. It can stop at any byte and go on later.
@@ -67,6 +73,8 @@ pub struct Exchange {
     failures: Vec<Failure>,
     /// Attempts that were sent and then failed.
     sent_before: u32,
+    /// Until when it waits for a backend to come up; `None` until it has to.
+    held_until: Option<Instant>,
     record: Record,
     due: Due,
 }
@@ -125,6 +133,7 @@ impl Exchange {
                 version: head.version,
                 keeps_alive: head.keeps_alive(),
                 upgrade: head.upgrade.map(Box::from),
+                prefers_json: prefers_json(head.fields),
             },
             upload: Upload::new(
                 to_backend,
@@ -136,6 +145,7 @@ impl Exchange {
             attempt: None,
             failures: Vec::new(),
             sent_before: 0,
+            held_until: None,
             record,
             due: Due::default(),
         }
@@ -153,12 +163,19 @@ impl Exchange {
     }
 
     fn go_on(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
+        self.leave_if_stranded(turn)?;
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => self.attempt.insert(Attempt::next(&self.failures, turn)?),
+            None => match Attempt::next(&self.failures, turn) {
+                Ok(attempt) => self.attempt.insert(attempt),
+                Err(error) => return self.hold(error, client, turn),
+            },
         };
         match attempt.connect(turn)? {
-            Connected::Park(waits) => park(waits, client, turn),
+            Connected::Park(waits) => {
+                let waits = self.wonder_while_connecting(waits, turn);
+                park(waits, client, turn)
+            }
             Connected::Yes => {
                 if self.upload.total_sent() == 0 {
                     self.record.see_backend(&attempt.backend.name);
@@ -228,8 +245,11 @@ impl Exchange {
         let terms = self.answer.terms;
         let is_reusable =
             terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
-        if let Some(attempt) = self.attempt.take().filter(|_| is_reusable) {
-            attempt.keep(now);
+        if let Some(attempt) = self.attempt.take() {
+            attempt.backend.count_success();
+            if is_reusable {
+                attempt.keep(now);
+            }
         }
         self.record
             .end(terms.status, self.answer.content(), None, turn);
@@ -243,6 +263,9 @@ impl Exchange {
 
     /// The connections go on as a tunnel.
     fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
+        if let Some(attempt) = &self.attempt {
+            attempt.backend.count_success();
+        }
         let conn = self.attempt.take().and_then(Attempt::into_conn);
         let rest = std::mem::take(&mut self.answer).into_rest();
         self.record.end(101, 0, None, turn);
@@ -250,35 +273,40 @@ impl Exchange {
         conn.map_or(Flow::Close, |conn| Flow::Tunnel(conn, rest))
     }
 
-    /// Prepares another attempt, if the retry law allows it and somebody is there.
-    fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
-        let was_sent = self.upload.total_sent() > 0;
+    /// Whether the retry law lets it go elsewhere after this error.
+    fn may_be_repeated(&self, error: &Error) -> bool {
         let attempted = Attempted {
-            was_sent,
+            was_sent: self.upload.total_sent() > 0,
             was_answered: self.answer.is_begun,
             is_idempotent: self.request.method.is_idempotent(),
             can_be_repeated: self.upload.can_be_repeated(),
             sent_before: self.sent_before,
         };
+        retry::allows(error, attempted)
+    }
+
+    /// Prepares another attempt, if the retry law allows it and somebody is there.
+    fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
         let Some(attempt) = self.attempt.take() else {
             return false;
         };
+        evidence::of_failure(turn.context, &attempt.backend, &error);
         self.failures.push(Failure::of(&attempt, error));
         // Closed before the next is opened: descriptors may be what is short.
         drop(attempt);
-        if !retry::allows(&error, attempted) {
+        if !self.may_be_repeated(&error) {
             return false;
         }
-        let Ok(next) = Attempt::next(&self.failures, turn) else {
+        self.sent_before += u32::from(self.upload.total_sent() > 0);
+        self.attempt = Attempt::next(&self.failures, turn).ok();
+        if self.attempt.is_none() && !self.may_hold(turn) {
             return false;
-        };
-        log::debug!("{error}; next is {}", next.backend.name);
-        self.sent_before += u32::from(was_sent);
+        }
+        log::debug!("{error}; trying another");
         self.upload.rewind();
         self.expectation.rewind();
         self.answer = Answer::default();
         self.due = Due::default();
-        self.attempt = Some(next);
         true
     }
 
@@ -320,18 +348,24 @@ impl Exchange {
             keep_alive: false,
             date: turn.dates.now(),
         };
-        let reply = failure::reply(error, &self.failures, turn.context);
+        let reply = failure::reply(
+            error,
+            &self.failures,
+            self.request.prefers_json,
+            turn.context,
+        );
         reply.write(&terms, client.outbound.tail(turn.shelf));
     }
 
-    /// Tells what the exchange waits for: how long it has lasted, and where it is.
+    /// Tells what the exchange waits for: how long it has lasted, what it is and where.
     #[must_use]
     pub fn describe(&self) -> (Instant, String) {
+        let request = self.upload.request_line().unwrap_or("a long upload");
         let backend = match &self.attempt {
             Some(attempt) => attempt.backend.name.to_string(),
             None => "no backend yet".into(),
         };
-        (self.record.started(), backend)
+        (self.record.started(), format!("{request} -> {backend}"))
     }
 
     /// The backend's connection, to be watched.

@@ -11,6 +11,9 @@ use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::turn::{TURN_BYTES, Turn};
 
+/// Bytes of a request line that are told of one that is waited for.
+const MAX_TOLD_BYTES: usize = 200;
+
 /// A request in transit.
 #[derive(Debug)]
 pub struct Upload {
@@ -67,6 +70,16 @@ impl Upload {
             is_abandoned: false,
             total_sent: 0,
         }
+    }
+
+    /// Method and target, while they are still at hand; a long target is cut.
+    #[must_use]
+    pub fn request_line(&self) -> Option<&str> {
+        let bytes = self.to_backend.bytes();
+        let end = bytes.windows(9).position(|end| end == b" HTTP/1.1")?;
+        // We wrote it ourselves, in ASCII.
+        let line = std::str::from_utf8(&bytes[..end.min(MAX_TOLD_BYTES)]).ok()?;
+        self.is_whole.then_some(line)
     }
 
     /// Whether the whole request was sent.

@@ -4,6 +4,7 @@ use super::attempt::Attempt;
 use super::{Exchange, Flow, answer, upload};
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
+use crate::evidence;
 use crate::net::Interest;
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
@@ -65,6 +66,7 @@ impl Exchange {
             Some(due) if self.answer.is_awaited() => deadline.min(due),
             _ => deadline,
         };
+        self.wonder(sending, answering, turn);
         let reads_client = sending == upload::Progress::NeedsClient;
         let writes_client = answering == answer::Progress::NeedsClient;
         let writes_backend = sending == upload::Progress::NeedsBackend;
@@ -81,6 +83,30 @@ impl Exchange {
             backend,
             deadline,
         })
+    }
+
+    /// A backend that has let us wait for so long already, whatever it usually takes, is worth a
+    /// look: it may be frozen.
+    fn wonder(&self, sending: upload::Progress, answering: answer::Progress, turn: &Turn<'_>) {
+        let waits_for_it = sending.is_at_rest() || sending == upload::Progress::NeedsBackend;
+        let is_late = turn.is_resumed && waits_for_it && !self.answer.is_begun;
+        if let (true, answer::Progress::NeedsBackend, Some(attempt)) =
+            (is_late, answering, &self.attempt)
+        {
+            evidence::suspect(turn.context, &attempt.backend);
+        }
+    }
+
+    /// The same while it is being connected to, which should be a matter of a moment; not when
+    /// we wait for a descriptor of our own.
+    pub(super) fn wonder_while_connecting(&self, mut waits: Waits, turn: &Turn<'_>) -> Waits {
+        match (&self.attempt, waits.backend) {
+            (Some(attempt), Some(_)) if turn.is_resumed => {
+                evidence::suspect(turn.context, &attempt.backend);
+            }
+            _ => waits.deadline = waits.deadline.min(Instant::now() + LOOK_AFTER),
+        }
+        waits
     }
 
     /// Whose fault it is that nothing has moved for so long.

@@ -10,6 +10,8 @@ use httparse::Header;
 /// The fields that a proxy has to treat in some way of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
+    /// `Accept`: what the client would rather read
+    Accept,
     /// `Connection`: options for this hop, and names of fields that are for this hop.
     Connection,
     /// `Content-Length`
@@ -52,6 +54,7 @@ impl Field {
             (2, _) => ("TE", Field::Te),
             (4, Some(b'H' | b'h')) => ("Host", Field::Host),
             (4, Some(b'D' | b'd')) => ("Date", Field::Date),
+            (6, Some(b'A' | b'a')) => ("Accept", Field::Accept),
             (6, _) => ("Expect", Field::Expect),
             (7, _) => ("Upgrade", Field::Upgrade),
             (9, _) => ("Forwarded", Field::Forwarded),
@@ -109,7 +112,7 @@ const BARRED_FROM_TRAILERS: &[&str] = &[
 /// authentication and the like (RFC 9110 §6.5.1).
 #[must_use]
 pub fn is_barred_from_trailers(name: &str) -> bool {
-    Field::of(name) != Field::EndToEnd
+    !matches!(Field::of(name), Field::EndToEnd | Field::Accept)
         || BARRED_FROM_TRAILERS
             .iter()
             .any(|barred| barred.eq_ignore_ascii_case(name))

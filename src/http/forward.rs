@@ -68,7 +68,7 @@ fn request_field_passes(
 ) -> bool {
     let is_nominated = || request.options.nominates(name);
     match field {
-        Field::EndToEnd | Field::Date => !is_nominated(),
+        Field::EndToEnd | Field::Accept | Field::Date => !is_nominated(),
         Field::Expect => request.expects_continue,
         Field::MaxForwards => request.max_forwards.is_none() && !is_nominated(),
         Field::Forwarded => match forwarded {
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_nomination_takes_away_what_is_the_clients_and_nothing_that_is_ours() {
         let head = "OPTIONS / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nX-Forwarded-For: 1\r\n\
-            Connection: host, Content-length, x-forwarded-for, via, Max-Forwards, x-a, expect\r\n\
+            Connection: host, Content-length, x-forwarded-for, via, Max-Forwards, x-a\r\n\
             Forwarded: for=1\r\nVia: 1.0 a\r\nMax-Forwards: 3\r\nX-A: 1\r\nx-A: 2\r\nX_A: 3\r\n\
             Expect: 100-continue\r\nContent-Length: 1\r\n\r\n";
         assert_eq!(

@@ -13,8 +13,9 @@
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`body`] | a body, piece by piece, in and out |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
-//! | [`reply`] | the answers that we give ourselves |
+//! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
+pub mod accept;
 pub mod body;
 pub mod chunked;
 pub mod fields;

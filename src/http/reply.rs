@@ -24,6 +24,8 @@ pub enum Content {
     Empty,
     /// What happened, for the person who reads it: one or more lines. The status stands above.
     Text(String),
+    /// The same for programs.
+    Json(String),
     /// The request as it came here: the answer to `TRACE` (RFC 9110 §9.3.8).
     Message(Vec<u8>),
 }
@@ -75,6 +77,7 @@ impl Reply {
                 let body = format!("{} {}\n{text}\n", self.status, reason(self.status));
                 (body.into_bytes(), Some("text/plain; charset=utf-8"))
             }
+            Content::Json(text) => (format!("{text}\n").into_bytes(), Some("application/json")),
             Content::Message(message) => (message.clone(), Some("message/http")),
         }
     }

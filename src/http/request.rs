@@ -1,6 +1,6 @@
 //! A request head as a value: strict, complete, with its framing decided once.
 
-use super::fields::{ConnectionOptions, Field, find, list_members, trim, values};
+use super::fields::{ConnectionOptions, Field, find, list_members, values};
 use super::framing::{self, Framing};
 use super::request_line::RequestLine;
 use super::scan::{MAX_FIELDS, is_token};
@@ -132,7 +132,9 @@ pub fn parse<'h, 'b>(
         framing,
         host: effective_host(line.version, target, fields)?,
         upgrade: upgrade(line.version, &options, framing, fields),
-        expects_continue: expectation(line.version, fields)? && framing != Framing::Empty,
+        expects_continue: expectation(line.version, fields)?
+            && framing != Framing::Empty
+            && !options.nominates("Expect"),
         max_forwards: max_forwards(method, fields)?,
     })
 }
@@ -178,14 +180,15 @@ fn upgrade<'b>(
     (members.peek().is_some() && members.all(is_protocol)).then_some(offered)
 }
 
-/// `Expect` knows one value; another is 417 (RFC 9110 §10.1.1). HTTP/1.0 has no `Expect`.
+/// `Expect` is a list and knows one member; another is 417 (RFC 9110 §10.1.1). HTTP/1.0 has no
+/// `Expect`.
 fn expectation(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal> {
     if version == Version::Http10 {
         return Ok(false);
     }
     let mut expects = false;
-    for value in values(fields, Field::Expect) {
-        if !trim(value).eq_ignore_ascii_case(b"100-continue") {
+    for member in values(fields, Field::Expect).flat_map(list_members) {
+        if !member.eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::with_status(
                 417,
                 "an expectation other than 100-continue",
@@ -274,6 +277,14 @@ mod tests {
         assert!(expects("PUT / HTTP/1.1", "Transfer-Encoding: chunked\r\n"));
         assert!(!expects("POST / HTTP/1.1", ""));
         assert!(!expects("POST / HTTP/1.1", "Content-Length: 0\r\n"));
+        assert!(!expects(
+            "POST / HTTP/1.1",
+            "Content-Length: 1\r\nConnection: expect\r\n"
+        ));
+        assert!(expects(
+            "POST / HTTP/1.1",
+            "Content-Length: 1\r\nExpect: ,100-CONTINUE,\r\n"
+        ));
         assert!(!expects("POST / HTTP/1.0", "Content-Length: 1\r\n"));
     }
 

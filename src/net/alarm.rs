@@ -1,4 +1,4 @@
-//! A descriptor that wakes a thread out of `poll`, and stays raised.
+//! A descriptor that wakes a thread out of `poll`, and stays raised until it is lowered.
 
 use super::Interest;
 use super::wait_any;
@@ -24,10 +24,23 @@ impl Alarm {
         Ok(Self { reader, writer })
     }
 
-    /// Wakes everyone who waits, now and later.
+    /// Wakes everyone who waits, now and later, until it is lowered.
     pub fn raise(&self) {
         // A full pipe is raised already.
         let _ = rustix::io::write(&self.writer, b"!");
+    }
+
+    /// Takes it back, to be raised again; returns whether it was raised.
+    pub fn lower(&self) -> bool {
+        let mut was_raised = false;
+        // Whatever stops this leaves it raised, which costs one more look.
+        while let Ok(count) = rustix::io::read(&self.reader, &mut [0; 64]) {
+            was_raised = true;
+            if count < 64 {
+                break;
+            }
+        }
+        was_raised
     }
 
     /// Waits for it; returns whether it is raised.

@@ -72,13 +72,11 @@ fn what_is_waited_for(floor: &Floor) -> String {
     });
     let inside = floor.context.gate.inside();
     match oldest {
-        Some((since, backend)) => {
-            let age = since.elapsed().as_secs();
-            format!(
-                "Waiting for {count} requests on {inside} connections, oldest {age} s: {backend}"
-            )
+        Some((since, what)) => {
+            let (age, s) = (since.elapsed().as_secs(), if count == 1 { "" } else { "s" });
+            format!("waiting for {count} request{s}, oldest {age} s: {what}")
         }
-        None => format!("Waiting for {inside} connections."),
+        None => format!("waiting for {inside} connections to close"),
     }
 }
 

@@ -140,6 +140,12 @@ impl Session {
             && self.client.inbound.is_empty()
     }
 
+    /// Whether it waits for a backend that is down, or for one to come up while one is.
+    #[must_use]
+    pub fn is_stranded(&self) -> bool {
+        matches!(&self.stage, Stage::Exchange(exchange) if exchange.is_stranded())
+    }
+
     /// Ends an idle connection to make room, unless its next request is there already.
     pub fn turn_out(&mut self) {
         if self.is_idle() && self.client.conn.is_quiet() {

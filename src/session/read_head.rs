@@ -17,7 +17,7 @@ use crate::http::{Refusal, Version};
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Moved, Wait};
-use crate::turn::{Turn, Waits};
+use crate::turn::{Context, Turn, Waits};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -193,7 +193,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let head = &client.inbound.bytes()[..length];
     let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
     let exchange = match head {
-        Ok(head) if head.ends_here() => {
+        Ok(head) if head.ends_here() || asks_whether_ready(&head, turn.context) => {
             let goes_on = end_here(&head, client.address, &mut client.outbound, turn);
             client.inbound.consume(length);
             return Step::Next(match goes_on {
@@ -213,8 +213,21 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     Step::Next(Stage::Exchange(exchange))
 }
 
-/// Answers in the server's place a request that may go no further; returns whether the
-/// connection goes on.
+/// Whether it asks for `--ready-path`, which is ours.
+fn asks_whether_ready(head: &RequestHead<'_, '_>, context: &Context) -> bool {
+    let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
+    context.config.ready_path.as_ref().is_some_and(asked)
+}
+
+fn readiness(context: &Context) -> Reply {
+    match context.is_ready() {
+        true => Reply::new(200, "ready"),
+        false => Reply::new(503, "not ready"),
+    }
+}
+
+/// Answers in the server's place what is asked of us, or may go no further; returns whether
+/// the connection goes on.
 fn end_here(
     head: &RequestHead<'_, '_>,
     address: SocketAddr,
@@ -223,7 +236,10 @@ fn end_here(
 ) -> bool {
     let goes_on =
         head.keeps_alive() && head.framing == Framing::Empty && turn.context.keeps_alive();
-    let reply = Reply::of_last_recipient(head);
+    let reply = match head.ends_here() {
+        true => Reply::of_last_recipient(head),
+        false => readiness(turn.context),
+    };
     let log = turn.context.config.log;
     Record::begin(head, address, log, Instant::now()).end_here(reply.status, turn);
     let terms = Terms {

@@ -97,7 +97,7 @@ const FIELDS: [(&str, u16); 48] = [
     ("Content-Length: 9223372036854775808\r\n\r\nabc", 400),
     // An expectation that only one server takes for leave to wait.
     ("Expect: y 100-continue\r\nContent-Length: 3\r\n\r\nabc", 417),
-    ("Expect: 100-continue, 100-continue\r\nContent-Length: 3\r\n\r\nabc", 417),
+    ("Expect: 100-continue, magic\r\nContent-Length: 3\r\n\r\nabc", 417),
     ("Expect: 100-continue\r\n\tx\r\nContent-Length: 3\r\n\r\nabc", 400),
     ("Expect: 200-ok\r\n\r\n", 417),
 ];

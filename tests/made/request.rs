@@ -56,16 +56,14 @@ impl MadeRequest {
     pub fn passing(&self, forwarded: ForwardedFields) -> Vec<Field> {
         let reports = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"];
         let has_body = !matches!(self.told, Told::Nothing | Told::Length(0));
-        let expects = self.is_1_1 && has_body;
+        let expects = self.is_1_1 && has_body && !self.fields.is_nominated("Expect");
         let is_ours = |name: &str| {
             is_one_of(&reports, name) && forwarded != ForwardedFields::Off
                 || is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Replace
                 || is_one_of(&["Expect"], name) && !expects
         };
-        let stays = |name: &str| {
-            is_one_of(&["Expect"], name)
-                || is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Append
-        };
+        let stays =
+            |name: &str| is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Append;
         self.fields.end_to_end(is_ours, stays)
     }
 }

@@ -1,0 +1,91 @@
+//! What is wrong with the whole server, until it is told to stop: see `wish::HELP`.
+
+use crate::wish::Wish;
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How many connections may queue. `std` asks for 128, which a balancer fills in a moment.
+const QUEUE: i32 = 4096;
+
+/// The state of a server.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    /// The status of everything.
+    status: AtomicU16,
+    /// The status of `/health`.
+    health_status: AtomicU16,
+    wishes: Mutex<Wishes>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    /// A query that is added to those of all requests.
+    query: String,
+    is_deaf: bool,
+}
+
+impl Trouble {
+    /// None, for a server that listens there.
+    pub(crate) fn none(listener: &TcpListener) -> io::Result<Self> {
+        rustix::net::listen(listener, QUEUE)?;
+        Ok(Self {
+            status: AtomicU16::new(200),
+            health_status: AtomicU16::new(200),
+            wishes: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// The status of a request for this path.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        match path {
+            "/health" => self.health_status.load(Ordering::Relaxed),
+            _ => self.status.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What is to be done to a request for this path.
+    pub(crate) fn wish(&self, path: &str, query: &str) -> Wish {
+        match path {
+            "/health" => Wish::parse(query),
+            // Its query is for the others.
+            "/trouble" => Wish::default(),
+            // What comes last in a query goes.
+            _ => Wish::parse(&format!("{query}&{}", self.wishes().query)),
+        }
+    }
+
+    /// `POST /health`
+    pub(crate) fn set_health(&self, wish: &Wish) {
+        let status = wish.status.unwrap_or(200);
+        self.health_status.store(status, Ordering::Relaxed);
+        let others = if wish.only { 200 } else { status };
+        self.status.store(others, Ordering::Relaxed);
+    }
+
+    /// `POST /trouble`
+    pub(crate) fn set(&self, listener: &TcpListener, query: &str) -> io::Result<()> {
+        let is_deaf = query.split('&').any(|part| part == "deaf");
+        let mut wishes = self.wishes();
+        wishes.query = query.to_string();
+        wishes.is_deaf = is_deaf;
+        drop(wishes);
+        // The kernel completes connections on its own; with no queue it completes one.
+        rustix::net::listen(listener, if is_deaf { 0 } else { QUEUE })?;
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits for the end of deafness.
+    pub(crate) fn wait_while_deaf(&self) {
+        let deaf = |wishes: &mut Wishes| wishes.is_deaf;
+        drop(self.changed.wait_while(self.wishes(), deaf));
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

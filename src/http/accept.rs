@@ -1,0 +1,68 @@
+//! What kind of answer a client would rather read (RFC 9110 §12.5.1), as far as our own
+//! answers come in kinds: text for people, JSON for programs.
+
+use super::fields::{Field, list_members, trim, values};
+use httparse::Header;
+
+/// Whether JSON is named by `Accept` and no kind of text is named with more weight. Without
+/// such a wish the answer is text.
+#[must_use]
+pub fn prefers_json(fields: &[Header<'_>]) -> bool {
+    let (mut json, mut text) = (0, 0);
+    for member in values(fields, Field::Accept).flat_map(list_members) {
+        let mut parts = member.split(|&byte| byte == b';').map(trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(weight).unwrap_or(1000);
+        if kind == b"application/json" || kind.ends_with(b"+json") {
+            json = json.max(weight);
+        } else if kind.starts_with(b"text/") {
+            text = text.max(weight);
+        }
+    }
+    json > 0 && json >= text
+}
+
+/// `q=0.5` in thousandths. What is no weight counts as none.
+fn weight(parameter: &[u8]) -> Option<u32> {
+    let digits = parameter
+        .strip_prefix(b"q=")
+        .or(parameter.strip_prefix(b"Q="))?;
+    let weight: f32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    // Between 0 and 1000, so that nothing is lost.
+    Some((weight.clamp(0.0, 1.0) * 1000.0) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_for_those_who_ask_for_it_before_text() {
+        let prefers = |value: &str| {
+            let value = value.as_bytes();
+            prefers_json(&[Header {
+                name: "accept",
+                value,
+            }])
+        };
+        for yes in [
+            "application/json",
+            "APPLICATION/JSON;charset=utf-8",
+            "application/problem+json, */*;q=0.1",
+            "text/html;q=0.5, application/json;q=0.9",
+            "application/json, text/plain",
+        ] {
+            assert!(prefers(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "text/html, application/json;q=0.9",
+            "application/json;q=0",
+            "a;q=x",
+        ] {
+            assert!(!prefers(no), "{no}");
+        }
+        assert!(!prefers_json(&[]));
+    }
+}

@@ -1,0 +1,327 @@
+//! An outage that no client notices: what requests meet counts as evidence, who waits for a
+//! backend that goes down moves on, and the balancer says what it knows when none is up.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use lb::backends::Wish;
+use lb::config::Config;
+use rustix::process::Signal;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Client, Lb, Origin, PATIENCE, Program, Response, eventually, name_of};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
+
+/// A balancer whose backends are checked at the start and then seldom, unless something is odd.
+fn seldom(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+    Lb::with(backends, |config| {
+        config.health.interval = Duration::from_secs(3600);
+        change(config);
+    })
+}
+
+/// A balancer that checks often.
+fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+    Lb::with(backends, |config| {
+        config.health.interval = Duration::from_millis(30);
+        config.health.timeout = Duration::from_secs(5);
+        change(config);
+    })
+}
+
+fn is_live(lb: &Lb, index: usize) -> bool {
+    lb.floor.context.backends.all()[index].is_live()
+}
+
+fn reason(lb: &Lb, index: usize) -> String {
+    lb.floor.context.backends.all()[index]
+        .state()
+        .reason
+        .clone()
+}
+
+fn send(lb: &Lb, method: &str, fields: &str) -> Response {
+    let mut client = lb.client();
+    client.send(format!(
+        "{method} / HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: 4\r\n\r\nbody"
+    ));
+    client.response()
+}
+
+fn signal(program: &Program, signal: Signal) {
+    let pid = rustix::process::Pid::from_child(&program.child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_refused_connection_brings_a_backend_down_at_once() {
+    let mut gone = Program::backend(0);
+    let good = Origin::answering(HELLO);
+    let lb = seldom(&[gone.address, good.address], |_| {});
+    assert!(is_live(&lb, 0) && is_live(&lb, 1));
+    gone.kill();
+    for _ in 0..10 {
+        assert_eq!(send(&lb, "POST", "").text(), "hello");
+    }
+    eventually("it is down", || !is_live(&lb, 0));
+    assert_eq!(reason(&lb, 0), "connection refused");
+    assert!(is_live(&lb, 1));
+}
+
+#[test]
+fn a_frozen_backend_is_found_out_and_those_who_wait_there_move_on_or_are_told() {
+    let (frozen, good) = (Program::backend(0), Origin::answering(HELLO));
+    let lb = seldom(&[frozen.address, good.address], |_| {});
+    signal(&frozen, Signal::STOP);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        let lb = &lb;
+        let gets: Vec<_> = (0..20)
+            .map(|_| scope.spawn(|| send(lb, "PUT", "")))
+            .collect();
+        let posts: Vec<_> = (0..20)
+            .map(|_| scope.spawn(|| send(lb, "POST", "")))
+            .collect();
+        for get in gets {
+            assert_eq!(get.join().unwrap().text(), "hello");
+        }
+        let mut told = 0;
+        for post in posts {
+            let response = post.join().unwrap();
+            if response.status == 502 {
+                assert!(response.text().contains("went down"), "{}", response.text());
+                told += 1;
+            } else {
+                assert_eq!(response.text(), "hello");
+            }
+        }
+        assert!(told <= 11, "{told}: a half of them went there");
+    });
+    let took = began.elapsed();
+    assert!(took < PATIENCE / 2, "left to their timeout: {took:?}");
+    assert!(!is_live(&lb, 0));
+    assert!(reason(&lb, 0).contains("timed out"), "{}", reason(&lb, 0));
+    signal(&frozen, Signal::CONT);
+    eventually("it is back", || is_live(&lb, 0));
+}
+
+#[test]
+fn the_last_one_stays_on_soft_evidence_however_slow_it_is() {
+    let frozen = Program::backend(0);
+    let lb = seldom(&[frozen.address], |config| config.health.fall = 1);
+    signal(&frozen, Signal::STOP);
+    let mut client = lb.client();
+    client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Long enough for many hasty checks.
+    thread::sleep(Duration::from_millis(1500));
+    assert!(is_live(&lb, 0));
+    signal(&frozen, Signal::CONT);
+    assert_eq!(client.response().status, 200);
+}
+
+/// A backend that is fine when it is checked and breaks every request.
+fn breaking() -> Origin {
+    Origin::scripted(|served| {
+        if served.request().is_some() {
+            served.reset();
+        }
+    })
+}
+
+#[test]
+fn requests_that_fail_in_a_row_eject_a_backend_that_passes_its_checks() {
+    let (bad, good) = (breaking(), Origin::answering(HELLO));
+    let lb = seldom(&[bad.address, good.address], |_| {});
+    let failed = (0..50)
+        .filter(|_| send(&lb, "POST", "").status == 502)
+        .count();
+    assert_eq!(failed, 5);
+    assert!(!is_live(&lb, 0));
+    assert!(
+        reason(&lb, 0).contains("connection reset"),
+        "{}",
+        reason(&lb, 0)
+    );
+    assert_eq!((bad.count(), good.count()), (5, 45));
+}
+
+#[test]
+fn an_ejected_backend_is_on_probation_and_the_last_one_is_never_ejected() {
+    let (bad, good) = (breaking(), Origin::answering(HELLO));
+    let lb = often(&[bad.address, good.address], |_| {});
+    let failing = |lb: &Lb| {
+        (0..10)
+            .filter(|_| send(lb, "POST", "").status == 502)
+            .count()
+    };
+    assert_eq!(failing(&lb), 5);
+    eventually("it is tried again", || is_live(&lb, 0));
+    assert_eq!(failing(&lb), 1);
+    let alone = often(&[bad.address], |_| {});
+    assert_eq!(failing(&alone), 10);
+    assert!(is_live(&alone, 0));
+}
+
+#[test]
+fn answers_of_its_own_and_clients_that_leave_are_no_evidence() {
+    let ill = Origin::answering("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    let other = Origin::answering(HELLO);
+    let lb = seldom(&[ill.address, other.address], |config| {
+        config.health.eject_after = 1
+    });
+    for _ in 0..20 {
+        send(&lb, "POST", "");
+        let mut client = lb.client();
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+        let none = Some(Duration::ZERO);
+        rustix::net::sockopt::set_socket_linger(&client.stream, none).unwrap();
+    }
+    eventually("all have left", || lb.floor.context.gate.inside() == 0);
+    assert!(is_live(&lb, 0) && is_live(&lb, 1));
+}
+
+#[test]
+fn a_request_at_a_backend_that_is_only_unwell_is_not_given_up() {
+    let slow = Origin::scripted(|served| {
+        while served.request().is_some() {
+            thread::sleep(Duration::from_millis(600));
+            served.client.send(BYE);
+        }
+    });
+    let good = Origin::answering(HELLO);
+    let lb = often(&[slow.address, good.address], |_| {});
+    let mut post = lb.client();
+    post.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    slow.request();
+    slow.set_healthy(false);
+    eventually("it is down", || !is_live(&lb, 0));
+    assert_eq!(reason(&lb, 0), "status code: 500");
+    assert_eq!(post.response().text(), "bye");
+}
+
+#[test]
+fn with_none_up_the_client_learns_who_why_since_when_and_until_when() {
+    let sick = Origin::answering(HELLO);
+    sick.set_healthy(false);
+    let nobody = support::nobody();
+    let lb = seldom(&[nobody, sick.address], |_| {});
+    let response = send(&lb, "GET", "");
+    assert_eq!(response.status, 503);
+    assert!(
+        response
+            .field("Retry-After")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            >= 1
+    );
+    let text = response.text();
+    for part in [
+        format!("{nobody}: connection refused; down for 0."),
+        format!("{}: status code: 500; down for 0.", sick.address),
+        " s, next check in ".into(),
+    ] {
+        assert!(text.contains(&part), "no {part} in {text}");
+    }
+    let response = send(&lb, "GET", "Accept: application/json\r\n");
+    assert_eq!(response.field("Content-Type"), Some("application/json"));
+    let value: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(value["status"], 503);
+    assert_eq!(value["backends"][0]["backend"], nobody.to_string());
+    assert_eq!(value["backends"][1]["reason"], "status code: 500");
+    assert!(value["backends"][1]["down_for_ms"].is_u64());
+    assert!(value["backends"][1]["next_check_in_ms"].is_u64());
+}
+
+#[test]
+fn with_hold_a_request_waits_for_a_backend_and_gets_503_if_none_comes() {
+    let origin = Origin::answering(HELLO);
+    origin.set_healthy(false);
+    let lb = often(&[origin.address], |config| {
+        config.hold = PATIENCE;
+        config.workers = 2;
+    });
+    let mut clients: Vec<Client> = (0..50).map(|_| lb.client()).collect();
+    for client in &mut clients {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    }
+    eventually("all are held", || lb.floor.context.gate.inside() == 50);
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(origin.count(), 0);
+    origin.set_healthy(true);
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "hello");
+    }
+    assert!((0..50).all(|_| origin.request().ends_with("\r\n\r\nbody")));
+    origin.set_healthy(false);
+    let lb = often(&[origin.address], |config| {
+        config.hold = Duration::from_millis(200)
+    });
+    let began = Instant::now();
+    assert_eq!(send(&lb, "GET", "").status, 503);
+    assert!(began.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
+fn a_backup_serves_while_no_other_is_up() {
+    let (main, spare) = (Origin::answering(HELLO), Origin::answering(BYE));
+    let lb = often(&[main.address], |config| {
+        config.backups = vec![name_of(&spare.address)]
+    });
+    assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
+    main.set_healthy(false);
+    eventually("it is down", || !is_live(&lb, 0));
+    assert!((0..10).all(|_| send(&lb, "GET", "").text() == "bye"));
+    main.set_healthy(true);
+    eventually("it is back", || is_live(&lb, 0));
+    assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
+}
+
+#[test]
+fn a_backend_that_is_drained_finishes_what_it_has_and_gets_nothing_new() {
+    let slow = Origin::scripted(|served| {
+        while served.request().is_some() {
+            thread::sleep(Duration::from_millis(300));
+            served.client.send(BYE);
+        }
+    });
+    let other = Origin::answering(HELLO);
+    let lb = seldom(&[slow.address, other.address], |_| {});
+    let mut client = lb.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    slow.request();
+    let backend = &lb.floor.context.backends.all()[0];
+    backend.set_wish(Wish::Draining);
+    assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
+    assert_eq!(client.response().text(), "bye");
+    backend.set_wish(Wish::Enabled);
+    let texts: Vec<String> = (0..2).map(|_| send(&lb, "GET", "").text()).collect();
+    assert!(texts.contains(&"bye".into()), "{texts:?}");
+}
+
+#[test]
+fn a_backend_that_returns_with_slow_start_begins_with_a_small_share() {
+    let origins = [Origin::answering(HELLO), Origin::answering(HELLO)];
+    let lb = often(&[origins[0].address, origins[1].address], |config| {
+        config.health.slow_start = Duration::from_secs(3600);
+    });
+    let shares = |count: usize| {
+        let mut client = lb.client();
+        assert!((0..count).all(|_| client.get("/").text() == "hello"));
+        [origins[0].count(), origins[1].count()]
+    };
+    assert_eq!(shares(200), [100, 100], "the start is no return");
+    origins[0].set_healthy(false);
+    eventually("it is down", || !is_live(&lb, 0));
+    assert_eq!(shares(100), [0, 100]);
+    origins[0].set_healthy(true);
+    eventually("it is back", || is_live(&lb, 0));
+    let [first, second] = shares(1000);
+    assert!(
+        (1..150).contains(&first) && second > 850,
+        "{first} and {second}"
+    );
+}
