@@ -19,11 +19,12 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
   flags+=" -Cllvm-args=-sanitizer-coverage-$option"
 done
 
-# With a target that is named, the flags are not for build scripts.
+# With a target that is named, the flags are not for build scripts. Not --locked: a dependency
+# that the load balancer gets is to break nothing here.
 host=$(rustc -vV | sed -n 's/^host: //p')
 programs=${CARGO_TARGET_DIR:-$fuzz/target}/$host/release
 RUSTFLAGS="${RUSTFLAGS:-} $flags" \
-  cargo build --release --locked --manifest-path "$fuzz/Cargo.toml" --target "$host"
+  cargo build --release --manifest-path "$fuzz/Cargo.toml" --target "$host"
 
 if [ "${1:-}" = replay ]; then
   target=$2

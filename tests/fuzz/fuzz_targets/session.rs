@@ -1,7 +1,10 @@
 //! A whole session over real sockets: arbitrary bytes from a client, arbitrary answers from
-//! two backends. Backends get strictly well-formed requests, each of them one that the client
-//! sent; the client gets strictly well-formed responses, each of them `lb`'s own or what a backend
-//! said at that point; the last of either may be cut off, and then it does not look whole.
+//! two backends.
+//!
+//! Backends get strictly well-formed requests, each of them one that the client sent, and none
+//! too often. The client gets strictly well-formed responses, each of them `lb`'s own or what a
+//! backend said at that point. The last of either may be cut off; then it does not look whole.
+//! And a bystander who comes afterwards gets an answer of his own.
 //!
 //! How an input is read is told in `lb_fuzz::stage::script`.
 #![no_main]
@@ -9,43 +12,69 @@
 use lb_fuzz::body::Body;
 use lb_fuzz::said;
 use lb_fuzz::sent::{self, Conversation, Sent};
-use lb_fuzz::stage::script::Script;
-use lb_fuzz::stage::{Played, Stage};
-use lb_fuzz::strict::{self, Request, Response};
+use lb_fuzz::stage::client::Answered;
+use lb_fuzz::stage::script::{Answer, Script};
+use lb_fuzz::stage::{self, Stage};
+use lb_fuzz::strict::{self, Question, Request, Response};
 use lb_fuzz::wire::{Framing, show};
 use libfuzzer_sys::fuzz_target;
+use std::slice::Iter;
 
 fuzz_target!(|data: &[u8]| {
     let script = Script::of(data);
     let played = Stage::get().play(&script);
-    let conversation = sent::conversation(&script.client);
-    for received in &played.received {
-        check_received(received, &conversation, script.may_switch());
-    }
-    check_answered(&played, &conversation);
+    let mut conversation = sent::conversation(&script.client.whole());
+    let mut bystander = sent::conversation(&stage::bystander().whole());
+    let mut given = played.given.iter();
+    Responses::of(&conversation, &played.answered, &mut given).check();
+    Responses::of(&bystander, &played.bystander, &mut given).check();
+    assert!(!played.bystander.bytes.is_empty());
+
+    let sent = &mut conversation.requests;
+    sent.append(&mut bystander.requests);
+    let check = |bytes| check_received(bytes, sent, script.may_switch());
+    let methods: Vec<&[u8]> = played
+        .received
+        .iter()
+        .flat_map(|bytes| check(bytes))
+        .collect();
+    check_counts(&methods, sent);
 });
 
-/// Everything that came on one backend connection.
-fn check_received(mut bytes: &[u8], conversation: &Conversation, may_switch: bool) {
-    let mut sent = conversation.requests.iter();
-    while !bytes.is_empty() {
-        let read = strict::request(bytes).unwrap_or_else(|fault| complain(&fault, bytes));
-        let Some(head) = read else {
-            return;
-        };
+/// Everything that came on one backend connection; returns the methods of its requests.
+fn check_received<'b>(mut bytes: &'b [u8], sent: &[Sent], may_switch: bool) -> Vec<&'b [u8]> {
+    let (mut methods, mut sent) = (Vec::new(), sent.iter());
+    while let Some(head) = request(bytes) {
+        methods.push(head.method);
         let content = &bytes[head.length..];
         let body = strict::body(content, head.framing);
         let body = body.unwrap_or_else(|fault| complain(&fault, bytes));
         let is_it = |sent: &Sent| is_the_same(sent, &head, &body);
-        assert!(sent.any(is_it), "nobody sent {}", show(bytes));
+        claim(sent.any(is_it), "nobody sent this", bytes);
         match body.end {
             // What follows may be no HTTP.
-            _ if head.upgrades && may_switch => return,
-            Some(end) => bytes = &content[end..],
-            None => return,
+            Some(end) if !(head.upgrades && may_switch) => bytes = &content[end..],
+            _ => break,
         }
     }
+    methods
 }
+
+fn request(bytes: &[u8]) -> Option<Request<'_>> {
+    strict::request(bytes).unwrap_or_else(|fault| complain(&fault, bytes))
+}
+
+/// What is not idempotent comes at most once, anything else at most twice.
+fn check_counts(received: &[&[u8]], sent: &[Sent]) {
+    let is_once = |method: &[u8]| !IDEMPOTENT.contains(&method);
+    let sent_once = sent.iter().filter(|sent| is_once(&sent.method)).count();
+    let received_once = received.iter().filter(|method| is_once(method)).count();
+    assert!(received_once <= sent_once, "{received_once} of {sent_once}");
+    assert!(received.len() - received_once <= 2 * (sent.len() - sent_once));
+}
+
+/// RFC 9110 §9.2.2
+const IDEMPOTENT: [&[u8]; 6] = [b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"];
 
 /// Whether this is what the client has sent, or as much of it as has been passed on.
 fn is_the_same(sent: &Sent, head: &Request<'_>, body: &Body) -> bool {
@@ -56,55 +85,87 @@ fn is_the_same(sent: &Sent, head: &Request<'_>, body: &Body) -> bool {
     is_body && sent.method == head.method && sent.target == head.target
 }
 
-/// Everything that came back to the client.
-fn check_answered(played: &Played, conversation: &Conversation) {
-    let mut bytes = played.answered.bytes.as_slice();
-    let (mut number, mut given) = (0, played.given.iter());
-    while !bytes.is_empty() {
-        assert!(
-            number <= conversation.requests.len(),
-            "nobody asked for {}",
-            show(bytes)
-        );
-        let question = conversation.question(number);
+/// The responses that came back to a client.
+struct Responses<'p, 'g> {
+    conversation: &'p Conversation,
+    answered: &'p Answered,
+    given: &'g mut Iter<'p, Answer>,
+    /// Final ones so far.
+    count: usize,
+}
+
+impl<'p, 'g> Responses<'p, 'g> {
+    fn of(
+        conversation: &'p Conversation,
+        answered: &'p Answered,
+        given: &'g mut Iter<'p, Answer>,
+    ) -> Self {
+        let count = 0;
+        Self {
+            conversation,
+            answered,
+            given,
+            count,
+        }
+    }
+
+    fn check(mut self) {
+        let mut bytes = self.answered.bytes.as_slice();
+        while !bytes.is_empty() {
+            match self.check_first(bytes) {
+                Some(end) => bytes = &bytes[end..],
+                None => return,
+            }
+        }
+    }
+
+    /// Returns where the next begins, unless this is the last that can be read.
+    fn check_first(&mut self, bytes: &[u8]) -> Option<usize> {
+        let was_asked_for = self.count <= self.conversation.requests.len();
+        claim(was_asked_for, "nobody asked for this", bytes);
+        let question = self.conversation.question(self.count);
         let read = strict::response(bytes, question);
-        let Some(head) = read.unwrap_or_else(|fault| complain(&fault, bytes)) else {
-            return;
-        };
-        let body = answered_body(&head, &bytes[head.length..], played.answered.is_reset);
-        if head.status >= 200 && head.is_passed_on {
-            let mut said = given
-                .by_ref()
-                .filter_map(|answer| said::response(answer, question.is_head));
-            assert!(
-                said.any(|said| said.is(&head, &body)),
-                "nobody said {}",
-                show(bytes)
-            );
+        let head = read.unwrap_or_else(|fault| complain(&fault, bytes))?;
+        let body = self.body(&head, &bytes[head.length..]);
+        if head.is_final() {
+            self.count += 1;
+            let was_said = !head.is_passed_on || self.was_said(&head, &body, question);
+            claim(was_said, "nobody said this", bytes);
         }
-        match body.end {
-            // What follows is no HTTP.
-            _ if head.status == 101 => return,
-            Some(end) => bytes = &bytes[head.length + end..],
-            None => return,
-        }
-        assert!(
-            !head.closes || bytes.is_empty(),
-            "behind the end: {}",
-            show(bytes)
+        // What follows a 101 is no HTTP.
+        let end = head.length + body.end.filter(|_| head.status != 101)?;
+        claim(
+            !head.closes || end == bytes.len(),
+            "bytes behind the end",
+            bytes,
         );
-        number += usize::from(head.status >= 200);
+        Some(end)
+    }
+
+    /// The body of a response; a reset ends none that lasts until the close.
+    fn body(&self, head: &Response, bytes: &[u8]) -> Body {
+        let body = strict::body(bytes, head.framing);
+        let mut body = body.unwrap_or_else(|fault| complain(&fault, bytes));
+        if self.answered.is_reset && head.framing == Framing::UntilClose {
+            body.end = None;
+        }
+        body
+    }
+
+    /// Whether a backend has said this, after what the client got before.
+    fn was_said(&mut self, head: &Response, body: &Body, question: Question) -> bool {
+        let said = |answer| said::response(answer, question.is_head);
+        self.given
+            .by_ref()
+            .filter_map(said)
+            .any(|said| said.is(head, body))
     }
 }
 
-/// The body of a response; a reset ends none that lasts until the close.
-fn answered_body(head: &Response, bytes: &[u8], is_reset: bool) -> Body {
-    let body = strict::body(bytes, head.framing);
-    let mut body = body.unwrap_or_else(|fault| complain(&fault, bytes));
-    if is_reset && head.framing == Framing::UntilClose {
-        body.end = None;
+fn claim(is_true: bool, fault: &str, bytes: &[u8]) {
+    if !is_true {
+        complain(fault, bytes);
     }
-    body
 }
 
 fn complain(fault: &str, bytes: &[u8]) -> ! {

@@ -59,7 +59,8 @@ fn decode(bytes: &[u8], dialect: Dialect, content: &mut Vec<u8>) -> wire::Readin
         at += line.len() + 2;
         let size = size(line, dialect)?;
         if size == 0 {
-            return trailers(&bytes[at..]).map(|length| length.map(|length| at + length));
+            let length = trailers(&bytes[at..], dialect)?;
+            return Ok(length.map(|length| at + length));
         }
         let there = (bytes.len() - at).min(usize::try_from(size).unwrap_or(usize::MAX));
         content.extend_from_slice(&bytes[at..at + there]);
@@ -100,15 +101,33 @@ fn size(line: &[u8], dialect: Dialect) -> Result<u64, String> {
 }
 
 /// The length of the trailer section, the empty line included.
-fn trailers(bytes: &[u8]) -> wire::Reading<usize> {
+fn trailers(bytes: &[u8], dialect: Dialect) -> wire::Reading<usize> {
     // A head is a first line and such a section; so is this one.
     const START: &[u8] = b"trailers\r\n";
     let section = [START, bytes].concat();
-    match wire::head(&section)? {
-        Some(head) => Ok(Some(head.length - START.len())),
-        None => Ok(None),
+    let Some(head) = wire::head(&section)? else {
+        return Ok(None);
+    };
+    let misplaced = BARRED.iter().find(|name| !head.values(name).is_empty());
+    match (dialect, misplaced) {
+        (Dialect::Ours, Some(name)) => Err(format!("{name} among the trailers")),
+        _ => Ok(Some(head.length - START.len())),
     }
 }
+
+/// Framing, routing, and what is for one hop: not for trailers (RFC 9110 §6.5.1), though
+/// anybody may try.
+const BARRED: [&str; 9] = [
+    "Connection",
+    "Content-Length",
+    "Expect",
+    "Host",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "TE",
+    "Transfer-Encoding",
+    "Upgrade",
+];
 
 #[cfg(test)]
 mod tests {
@@ -143,6 +162,13 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_framing_field_is_no_trailer_of_ours() {
+        let body = b"0\r\ncontent-length: 5\r\n\r\n";
+        assert!(decode(body, Dialect::Theirs).fault.is_none());
+        assert!(decode(body, Dialect::Ours).fault.is_some());
     }
 
     #[test]

@@ -112,6 +112,8 @@ fn config(backends: &[SocketAddr]) -> Config {
         ..Config::default()
     };
     config.health.interval = Duration::from_secs(3600);
+    // Backends are to fail in every way, and to be asked again all the same.
+    config.health.eject_after = 0;
     let short = Duration::from_millis(500);
     let timeouts = &mut config.timeouts;
     (timeouts.head, timeouts.response, timeouts.body) = (short, short, short);

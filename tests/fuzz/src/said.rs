@@ -27,7 +27,8 @@ impl Said {
 /// The first final response of `answer`, to a `HEAD` or another method; `None` if there is
 /// none.
 pub fn response(answer: &Answer, is_head: bool) -> Option<Said> {
-    let mut bytes = answer.bytes.as_slice();
+    let speech = answer.speech.whole();
+    let mut bytes = speech.as_slice();
     loop {
         let head = wire::head(bytes).ok()??;
         let status = status(head.start)?;

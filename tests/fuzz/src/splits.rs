@@ -1,18 +1,20 @@
 //! An input in pieces: where a network may cut it, nothing may depend on it.
 
-/// Ends of the pieces, for a few ways to cut `input`: not at all, after every byte, and some
+/// Small pieces are one byte each, up to this length of the input; it takes time.
+const BYTE_BY_BYTE: usize = 512;
+
+/// Ends of the pieces, for a few ways to cut `input`: not at all, into small pieces, and some
 /// that look random but are the same for the same input.
 pub fn ways(input: &[u8]) -> Vec<Vec<usize>> {
     let length = input.len();
     let mut random = Random::of(input);
-    let mut ways = vec![vec![length], (0..=length).collect()];
-    ways.extend((0..3).map(|_| random.ends(length)));
-    ways
-}
-
-/// A place to cut `input` in two.
-pub fn middle(input: &[u8]) -> usize {
-    Random::of(input).below(input.len() + 1)
+    let small = (0..length).step_by(1 + length / BYTE_BY_BYTE);
+    vec![
+        vec![length],
+        small.chain([length]).collect(),
+        random.ends(length),
+        random.ends(length),
+    ]
 }
 
 /// Numbers that follow from an input: a failure can be played again from the input alone.

@@ -36,6 +36,13 @@ pub struct Response {
     pub length: usize,
 }
 
+impl Response {
+    /// Whether it answers the request; others are only on the way to that.
+    pub fn is_final(&self) -> bool {
+        self.status >= 200 || self.status == 101
+    }
+}
+
 /// What a response depends on besides its own bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Question {

@@ -1,7 +1,7 @@
 //! A server that keeps to a script: one thread, one connection at a time.
 
-use super::PATIENCE;
 use super::script::{Answer, Then};
+use super::{PATIENCE, speak};
 use crate::strict;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -41,6 +41,11 @@ impl Board {
             answers: answers.to_vec().into(),
             ..Notes::default()
         };
+    }
+
+    /// Takes down what is left of it: from now on all answers are plain good ones.
+    pub fn clear(&self) {
+        self.notes().answers.clear();
     }
 
     /// Answers that were given since then, in order, and what came, connection by connection.
@@ -125,7 +130,7 @@ impl Connection {
     fn serve(mut self, board: &Board) {
         while self.read_more() {
             if self.is_probe() {
-                let _ = self.stream.write_all(&Answer::good().bytes);
+                let _ = speak(&mut self.stream, &Answer::good().speech);
                 return;
             }
             if self.answer(board).is_none() {
@@ -178,7 +183,7 @@ impl Connection {
     }
 
     fn send(&mut self, answer: &Answer) -> Option<()> {
-        self.stream.write_all(&answer.bytes).ok()?;
+        speak(&mut self.stream, &answer.speech).ok()?;
         match answer.then {
             Then::Next => Some(()),
             Then::Close => None,

@@ -1,9 +1,9 @@
 //! A client that says all it has to say, and listens until the balancer is done with it.
 
-use super::PATIENCE;
-use crate::splits;
+use super::script::Speech;
+use super::{PATIENCE, speak};
 use crate::wire::show;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// What came back to a client.
@@ -15,15 +15,12 @@ pub struct Answered {
     pub is_reset: bool,
 }
 
-/// Sends `bytes` in two pieces and ends its direction; returns all that came back.
-pub fn talk(balancer: SocketAddr, bytes: &[u8]) -> Answered {
+/// Sends all of `speech` and ends its direction; returns all that came back.
+pub fn talk(balancer: SocketAddr, speech: &Speech) -> Answered {
     let mut stream = TcpStream::connect(balancer).expect("it listens");
     let _ = stream.set_nodelay(true);
-    let (first, second) = bytes.split_at(splits::middle(bytes));
-    // The balancer may have seen enough after the first.
-    let _ = stream
-        .write_all(first)
-        .and_then(|()| stream.write_all(second));
+    // The balancer may have heard enough before the end.
+    let _ = speak(&mut stream, speech);
     let _ = stream.shutdown(Shutdown::Write);
     read_all(&mut stream)
 }

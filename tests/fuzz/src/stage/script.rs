@@ -1,23 +1,31 @@
 //! What a client sends and backends answer, in one input: parts between `|||`, the client's
-//! first. An answer may begin with letters of stage direction.
+//! first. Letters of stage direction may stand at the beginning of a part.
 
 /// Between the parts.
 const CURTAIN: &[u8] = b"|||";
+
+/// The most pieces that a speech is sent in; what would be more goes with the last.
+const MOST_PIECES: usize = 4;
 
 /// A whole script.
 #[derive(Debug, Default)]
 pub struct Script {
     /// What the client sends.
-    pub client: Vec<u8>,
+    pub client: Speech,
     /// What the backends send, one for each request, in the order in which requests come.
     pub answers: Vec<Answer>,
 }
+
+/// Bytes that one side sends, in pieces with a breath between them. `+` before a part makes it
+/// another piece of the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Speech(pub Vec<Vec<u8>>);
 
 /// What a backend sends once it has a request.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub speech: Speech,
     /// `!`: sent as soon as the head is there, without the body.
     pub is_early: bool,
     /// How the connection goes on.
@@ -39,16 +47,39 @@ pub enum Then {
 impl Script {
     /// Reads an input.
     pub fn of(input: &[u8]) -> Self {
+        let mut script = Self::default();
         let mut parts = parts(input).into_iter();
-        let client = parts.next().unwrap_or_default().to_vec();
-        let answers = parts.map(Answer::of).collect();
-        Self { client, answers }
+        script.client.add(parts.next().unwrap_or_default());
+        for part in parts {
+            match (part, script.answers.last_mut()) {
+                ([b'+', piece @ ..], None) => script.client.add(piece),
+                ([b'+', piece @ ..], Some(answer)) => answer.speech.add(piece),
+                _ => script.answers.push(Answer::of(part)),
+            }
+        }
+        script
     }
 
     /// Whether a backend may switch protocols, after which its bytes are no HTTP.
     pub fn may_switch(&self) -> bool {
         let is_switch = |bytes: &[u8]| bytes.windows(5).any(|part| part == b" 101 ");
-        self.answers.iter().any(|answer| is_switch(&answer.bytes))
+        self.answers
+            .iter()
+            .any(|answer| is_switch(&answer.speech.whole()))
+    }
+}
+
+impl Speech {
+    /// All of it.
+    pub fn whole(&self) -> Vec<u8> {
+        self.0.concat()
+    }
+
+    fn add(&mut self, piece: &[u8]) {
+        match self.0.get_mut(MOST_PIECES - 1) {
+            Some(last) => last.extend_from_slice(piece),
+            None => self.0.push(piece.to_vec()),
+        }
     }
 }
 
@@ -68,7 +99,7 @@ impl Answer {
             }
             part = rest;
         }
-        answer.bytes = part.to_vec();
+        answer.speech.add(part);
         answer
     }
 }
@@ -92,13 +123,20 @@ mod tests {
 
     #[test]
     fn parts_and_directions_are_told_apart() {
-        let script = Script::of(b"GET|||HTTP|||!^x|||");
-        assert_eq!(script.client, b"GET");
+        let script = Script::of(b"GET|||+ /|||HTTP|||!^x|||+y|||");
+        assert_eq!(script.client.0, [&b"GET"[..], b" /"]);
         let [first, second, third] = &script.answers[..] else {
             panic!("{script:?}");
         };
-        assert!(first.bytes == b"HTTP" && !first.is_early && first.then == Then::Next);
-        assert!(second.bytes == b"x" && second.is_early && second.then == Then::Close);
-        assert!(third.bytes.is_empty());
+        assert!(first.speech.whole() == b"HTTP" && !first.is_early && first.then == Then::Next);
+        assert_eq!(second.speech.0, [b"x", b"y"]);
+        assert!(second.is_early && second.then == Then::Close);
+        assert!(third.speech.whole().is_empty());
+    }
+
+    #[test]
+    fn nobody_takes_breath_for_ever() {
+        let script = Script::of(&b"a|||+".repeat(9));
+        assert_eq!(script.client.0, [&b"a"[..], b"a", b"a", b"aaaaaa"]);
     }
 }
