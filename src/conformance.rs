@@ -57,6 +57,7 @@
 //! | 9.1 | methods are case-sensitive; unknown ones pass | done | `methods_are_tokens_and_kept_as_they_are` |
 //! | 9.3.2 | an answer to `HEAD` has no body | done | `answers_without_a_body_have_none_and_the_connection_goes_on` |
 //! | 9.3.8 | an answer to `TRACE` leaves out secrets | done, where we answer | `a_trace_that_ends_here_shows_the_request_without_its_secrets` |
+//! | 10.1.4 | a sender of `TE` names it in `Connection` | done; who does keeps its trailers | `te_keeps_only_trailers_and_never_for_http_1_0`, `trailers_of_a_request_pass_also_when_it_names_te_as_it_has_to` |
 //! | 10.1.1 | `Expect: 100-continue` is forwarded, its 100 passed on | once, the body held a second at most | `the_body_is_held_back_until_the_backend_asks_for_it_also_when_it_came_at_once`, `a_final_answer_without_100_ends_the_connection_and_the_body_is_no_request` |
 //! | 10.1.1 | another expectation may be 417; none in HTTP/1.0 | done | `a_field_is_a_token_a_colon_and_a_value_on_one_line`, `without_a_body_or_in_http_1_0_nothing_is_expected` |
 //! | 11.7 | proxy authentication | left out: the fields pass | `fields_of_both_ends_pass_in_order_and_unchanged` |
