@@ -289,23 +289,19 @@ fn fields_of_both_ends_pass_in_order_and_unchanged() {
 
 #[test]
 fn trailers_of_a_request_pass_also_when_it_names_te_as_it_has_to() {
-    let origin = Origin::scripted(|served| {
-        served.client.read_until(b"\r\nx\r\n0\r\n");
-        let mut trailers = Vec::new();
-        while !trailers.ends_with(b"\r\n\r\n") && trailers != b"\r\n" {
-            trailers.extend(served.client.read_until(b"\r\n"));
-        }
-        served.tell(trailers);
-        served.client.send(HELLO);
-    });
+    let origin = Origin::answering(HELLO);
     let lb = Lb::over(&[origin.address]);
-    for (option, trailers) in [("TE", "X-T: 1\r\n\r\n"), ("TE, X-T", "\r\n")] {
+    for (option, end) in [
+        ("TE", "\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"),
+        ("TE, X-T", "\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+    ] {
         let mut client = lb.client();
         client.send(format!(
             "POST / HTTP/1.1\r\nHost: a\r\nConnection: {option}\r\nTE: trailers\r\n\
              Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: 1\r\n\r\n"
         ));
         assert_eq!(client.response().status, 200);
-        assert_eq!(origin.request(), trailers);
+        let request = origin.request();
+        assert!(request.ends_with(end), "{request}");
     }
 }

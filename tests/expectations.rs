@@ -36,7 +36,7 @@ fn the_body_is_held_back_until_the_backend_asks_for_it_also_when_it_came_at_once
             "asked"
         };
         served.client.send(format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{answer}"
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n{answer}"
         ));
     });
     let lb = Lb::over(&[origin.address]);

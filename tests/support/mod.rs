@@ -256,6 +256,28 @@ impl Client {
         }
     }
 
+    /// A chunked body with its trailers, as it came.
+    fn read_raw_chunks(&mut self) -> Vec<u8> {
+        let mut raw = Vec::new();
+        loop {
+            let line = self.read_until(b"\r\n");
+            let size = String::from_utf8(line.clone()).unwrap();
+            let size = usize::from_str_radix(size.trim_end(), 16).expect("a size and nothing else");
+            raw.extend(line);
+            if size == 0 {
+                break;
+            }
+            raw.extend(self.read_exactly(size + 2));
+        }
+        loop {
+            let line = self.read_until(b"\r\n");
+            raw.extend(&line);
+            if line == b"\r\n" {
+                return raw;
+            }
+        }
+    }
+
     /// A line without its CRLF.
     fn read_line(&mut self) -> Option<String> {
         let end = loop {
@@ -456,7 +478,7 @@ impl Served {
         if let Some(length) = field("Content-Length: ") {
             request.extend(self.client.read_exactly(length.parse().unwrap()));
         } else if field("Transfer-Encoding: chunked").is_some() {
-            request.extend(self.client.read_until(b"0\r\n\r\n"));
+            request.extend(self.client.read_raw_chunks());
         }
         let _ = self.log.send(request.clone());
         Some(String::from_utf8_lossy(&request).into_owned())
