@@ -2,7 +2,7 @@
 
 use crate::client::Outcome;
 use crate::load::{Load, Sample};
-use crate::phase::{shares, slack};
+use crate::phase::{Shares, shares, slack};
 use crate::stage::{Settings, Stage};
 use crate::support::{eventually, open_descriptors, threads};
 use crate::table::words;
@@ -59,6 +59,13 @@ fn descriptors(pid: u32) -> usize {
     looks.min().unwrap()
 }
 
+/// By how much the shares of the other two differ.
+fn difference(shares: &Shares, port: u16) -> usize {
+    let others = shares.iter().filter(|(other, _)| **other != port);
+    let others: Vec<usize> = others.map(|(_, share)| *share).collect();
+    others[0].abs_diff(others[1])
+}
+
 #[test]
 fn a_backend_that_flaps_costs_few_lines_and_nothing_that_stays() {
     let settings = Settings {
@@ -102,14 +109,9 @@ fn a_backend_that_flaps_costs_few_lines_and_nothing_that_stays() {
     assert!(turns <= 2 * kills.len() + 1 && lines <= turns + OTHER_LINES);
     assert_eq!(threads(pid), own_threads);
     assert!(more_memory <= MORE_MEMORY, "{more_memory} KiB are left");
-    let others: Vec<usize> = shares
-        .into_iter()
-        .filter(|one| one.0 != port)
-        .map(|one| one.1)
-        .collect();
     // Each turn and each kill may shift whose turn it is by one.
     let most = slack(&flapped, began, ended) + 2 * (turns + kills.len());
-    assert!(others[0].abs_diff(others[1]) <= most, "{others:?}");
+    assert!(difference(&shares, port) <= most, "{shares:?}");
     stage.read_to_the_end();
     samples.extend(flapped);
     let wrong = of_deliveries(&samples, &stage.deliveries);

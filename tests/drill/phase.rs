@@ -3,7 +3,7 @@
 use crate::client::Outcome;
 use crate::load::Sample;
 use crate::stage::{Fault, Stage};
-use crate::watch::{Turn, connections};
+use crate::watch::Turn;
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,8 +27,6 @@ pub(crate) struct Phase {
     pub(crate) fault: Fault,
     pub(crate) port: u16,
     pub(crate) began: Instant,
-    /// Connections that the backend had before the fault.
-    pub(crate) connections: usize,
     /// Just before the fault, and when it had taken effect.
     pub(crate) struck: (Instant, Instant),
     /// When the balancer said that the backend is down.
@@ -46,7 +44,6 @@ impl Phase {
         thread::sleep(pace.calm);
         let backend = &mut stage.backends[index];
         let port = backend.port;
-        let connections = connections(port);
         let struck = fault.strike(backend);
         let out = stage.watch.wait_for(port, false, struck.0);
         thread::sleep(pace.least.saturating_sub(struck.0.elapsed()));
@@ -60,7 +57,6 @@ impl Phase {
             fault,
             port,
             began,
-            connections,
             struck,
             out,
             repaired,

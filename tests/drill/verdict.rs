@@ -89,16 +89,15 @@ fn failure(sample: &Sample, struck: Instant) -> String {
 }
 
 /// Of the POSTs that the balancer got after the last good answer of the backend (those that
-/// began before may have been under way at that moment), at most `--eject-after` fail on new
-/// connections, and one on each connection that was there before the fault, which says nothing
-/// since it may have been closed meanwhile. The backend is ejected before the client hears of
-/// the last of these; so whoever began after that cannot fail.
+/// began before may have been under way at that moment), at most `--eject-after` fail before
+/// the backend is ejected, and it is ejected before the client hears of the last of these; so
+/// whoever began after that cannot fail.
 fn beyond_ejection(figures: &Figures) -> Vec<String> {
     let is_meant = |sample: &&Sample| sample.is_post && sample.began > figures.last_good;
     let mut failed: Vec<&Sample> = figures.failed.iter().filter(is_meant).collect();
     failed.sort_by_key(|sample| sample.ended);
-    let most = EJECT_AFTER as usize + figures.phase.connections;
-    let Some(ejected) = failed.get(most - 1).map(|sample| sample.ended) else {
+    let last = EJECT_AFTER as usize - 1;
+    let Some(ejected) = failed.get(last).map(|sample| sample.ended) else {
         return Vec::new();
     };
     let beyond = failed.into_iter().filter(|sample| sample.began > ejected);

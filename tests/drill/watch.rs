@@ -121,18 +121,6 @@ pub(crate) fn resident(pid: u32) -> usize {
         .expect("a number")
 }
 
-/// Connections that a backend has at this moment, used or resting.
-pub(crate) fn connections(port: u16) -> usize {
-    const ESTABLISHED: &str = "01";
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let local = format!(":{port:04X}");
-    let is_one = |line: &&str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.len() > 3 && fields[1].ends_with(&local) && fields[3] == ESTABLISHED
-    };
-    table.lines().filter(is_one).count()
-}
-
 /// `127.0.0.1:5001`, as it is named in lines.
 pub(crate) fn name(port: u16) -> String {
     SocketAddr::from(([127, 0, 0, 1], port)).to_string()
