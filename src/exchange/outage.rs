@@ -42,9 +42,10 @@ impl Exchange {
         };
         let error = Error::backend(phase, Cause::WentDown);
         let is_gone = attempt.backend.state().plight == Plight::Gone;
+        let was_tried = |index| self.failures.iter().any(|failure| failure.backend == index);
         let may_move = || {
-            let backends = &turn.context.backends;
-            self.may_be_repeated(&error) && backends.all().iter().any(|one| one.is_live())
+            let mut all = turn.context.backends.all().iter();
+            self.may_be_repeated(&error) && all.any(|one| one.is_live() && !was_tried(one.index))
         };
         match is_gone || may_move() {
             true => Err(error),

@@ -62,9 +62,10 @@ impl Exchange {
         if now >= deadline {
             return Err(self.timed_out(sending, answering));
         }
-        let deadline = match self.expectation.due(now) {
-            Some(due) if self.answer.is_awaited() => deadline.min(due),
-            _ => deadline,
+        let is_held = sending == upload::Progress::Held && self.answer.is_awaited();
+        let deadline = match self.expectation.due(now).filter(|_| is_held) {
+            Some(due) => deadline.min(due),
+            None => deadline,
         };
         self.wonder(sending, answering, turn);
         let reads_client = sending == upload::Progress::NeedsClient;
