@@ -5,7 +5,7 @@
 #
 #   scripts/drill.sh [ROUNDS]   how often each fault comes (10 by default, some ten minutes)
 #
-# Linux only (it reads /proc). The load goes to this machine alone.
+# Linux only (it reads /proc). All of it stays on the loopback interface.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -31,7 +31,7 @@ const NEW: u64 = 8;
 
 const DOWNLOAD: usize = 1_000_000;
 
-/// Requests of one round that may come just when their connection ends, and of each ten.
+/// Requests that may come just when their connection ends, beside one for each ten rounds.
 const MOST_UNLUCKY: usize = 1;
 
 /// After a stop was announced, within which it is known to everybody.
@@ -145,8 +145,8 @@ fn print(asked: &[Asked], last: Instant, exit: Instant) {
     let cut = |how: Cut| count(asked, |outcome| *outcome == Outcome::Cut(how));
     println!("\nTERM under load: {} requests", asked.len());
     println!(
-        "answered {}, not sent {}, crossed {}, not read {}, unlucky {}, refused {}; the end {:.2} s after the \
-         last answer",
+        "answered {}, not sent {}, crossed {}, not read {}, unlucky {}, refused {}; \
+         the end {:.2} s after the last answer",
         count(asked, |outcome| matches!(outcome, Outcome::Answered(_))),
         cut(Cut::Before),
         cut(Cut::Crossed),
