@@ -86,6 +86,9 @@ pub(crate) struct Figures {
     pub(crate) during: Shares,
     /// By how much they may differ though turns are exact: what is under way at the edges.
     pub(crate) during_slack: usize,
+    /// Answers of the backend itself that began and ended while it was out. One that ended
+    /// later may have been given to it when it was back.
+    pub(crate) own: usize,
     /// Since it was back.
     pub(crate) after: Shares,
     pub(crate) after_slack: usize,
@@ -111,6 +114,8 @@ impl Figures {
         let last_good = samples.iter().filter(before_out).map(|sample| sample.ended);
         let stalled = stage.stalls.between(phase.struck.0, phase.ended);
         let second = Duration::from_secs(1);
+        let is_own =
+            |sample: &&Sample| from_it(sample) && from <= sample.began && sample.ended < to;
         let slower = |than: Duration| mine.iter().filter(|sample| sample.took() > than).count();
         Self {
             requests: mine.len(),
@@ -124,6 +129,7 @@ impl Figures {
             stalled,
             during: shares(samples, from, to, stage),
             during_slack: slack(samples, from, to),
+            own: samples.iter().filter(is_own).count(),
             after: shares(samples, live_again, end, stage),
             after_slack: slack(samples, live_again, end),
             stray,
