@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
     let mut given = played.given.iter();
     Responses::of(&conversation, &played.answered, &mut given).check();
     Responses::of(&bystander, &played.bystander, &mut given).check();
-    assert!(!played.bystander.bytes.is_empty());
+    assert!(!played.bystander.bytes.is_empty(), "{played:?}");
 
     let sent = &mut conversation.requests;
     sent.append(&mut bystander.requests);

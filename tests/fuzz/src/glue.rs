@@ -1,6 +1,7 @@
 //! The only place that names the types of `lb` which may get more fields: limits, hops,
 //! deliveries, the configuration. A change there changes this file and no other.
 
+use crate::stage::PATIENCE;
 use lb::backends::Name;
 use lb::config::{Config, LogMode};
 use lb::http::forward::Delivery;
@@ -116,8 +117,10 @@ fn config(backends: &[SocketAddr]) -> Config {
     config.health.eject_after = 0;
     let short = Duration::from_millis(500);
     let timeouts = &mut config.timeouts;
-    (timeouts.head, timeouts.response, timeouts.body) = (short, short, short);
-    (timeouts.keep_alive, timeouts.tunnel, timeouts.drain) = (short, short, short);
+    (timeouts.response, timeouts.body, timeouts.tunnel) = (short, short, short);
+    // Our clients never wait for these, and on a starved machine one may take its time between
+    // connecting and its first byte.
+    (timeouts.head, timeouts.keep_alive) = (PATIENCE / 2, PATIENCE / 2);
     config
 }
 
