@@ -62,7 +62,11 @@ fn admit(
     listen: &values::Listen,
     seen: &mut HashSet<Name>,
 ) -> Result<Name, clap::Error> {
-    if !seen.insert(name.clone()) {
+    let key = Name {
+        host: name.host.to_ascii_lowercase(),
+        port: name.port,
+    };
+    if !seen.insert(key) {
         return Err(usage(format!(
             "backend {name} is named twice; name each server once, for example: \
              lb 8080 localhost:5001 localhost:5002"
@@ -224,6 +228,8 @@ mod tests {
             ("lb 8080 a:1 --health-port 0", &["--health-port", "65535"]),
             ("lb 8080 a:1 --backup a:1", &["a:1", "twice"]),
             ("lb 8080 a:1 --backup a", &["--backup", "port"]),
+            ("lb 8080 a:1 A:1", &["A:1", "twice"]),
+            ("lb 8080 a:1 --ready-path /r?x", &["--ready-path", "/ready"]),
             ("lb 8080 a:1 --hold 5", &["--hold", "unit"]),
         ] {
             let error = parse_line(line).expect_err(line);

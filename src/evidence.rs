@@ -25,39 +25,25 @@ pub fn of_failure(context: &Context, backend: &Backend<Conn>, error: &Error) {
         return;
     }
     let limit = context.config.health.eject_after;
-    match (error.phase, error.cause) {
-        (Phase::Connect, Cause::Refused | Cause::Unreachable) => {
-            observe(
-                context,
-                backend,
-                Observation::Bad(Weight::Hard),
-                CONNECTIONS,
-                error,
-                Plight::Gone,
-            );
+    let (observation, what, plight) = match (error.phase, error.cause) {
+        // Who refuses new connections may be finishing what it has.
+        (Phase::Connect, Cause::Refused) => {
+            (Observation::Bad(Weight::Hard), CONNECTIONS, Plight::Unwell)
+        }
+        (Phase::Connect, Cause::Unreachable) => {
+            (Observation::Bad(Weight::Hard), CONNECTIONS, Plight::Gone)
         }
         (Phase::Connect, Cause::TimedOut) => {
-            observe(
-                context,
-                backend,
-                Observation::Bad(Weight::Soft),
-                CONNECTIONS,
-                error,
-                Plight::Gone,
-            );
+            (Observation::Bad(Weight::Soft), CONNECTIONS, Plight::Gone)
         }
-        _ if limit > 0 && backend.count_failure() >= limit => {
-            observe(
-                context,
-                backend,
-                Observation::Ejected,
-                REQUESTS,
-                error,
-                Plight::Unwell,
-            );
-        }
-        _ => {}
-    }
+        _ if limit == 0 => return suspect(context, backend),
+        _ => match backend.count_failure() {
+            u32::MAX => (Observation::Ejected, PROBATION, Plight::Unwell),
+            row if row >= limit => (Observation::Ejected, REQUESTS, Plight::Unwell),
+            _ => return suspect(context, backend),
+        },
+    };
+    observe(context, backend, observation, what, error, plight);
     suspect(context, backend);
 }
 
@@ -69,9 +55,10 @@ pub fn suspect(context: &Context, backend: &Backend<Conn>) {
 }
 
 /// What is counted when a backend goes down.
-pub const CHECKS: &str = "checks";
-const CONNECTIONS: &str = "connections";
-const REQUESTS: &str = "requests in a row";
+pub const CHECKS: &str = "failed checks";
+const CONNECTIONS: &str = "failed connections";
+const REQUESTS: &str = "failed requests in a row";
+const PROBATION: &str = "failed request so soon";
 
 /// Takes what was seen into account; tells what changed, if anything. `what` names what was
 /// counted, `reason` what was seen.
@@ -122,21 +109,16 @@ fn tell(
     let (name, up, of) = (&backend.name, change.up, change.of);
     match change.transition {
         Transition::Down => {
-            let count = match observation {
-                Observation::Ejected => health.eject_after,
+            let count = match (observation, what) {
+                (_, PROBATION) => 1,
+                (Observation::Ejected, _) => health.eject_after,
                 _ => health.fall,
             };
-            log::warn!(
-                "Server {name} is DOWN after {count} failed {what} ({reason}); {up} of {of} up"
-            );
+            log::warn!("Server {name} is DOWN after {count} {what} ({reason}); {up} of {of} up");
         }
         Transition::Up => {
-            let lasted = change.lasted.unwrap_or_default();
-            log::info!(
-                "Server {name} is UP after {} good checks, it was down for {}; {up} of {of} up",
-                health.rise,
-                seconds(lasted)
-            );
+            let lasted = seconds(change.lasted.unwrap_or_default());
+            log::info!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct Server {
     listener: Listener,
     floor: Arc<Floor>,
     stop: Stop,
+    /// Ends the threads that look after backends: last, for those in flight still need them.
+    ending: Arc<Alarm>,
     workers: Vec<JoinHandle<()>>,
     lot: JoinHandle<()>,
     health: JoinHandle<()>,
@@ -101,15 +103,16 @@ impl Server {
             .map_err(StartError::Resources)?;
         resolver::resolve_all(&floor.context)
             .map_err(|(host, error)| StartError::Resolve(host, error))?;
-        let checks = checker::first_round(&floor.context, &alarm);
+        let ending = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        let checks = checker::first_round(&floor.context, &ending);
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
             lot: workers::start_lot(&floor).map_err(StartError::Resources)?,
-            health: spawn("health", &floor, &alarm, |floor, alarm| {
+            health: spawn("health", &floor, &ending, |floor, alarm| {
                 checks.run(&floor.context, alarm, || floor.call_stranded());
             })?,
             resolver: match resolver::is_needed(&floor.context) {
-                true => Some(spawn("resolve", &floor, &alarm, |floor, alarm| {
+                true => Some(spawn("resolve", &floor, &ending, |floor, alarm| {
                     resolver::run(&floor.context, alarm);
                 })?),
                 false => None,
@@ -118,6 +121,7 @@ impl Server {
                 alarm,
                 requests: Arc::default(),
             },
+            ending,
             listener,
             floor,
         };
@@ -171,6 +175,7 @@ impl Server {
         self.floor.context.stopping.store(true, Ordering::SeqCst);
         let ended = drain(&self.floor, self.listener, &self.stop);
         end_threads(&self.floor, self.workers, self.lot);
+        self.ending.raise();
         join(self.health);
         self.resolver.into_iter().for_each(join_soon);
         ended

@@ -178,6 +178,8 @@ fn says(answer: impl Into<Vec<u8>>) -> impl Fn(&mut std::net::TcpStream) + Send 
 fn each_failure_has_its_name() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(verdict(says(ok), |_| {}), "");
+    let hinted = format!("HTTP/1.1 103 Early Hints\r\n\r\n{ok}");
+    assert_eq!(verdict(says(hinted), |_| {}), "");
     assert_eq!(
         verdict(says("HTTP/1.1 503 No\r\n\r\n"), |_| {}),
         "status code: 503"

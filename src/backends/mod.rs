@@ -88,6 +88,8 @@ pub struct Backend<C> {
     failures_in_row: AtomicU32,
     /// Something is odd: it should be checked now.
     is_suspect: AtomicBool,
+    /// It has answered a request since this was asked last.
+    has_answered: AtomicBool,
 }
 
 impl<C> Backend<C> {
@@ -113,6 +115,7 @@ impl<C> Backend<C> {
             state: Mutex::new(state),
             failures_in_row: AtomicU32::new(0),
             is_suspect: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
         }
     }
 
@@ -165,6 +168,10 @@ impl<C> Backend<C> {
         is_last: bool,
     ) -> Option<(Transition, Option<Duration>)> {
         let mut state = self.state();
+        if observation == Observation::Ejected && !state.health.is_up() {
+            // It is out already, and the reason for that stays.
+            return None;
+        }
         let was_known = state.health.is_known();
         if observation != Observation::Good {
             state.reason.clone_from(&finding.reason);
@@ -200,10 +207,19 @@ impl<C> Backend<C> {
 
     /// A request was answered.
     pub fn count_success(&self) {
-        // Nearly always nought: only looking leaves the cache line with all workers.
+        // Nearly always so already: only looking leaves the cache line with all workers.
+        if !self.has_answered.load(Ordering::Relaxed) {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
         if self.failures_in_row.load(Ordering::Relaxed) > 0 {
             self.failures_in_row.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Whether it has answered a request since this was asked last.
+    #[must_use]
+    pub fn take_answered(&self) -> bool {
+        self.has_answered.swap(false, Ordering::Relaxed)
     }
 
     /// Something is odd about it; returns whether that is news.

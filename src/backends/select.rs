@@ -59,8 +59,9 @@ impl<C> Backends<C> {
         let next = self.nth_live(&self.ticket, |_| false)?;
         let share = next.ramp.share();
         if share < 1.0 && fastrand::f32() >= share {
-            // It has just come back: others take this turn of its, if there are any.
-            let others = self.nth_live(&self.retry_ticket, |index| index == next.index);
+            // It has just come back: those that have not take this turn of its, if there are any.
+            let is_rising = |index: usize| self.all[index].ramp.share() < 1.0;
+            let others = self.nth_live(&self.retry_ticket, is_rising);
             return others.filter(|other| !other.is_backup).or(Some(next));
         }
         Some(next)

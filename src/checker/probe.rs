@@ -28,6 +28,12 @@ const HEAD_LIMITS: HeadLimits = HeadLimits {
 /// error about a closed connection.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
+/// Interim responses before the answer that counts.
+const MAX_INTERIM: u8 = 100;
+
+/// The stage of a probe that has no connection yet.
+pub(super) const CONNECTING: &str = "connecting";
+
 /// Why a backend is not healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Symptom {
@@ -35,6 +41,8 @@ pub(super) enum Symptom {
     Connect(Cause),
     /// It did not answer in time.
     TimedOut(&'static str),
+    /// The same, but meanwhile it answered requests.
+    Overdue(&'static str),
     /// It broke or ended the connection before its answer.
     Reset,
     /// Its answer is no HTTP response.
@@ -52,17 +60,21 @@ impl Symptom {
     #[must_use]
     pub(super) fn weight(&self) -> Weight {
         match self {
-            Symptom::TimedOut(_) | Symptom::Ours => Weight::Soft,
+            Symptom::TimedOut(_) | Symptom::Overdue(_) | Symptom::Ours => Weight::Soft,
             _ => Weight::Hard,
         }
     }
 
-    /// What it means for those who wait for an answer of this backend.
+    /// What it means for those who wait for an answer of this backend. Only silence means that
+    /// none will come: one that refuses new connections may be finishing what it has, and if
+    /// it died, its connections broke by themselves.
     #[must_use]
     pub(super) fn plight(&self) -> Plight {
         match self {
-            Symptom::Status(_) | Symptom::NoMatch => Plight::Unwell,
-            _ => Plight::Gone,
+            Symptom::TimedOut(_) | Symptom::Connect(Cause::TimedOut | Cause::Unreachable) => {
+                Plight::Gone
+            }
+            _ => Plight::Unwell,
         }
     }
 }
@@ -74,7 +86,9 @@ impl fmt::Display for Symptom {
             Symptom::Connect(Cause::Unresolved) => write!(out, "name did not resolve"),
             Symptom::Connect(Cause::Reset) | Symptom::Reset => write!(out, "connection reset"),
             Symptom::Connect(_) => write!(out, "unreachable"),
-            Symptom::TimedOut(what) => write!(out, "timed out while {what}"),
+            Symptom::TimedOut(what) | Symptom::Overdue(what) => {
+                write!(out, "timed out while {what}")
+            }
             Symptom::NotHttp(why) => write!(out, "not HTTP: {why}"),
             Symptom::Status(status) => write!(out, "status code: {status}"),
             Symptom::NoMatch => write!(out, "body did not match"),
@@ -99,6 +113,7 @@ pub(super) struct Probe {
     /// What has to stand in the body, and as much of the body as has come.
     matches: Option<String>,
     content: Vec<u8>,
+    interim: u8,
     verdict: Option<Result<(), Symptom>>,
 }
 
@@ -135,6 +150,7 @@ impl Probe {
             statuses: config.statuses.clone(),
             matches: config.matches.clone(),
             content: Vec::new(),
+            interim: 0,
             verdict: None,
         }
     }
@@ -229,7 +245,7 @@ impl Probe {
             Ok(false) if now >= self.address_due && self.has_more(index) => {
                 Some(Stage::Connecting(index + 1, None))
             }
-            Ok(false) => self.stay(Stage::Connecting(index, Some(conn)), now, "connecting"),
+            Ok(false) => self.stay(Stage::Connecting(index, Some(conn)), now, CONNECTING),
             Err(error) => self.next_address(index, &error),
         }
     }
@@ -307,6 +323,11 @@ impl Probe {
             Ok(head) => head,
             Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
         };
+        if head.is_interim() && self.interim < MAX_INTERIM {
+            self.interim += 1;
+            self.received.consume(length);
+            return Some(Stage::ReadingHead(conn, HeadScan::default()));
+        }
         let body = Body::new(head.framing, Encoding::Plain, false);
         let is_good = self.statuses.contains(head.status);
         self.verdict = match (is_good, &self.matches) {

@@ -5,7 +5,7 @@
 //! patience: a backend that usually answers a probe in a millisecond, and now has not after a
 //! quarter of a second, is not just slow. That is what finds a frozen one within a second.
 
-use super::probe::{Probe, Symptom};
+use super::probe::{CONNECTING, Probe, Symptom};
 use crate::backends::{Backend, Wish};
 use crate::config::HealthConfig;
 use crate::net::Interest;
@@ -87,13 +87,25 @@ impl Schedule {
         if probe.is_over() {
             self.probe = None;
         }
-        let mut verdict = verdict?;
         let woke_late = now.saturating_duration_since(was_due) > OWN_DELAY;
-        if self.is_hasty && woke_late && matches!(verdict, Err(Symptom::TimedOut(_))) {
-            verdict = Err(Symptom::Ours);
-        }
+        let verdict = self.excuse(verdict?, woke_late);
         self.judge(&verdict, config, now);
         Some(verdict)
+    }
+
+    /// A probe that failed for want of time says little if we were late ourselves, or if the
+    /// backend answered requests meanwhile: then it has much to do, and is not frozen.
+    fn excuse(&self, verdict: Result<(), Symptom>, woke_late: bool) -> Result<(), Symptom> {
+        let Err(Symptom::TimedOut(what)) = verdict else {
+            return verdict;
+        };
+        let has_answered = self.backend.take_answered() && what != CONNECTING;
+        Err(match (self.is_hasty, has_answered) {
+            (true, true) => Symptom::Ours,
+            (true, false) if woke_late => Symptom::Ours,
+            (false, true) => Symptom::Overdue(what),
+            _ => Symptom::TimedOut(what),
+        })
     }
 
     fn begin(&mut self, config: &HealthConfig, now: Instant) {
@@ -105,6 +117,8 @@ impl Schedule {
             true => self.hasty_patience(config),
             false => config.timeout,
         };
+        // From now on.
+        let _ = self.backend.take_answered();
         self.probe = Some(Probe::new(&self.backend, config, now + patience));
         (self.began, self.is_judged) = (now, false);
         // Planned anew as soon as there is a verdict.

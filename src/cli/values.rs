@@ -252,3 +252,11 @@ pub(super) fn path(text: &str) -> Result<String, String> {
     }
     Ok(text.into())
 }
+
+/// A path without a query.
+pub(super) fn plain_path(text: &str) -> Result<String, String> {
+    match text.contains('?') {
+        true => Err("a query does not count here, for example /ready".into()),
+        false => path(text),
+    }
+}

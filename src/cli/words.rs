@@ -107,7 +107,7 @@ pub(super) struct Words {
     pub(super) lame_duck: Duration,
 
     /// A path that is answered here: 200 while clients should come, 503 when they should not
-    #[arg(long, value_name = "PATH", value_parser = values::path)]
+    #[arg(long, value_name = "PATH", value_parser = values::plain_path)]
     pub(super) ready_path: Option<String>,
 
     /// What to ask servers for

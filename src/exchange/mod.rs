@@ -75,6 +75,8 @@ pub struct Exchange {
     sent_before: u32,
     /// Until when it waits for a backend to come up; `None` until it has to.
     held_until: Option<Instant>,
+    /// When it looked for one last.
+    looked: Option<Instant>,
     record: Record,
     due: Due,
 }
@@ -146,6 +148,7 @@ impl Exchange {
             failures: Vec::new(),
             sent_before: 0,
             held_until: None,
+            looked: None,
             record,
             due: Due::default(),
         }

@@ -2,7 +2,8 @@
 //! up: it moves on, waits, or ends with the reason; it is not left to a timeout.
 
 use super::attempt::Attempt;
-use super::{Exchange, Flow, waiting::park};
+use super::waiting::park;
+use super::{Exchange, Flow};
 use crate::backends::Plight;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
@@ -13,20 +14,26 @@ use std::time::{Duration, Instant};
 /// How often a request that is held looks for itself; as a rule it is called.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// It is not called more often than this: one that is up and yet refuses is asked no more
+/// often for being waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 impl Exchange {
     /// Whether it waits without a byte of an answer for a backend that is down, or for any to
     /// come up.
     #[must_use]
     pub fn is_stranded(&self) -> bool {
         match &self.attempt {
-            None => true,
+            None => self
+                .looked
+                .is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN),
             Some(attempt) => !attempt.backend.is_live() && self.waits_there(attempt),
         }
     }
 
     fn waits_there(&self, attempt: &Attempt) -> bool {
         // One that is only being drained is up, and finishes what it has.
-        !self.answer.is_begun && !attempt.backend.is_up()
+        self.answer.is_awaited() && !attempt.backend.is_up()
     }
 
     /// The error that moves it on, if its backend went down and nothing came from there. One
@@ -68,6 +75,7 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
         let now = Instant::now();
+        self.looked = Some(now);
         let until = *self
             .held_until
             .get_or_insert(now + turn.context.config.hold);

@@ -90,7 +90,7 @@ impl Exchange {
     /// look: it may be frozen.
     fn wonder(&self, sending: upload::Progress, answering: answer::Progress, turn: &Turn<'_>) {
         let waits_for_it = sending.is_at_rest() || sending == upload::Progress::NeedsBackend;
-        let is_late = turn.is_resumed && waits_for_it && !self.answer.is_begun;
+        let is_late = turn.is_resumed && waits_for_it && self.answer.is_awaited();
         if let (true, answer::Progress::NeedsBackend, Some(attempt)) =
             (is_late, answering, &self.attempt)
         {
