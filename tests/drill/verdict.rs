@@ -21,17 +21,23 @@ const SLACK: Duration = Duration::from_millis(250);
 
 /// Everything that is wrong with a phase.
 pub(crate) fn of_phase(figures: &Figures, settings: Settings) -> Vec<String> {
+    let phase = &figures.phase;
     let mut wrong = failures(figures);
     wrong.extend(times(figures, settings));
     wrong.extend(unequal(figures));
-    if figures.phase.fault == Fault::Reset {
+    if phase.fault == Fault::Reset {
         wrong.extend(beyond_ejection(figures));
     }
-    if figures.phase.fault == Fault::Freeze && figures.too_slow > MOST_SLOW {
+    if phase.fault == Fault::Freeze && figures.too_slow > MOST_SLOW {
         wrong.push(format!(
             "{} requests took longer than a second and {:?} of the machine's",
             figures.too_slow, figures.stalled
         ));
+    }
+    // Whoever waits for a backend that is out need wait no longer.
+    let moved_after = figures.moved_after;
+    if phase.fault != Fault::Ill && moved_after > SLACK + figures.stalled {
+        wrong.push(format!("somebody waited {moved_after:?} after it was out"));
     }
     if !figures.stray.is_empty() || figures.turns != 2 {
         wrong.push(format!(
@@ -39,7 +45,6 @@ pub(crate) fn of_phase(figures: &Figures, settings: Settings) -> Vec<String> {
             figures.turns, figures.stray
         ));
     }
-    let phase = &figures.phase;
     let whose = format!("{:?} of {}: ", phase.fault, phase.port);
     wrong
         .into_iter()
