@@ -80,6 +80,8 @@ pub(crate) struct Figures {
     pub(crate) slow: usize,
     /// Those that took longer than that and what the machine may have added.
     pub(crate) too_slow: usize,
+    /// How long after the backend was out the last one ended that had begun before.
+    pub(crate) moved_after: Duration,
     /// What the machine may have added to times, from the fault to the end of it.
     pub(crate) stalled: Duration,
     /// While the backend was out.
@@ -121,6 +123,12 @@ impl Figures {
             requests: mine.len(),
             slow: slower(second),
             too_slow: slower(second + stalled),
+            moved_after: mine
+                .iter()
+                .filter(|sample| sample.began <= from)
+                .map(|sample| sample.ended.saturating_duration_since(from))
+                .max()
+                .unwrap_or_default(),
             failed: mine
                 .iter()
                 .filter(|sample| !sample.is_good())

@@ -3,6 +3,7 @@
 //! what the machine added to times was measured.
 
 use crate::client::Outcome;
+use crate::findings::Findings;
 use crate::load::Sample;
 use crate::phase::Figures;
 use crate::stage::{Deliveries, EJECT_AFTER, EJECTED_CHECKS, FALL, Fault, Settings};
@@ -20,37 +21,37 @@ const HANGING: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(250);
 
 /// Everything that is wrong with a phase.
-pub(crate) fn of_phase(figures: &Figures, settings: Settings) -> Vec<String> {
-    let mut wrong = failures(figures);
-    wrong.extend(times(figures, settings));
-    wrong.extend(unequal(figures));
-    if figures.phase.fault == Fault::Reset {
-        wrong.extend(beyond_ejection(figures));
-    }
-    if figures.phase.fault == Fault::Freeze && figures.too_slow > MOST_SLOW {
-        wrong.push(format!(
-            "{} requests took longer than a second and {:?} of the machine's",
-            figures.too_slow, figures.stalled
-        ));
-    }
-    if !figures.stray.is_empty() || figures.turns != 2 {
-        wrong.push(format!(
-            "{} turns instead of 2, and others': {:?}",
-            figures.turns, figures.stray
-        ));
-    }
+pub(crate) fn of_phase(figures: &Figures, settings: Settings) -> Findings {
     let phase = &figures.phase;
-    let whose = format!("{:?} of {}: ", phase.fault, phase.port);
-    wrong
-        .into_iter()
-        .map(|what| whose.clone() + &what)
-        .collect()
+    let whose = |what: &str| format!("{:?} of {}: {what}", phase.fault, phase.port);
+    let mut found = failures(figures);
+    found.untimely.extend(times(figures, settings));
+    found.untimely.extend(unequal(figures));
+    if phase.fault == Fault::Reset {
+        found.untimely.extend(beyond_ejection(figures));
+    }
+    let is_hanging = phase.fault == Fault::Freeze;
+    found.expect(!is_hanging || figures.too_slow <= MOST_SLOW, || {
+        format!("{} took more than a second", figures.too_slow)
+    });
+    // Whoever waits for a backend that is out need wait no longer; one that is ill answers.
+    let has_moved = figures.moved_after <= SLACK + figures.stalled;
+    found.expect(phase.fault == Fault::Ill || has_moved, || {
+        format!("somebody waited {:?} after it was out", figures.moved_after)
+    });
+    found.expect(figures.stray.is_empty() && figures.turns == 2, || {
+        format!("{} turns, others' {:?}", figures.turns, figures.stray)
+    });
+    for what in found.wrong.iter_mut().chain(&mut found.untimely) {
+        *what = whose(what);
+    }
+    found
 }
 
 /// Failures that cannot be excused. A POST can be, if it was under way at the backend when
 /// that was in trouble: nobody knows whether it was processed, so it must end with a 502 that
 /// names the backend. A GET moves to another backend.
-fn failures(figures: &Figures) -> Vec<String> {
+fn failures(figures: &Figures) -> Findings {
     let phase = &figures.phase;
     let until = match phase.fault {
         // A moment later there is nobody to send anything to.
@@ -67,10 +68,16 @@ fn failures(figures: &Figures) -> Vec<String> {
         };
         sample.is_post && in_the_act && names_it
     };
-    let unexcused = figures.failed.iter().filter(|sample| !is_excused(sample));
-    unexcused
-        .map(|sample| failure(sample, phase.struck.0))
-        .collect()
+    let mut found = Findings::default();
+    for sample in figures.failed.iter().filter(|sample| !is_excused(sample)) {
+        let text = failure(sample, phase.struck.0);
+        // Such a POST may have met a backend that was taken for one in trouble.
+        match &sample.outcome {
+            Outcome::Status(502, _) if sample.is_post => found.untimely.push(text),
+            _ => found.wrong.push(text),
+        }
+    }
+    found
 }
 
 fn failure(sample: &Sample, struck: Instant) -> String {

@@ -57,7 +57,8 @@ impl Watch {
 
     /// Waits until the backend is up, or down, by the last turn since `since`.
     pub(crate) fn wait_for(&self, port: u16, is_up: bool, since: Instant) -> Option<Instant> {
-        while since.elapsed() < PATIENCE {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let mut turns = self.turns().into_iter();
             let last = turns.rfind(|turn| turn.port == port && turn.at >= since);
             if let Some(turn) = last.filter(|turn| turn.is_up == is_up) {
@@ -102,6 +103,12 @@ impl Stalls {
         let seen = self.seen.lock().expect("no panic");
         let within = |(began, late): &&(Instant, Duration)| *began <= to && *began + *late >= from;
         seen.iter().filter(within).map(|(_, late)| *late).sum()
+    }
+
+    /// All of them so far.
+    pub(crate) fn in_all(&self) -> Duration {
+        let seen = self.seen.lock().expect("no panic");
+        seen.iter().map(|(_, late)| *late).sum()
     }
 }
 
