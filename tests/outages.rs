@@ -369,6 +369,7 @@ fn backends_that_have_much_to_do_are_not_taken_for_frozen() {
 fn a_backend_that_closes_its_door_finishes_what_it_has() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let (close, closed) = std::sync::mpsc::channel();
     thread::spawn(move || {
         // The check at the start, then one request; then the door is closed.
         for time in [Duration::ZERO, Duration::from_secs(1)] {
@@ -383,11 +384,14 @@ fn a_backend_that_closes_its_door_finishes_what_it_has() {
                 client.send(HELLO);
             }
         }
+        drop(listener);
+        close.send(()).unwrap();
     });
     let other = Origin::answering(HELLO);
     let lb = seldom(&[address, other.address], |_| {});
     let mut post = lb.client();
     post.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    closed.recv_timeout(PATIENCE).expect("the door is closed");
     eventually("it is down", || {
         assert_eq!(send(&lb, "POST", "").text(), "hello");
         !is_live(&lb, 0)

@@ -49,6 +49,9 @@ pub(super) struct Schedule {
     is_judged: bool,
     /// Whether the probe under way, or else the next one, is an impatient one.
     is_hasty: bool,
+    /// A hasty one was excused: the next has all its time, or on a busy machine none would
+    /// ever count.
+    is_excused: bool,
 }
 
 impl Schedule {
@@ -62,6 +65,7 @@ impl Schedule {
             usual: Duration::ZERO,
             is_judged: false,
             is_hasty: false,
+            is_excused: false,
         }
     }
 
@@ -138,7 +142,9 @@ impl Schedule {
             let took = now.saturating_duration_since(self.began);
             self.usual = took.max(self.usual / 2);
         }
-        let is_confirming = std::mem::take(&mut self.is_hasty) && verdict.is_err();
+        let was_hasty = std::mem::take(&mut self.is_hasty);
+        self.is_excused = was_hasty && *verdict == Err(Symptom::Ours);
+        let is_confirming = was_hasty && verdict.is_err();
         // As it was before this verdict: who has just become well is looked at once more.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();
@@ -164,12 +170,13 @@ impl Schedule {
     fn hasten(&mut self, config: &HealthConfig, now: Instant) {
         let patience = self.hasty_patience(config);
         match &mut self.probe {
+            Some(_) if !self.is_judged && self.is_excused => {}
             Some(probe) if !self.is_judged => {
                 self.is_hasty = true;
                 probe.hasten(now.max(self.began + patience));
             }
             _ => {
-                self.is_hasty = true;
+                self.is_hasty = !self.is_excused;
                 self.set_next(self.next.min(now.max(self.began + HASTY_INTERVAL)));
             }
         }
