@@ -1,134 +1,152 @@
-//! The channel between those who find work and the workers who do it, and the one rule that
-//! keeps a blocking set of workers from starving.
+//! The channel between those who find work and the workers who do it.
 //!
-//! **The last free worker never waits.** A worker may block on a socket only while nobody is
-//! queued and another worker stands at the channel, free to take what comes next. So at any
-//! moment at least one worker is either free or at work, and a new job waits for work, never
-//! for a wait. Must not know what a job is.
+//! The accept thread pushes clients, the checker and others push sessions that have to look
+//! again, and whoever minds the lot pushes those that are ready. Must not know what a job is.
 
+use crate::crew::{Crew, Duty};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Jobs that one worker takes in a row before it looks into the lot, should nobody have time
+/// to mind it: a fraction of a millisecond.
+const JOBS_PER_GLANCE: usize = 64;
 
 /// A queue of jobs. Its length is bounded by the number of connections.
 #[derive(Debug)]
 pub struct Jobs<J> {
-    sender: Sender<Option<J>>,
-    receiver: Receiver<Option<J>>,
-    demand: Demand,
+    sender: Sender<J>,
+    receiver: Receiver<J>,
+    crew: Crew,
 }
 
-/// How many jobs wait for a worker, and how many workers for a job.
-#[derive(Debug, Default)]
-pub struct Demand {
-    queued: AtomicUsize,
-    /// Workers that stand at the channel.
-    free: AtomicUsize,
+/// How to look for jobs that are not queued yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Minding {
+    /// For as long as there are none and nobody calls.
+    Wait,
+    /// Only those that are there.
+    Glance,
 }
 
-impl Demand {
-    /// Whether somebody waits for a worker.
-    #[must_use]
-    pub fn is_queued(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0
-    }
-
-    /// Whether the worker that asks may wait: nobody is queued and another worker is free.
-    ///
-    /// Of several that ask, the last to leave the channel sees none free behind it, so never
-    /// all of them wait.
-    #[must_use]
-    pub fn allows_waiting(&self) -> bool {
-        self.free.load(Ordering::SeqCst) > 0 && !self.is_queued()
-    }
+/// One worker's way through the queue.
+#[derive(Debug)]
+pub struct Round<J> {
+    /// Jobs taken since this worker looked into the lot.
+    since_glance: usize,
+    /// What it found there; empty but for a moment.
+    found: Vec<J>,
 }
 
-impl<J> Default for Jobs<J> {
+impl<J> Default for Round<J> {
     fn default() -> Self {
-        let (sender, receiver) = unbounded();
         Self {
-            sender,
-            receiver,
-            demand: Demand::default(),
+            since_glance: 0,
+            found: Vec::new(),
         }
     }
 }
 
 impl<J> Jobs<J> {
+    /// An empty queue. Two values for the [`Crew`]: how many workers are enough, and what ends
+    /// the `mind` of [`Self::take`].
+    pub fn new(enough: usize, call_minder: impl Fn() + Send + Sync + 'static) -> Self {
+        let (sender, receiver) = unbounded();
+        Self {
+            sender,
+            receiver,
+            crew: Crew::new(enough, call_minder),
+        }
+    }
+
     /// Adds a job.
     pub fn push(&self, job: J) {
-        self.send(Some(job));
+        self.crew.add_job(|| {
+            // It fails only without a receiver, and `self` holds one.
+            let _ = self.sender.send(job);
+        });
     }
 
-    /// The next job, however long it takes; `None` when this worker shall end.
-    pub fn take(&self) -> Option<J> {
-        self.demand.free.fetch_add(1, Ordering::SeqCst);
-        let job = self.receiver.recv();
-        self.demand.free.fetch_sub(1, Ordering::SeqCst);
-        self.demand.queued.fetch_sub(1, Ordering::SeqCst);
-        job.ok().flatten()
+    /// The next job, however long it takes; `None` when this worker, which has joined the
+    /// [`Self::crew`], shall end. `mind` looks after the lot and collects what is ready there.
+    pub fn take(
+        &self,
+        round: &mut Round<J>,
+        mut mind: impl FnMut(Minding, &mut Vec<J>),
+    ) -> Option<J> {
+        round.since_glance += 1;
+        if round.since_glance > JOBS_PER_GLANCE && self.crew.begin_glance() {
+            mind(Minding::Glance, &mut round.found);
+            self.hand_out(round);
+        }
+        loop {
+            if let Ok(job) = self.receiver.try_recv() {
+                self.crew.remove_job();
+                return Some(job);
+            }
+            match self.crew.go_idle() {
+                Duty::Look => {}
+                Duty::Leave => return None,
+                Duty::Mind => {
+                    mind(Minding::Wait, &mut round.found);
+                    self.hand_out(round);
+                }
+            }
+        }
     }
 
-    /// Tells so many workers to end, after all that is queued.
-    pub fn dismiss(&self, workers: usize) {
-        (0..workers).for_each(|_| self.send(None));
+    /// Queues what was found. Most of it this worker will take itself.
+    fn hand_out(&self, round: &mut Round<J>) {
+        self.crew.end_minding();
+        round.since_glance = 0;
+        round.found.drain(..).for_each(|job| self.push(job));
     }
 
     /// Drops whatever is still queued, once the workers have ended.
     pub fn clear(&self) {
         while let Ok(job) = self.receiver.try_recv() {
-            self.demand.queued.fetch_sub(1, Ordering::SeqCst);
+            self.crew.remove_job();
             drop(job);
         }
     }
 
-    /// What workers ask before they wait.
+    /// Those who take.
     #[must_use]
-    pub fn demand(&self) -> &Demand {
-        &self.demand
-    }
-
-    fn send(&self, job: Option<J>) {
-        self.demand.queued.fetch_add(1, Ordering::SeqCst);
-        // Sending fails only without a receiver, and `self` holds one.
-        let _ = self.sender.send(job);
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Barrier;
-    use std::thread;
 
     #[test]
-    fn the_last_free_worker_may_not_wait() {
-        let jobs = Jobs::default();
-        let (taken, done) = (Barrier::new(3), Barrier::new(3));
-        thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while let Some(()) = jobs.take() {
-                        taken.wait();
-                        done.wait();
-                    }
-                });
-            }
-            while jobs.demand.free.load(Ordering::SeqCst) < 2 {
-                thread::yield_now();
-            }
-            assert!(jobs.demand().allows_waiting());
-            jobs.push(());
-            jobs.push(());
-            taken.wait();
-            assert!(!jobs.demand().allows_waiting(), "both are at work");
-            jobs.push(());
-            assert!(jobs.demand().is_queued());
-            done.wait();
-            jobs.dismiss(2);
-            // The third job needs its partners at the barriers too.
-            scope.spawn(|| (taken.wait(), done.wait()));
-            taken.wait();
-            done.wait();
-        });
+    fn what_is_found_in_the_lot_is_done_in_its_order_and_the_queue_before_it() {
+        let jobs = Jobs::new(1, || ());
+        jobs.crew().join();
+        let mut round = Round::default();
+        jobs.push(1);
+        let mut next = |found: &[i32]| {
+            jobs.take(&mut round, |minding, jobs| {
+                assert_eq!(minding, Minding::Wait);
+                jobs.extend(found);
+            })
+        };
+        assert_eq!(next(&[]), Some(1));
+        assert_eq!([next(&[2, 3]), next(&[])], [Some(2), Some(3)]);
+        jobs.crew().close();
+        assert_eq!(next(&[]), None);
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_does_not_keep_the_lot_unseen() {
+        let jobs = Jobs::new(1, || ());
+        jobs.crew().join();
+        let (mut round, mut glances) = (Round::default(), 0);
+        jobs.push(0);
+        for _ in 0..3 * JOBS_PER_GLANCE {
+            jobs.push(0);
+            jobs.take(&mut round, |_, _| glances += 1);
+        }
+        assert_eq!(glances, 2);
     }
 }

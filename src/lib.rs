@@ -11,7 +11,7 @@
 //!   clients ──▶ TcpListener ──▶ channel ──▶ worker: block ≤ patience ──▶ backends
 //!                                 ▲               │ would wait longer?
 //!                                 │ ready         ▼
-//!                               parking lot (one epoll/kqueue thread, deadlines)
+//!                               parking lot (epoll/kqueue, deadlines), minded by an idle worker
 //! ```
 //!
 //! A blocking set of threads is the simplest server there is, and the easiest to starve: a few
@@ -23,16 +23,20 @@
 //! Two rules keep it from starving, and `tests/starvation.rs` proves them:
 //!
 //! * Nothing slow holds a worker longer than the patience ([`turn::PATIENCE`]), at any stage.
-//! * The last free worker never waits ([`jobs`]): a worker blocks only while another one stands
-//!   at the channel.
+//! * A worker waits on a socket only while it is the only one at work, nobody is queued, and
+//!   another minds the lot ([`crew`]).
+//!
+//! Waiting on the socket itself is the fastest way for a single client: one system call, one
+//! wake-up. For many at once it is the slowest, a wake-up for each message; so then nobody
+//! waits that way. All are parked, and one worker takes out whatever is ready and goes through
+//! it in one go, as an event loop would.
 //!
 //! # Threads
 //!
 //! | thread | does | never |
 //! |---|---|---|
 //! | main | blocking `accept`, hands sockets to the channel | reads from a client |
-//! | `worker-N` | [`session::Session::advance`] until it would wait | waits longer than the patience |
-//! | `lot` | readiness and deadlines of parked sessions | reads, writes or parses |
+//! | `worker-N` | [`session::Session::advance`] until it would wait; idle, one minds the lot and the others sleep | waits for one session longer than the patience |
 //! | `health` | probes every backend at its own time, calls those who wait for one that is down | knows the thresholds |
 //! | `resolve` | asks again for the backends' addresses | holds anybody up |
 //! | `log` | prints what is queued | blocks a worker |
@@ -57,7 +61,7 @@
 //! lot  error  config                          generic over what is parked
 //! backends {select, health, kept}             names no HTTP and no socket
 //! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
-//! jobs  gate  journal                         name nothing of the crate
+//! jobs ─▶ crew  gate  journal                 name nothing else of the crate
 //! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
 //! ```
 //!
@@ -66,7 +70,7 @@
 //!
 //! # Reading order
 //!
-//! [`jobs`] and [`lot`] (the idea), [`session`] (the life of a connection), [`exchange`] (a
+//! [`jobs`], [`crew`] and [`lot`] (the idea), [`session`] (the life of a connection), [`exchange`] (a
 //! request), [`http::framing`] and [`http::scan`] (why a proxy must be strict),
 //! [`backends::select`], [`backends::health`], [`server`] (how it starts and stops). What the
 //! specifications ask, and which test holds what: [`conformance`].
@@ -77,6 +81,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod conformance;
+pub mod crew;
 pub mod error;
 pub mod evidence;
 pub mod exchange;

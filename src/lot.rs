@@ -2,15 +2,14 @@
 //!
 //! A parked item belongs to the lot. It leaves when one of its connections is ready, when its
 //! deadline passes, or when everybody is called; then it goes back to the workers, who find
-//! out for themselves what has happened. One thread runs [`Lot::run`]; it never reads, writes
-//! or parses. Generic over what is parked: it names no session.
+//! out for themselves what has happened. Whichever worker has nothing else to do minds it with
+//! [`Lot::mind`]. Generic over what is parked: it names no session.
 
 use crate::net::readiness::{Readiness, Reports};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What can be parked.
 pub trait Park {
@@ -37,7 +36,6 @@ pub enum Parked<T> {
 pub struct Lot<T> {
     readiness: Arc<Readiness>,
     places: Mutex<Places<T>>,
-    closing: AtomicBool,
 }
 
 impl<T: Park> Lot<T> {
@@ -46,7 +44,6 @@ impl<T: Park> Lot<T> {
         Ok(Self {
             readiness: Arc::new(Readiness::new()?),
             places: Mutex::new(Places::default()),
-            closing: AtomicBool::new(false),
         })
     }
 
@@ -68,24 +65,34 @@ impl<T: Park> Lot<T> {
         parked
     }
 
-    /// Hands out items as they become ready or due, until [`Self::close`] is called. Fails if
-    /// the kernel's list of connections does.
-    pub fn run(&self, mut hand_out: impl FnMut(Box<T>)) -> io::Result<()> {
-        let mut reports = Reports::new();
-        let mut leaving = Vec::new();
-        while !self.closing.load(Ordering::Acquire) {
-            let next = self.places().sleep();
-            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
-            self.readiness.wait(&mut reports, timeout)?;
-            {
-                let mut places = self.places();
-                places.awake();
-                leaving.extend(reports.keys().filter_map(|key| places.take_ready(key)));
-                places.take_due(Instant::now(), &mut leaving);
+    /// Collects the items that are ready or due. If there are none it waits for the first, or
+    /// until [`Self::interrupt`] is called, unless it `is_hasty`. One thread at a time. Fails
+    /// if the kernel's list of connections does.
+    pub fn mind(
+        &self,
+        reports: &mut Reports,
+        is_hasty: bool,
+        leaving: &mut Vec<Box<T>>,
+    ) -> io::Result<()> {
+        let timeout = match is_hasty {
+            true => Some(Duration::ZERO),
+            false => {
+                let next = self.places().sleep();
+                next.map(|next| next.saturating_duration_since(Instant::now()))
             }
-            leaving.drain(..).for_each(&mut hand_out);
-        }
+        };
+        let waited = self.readiness.wait(reports, timeout);
+        let mut places = self.places();
+        places.awake();
+        waited?;
+        leaving.extend(reports.keys().filter_map(|key| places.take_ready(key)));
+        places.take_due(Instant::now(), leaving);
         Ok(())
+    }
+
+    /// Ends the present or next [`Self::mind`] at once.
+    pub fn interrupt(&self) {
+        self.readiness.interrupt();
     }
 
     /// Takes out up to `count` items that fit, ready or not, those first that are due first.
@@ -109,12 +116,6 @@ impl<T: Park> Lot<T> {
         }
     }
 
-    /// Ends [`Self::run`].
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.readiness.interrupt();
-    }
-
     fn places(&self) -> MutexGuard<'_, Places<T>> {
         // No code that could panic runs under the lock; if one does, the places are whole.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,9 +130,11 @@ const HALF: u32 = usize::BITS / 2;
 struct Places<T> {
     places: Vec<Place<T>>,
     free: Vec<usize>,
-    /// When each parked item is due, earliest first.
-    due: BTreeSet<(Instant, usize)>,
-    /// Until when the lot's thread sleeps; `None` while it is awake.
+    /// When to look at which place, earliest first. Not after its guest is due, but it may be
+    /// long before: most guests leave early, and the next one is mostly due later. So a place
+    /// is listed once for many guests, and parking costs no search for the right position.
+    looks: BTreeSet<(Instant, usize)>,
+    /// Until when who minds the lot sleeps; `None` while nobody does.
     sleep: Option<Sleep>,
 }
 
@@ -145,6 +148,8 @@ enum Sleep {
 struct Place<T> {
     guests: usize,
     state: State<T>,
+    /// When it is looked at, if that is listed.
+    look: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -162,7 +167,7 @@ impl<T> Default for Places<T> {
         Self {
             places: Vec::new(),
             free: Vec::new(),
-            due: BTreeSet::new(),
+            looks: BTreeSet::new(),
             sleep: None,
         }
     }
@@ -175,6 +180,7 @@ impl<T> Places<T> {
             self.places.push(Place {
                 guests: 0,
                 state: State::Free,
+                look: None,
             });
             self.places.len() - 1
         });
@@ -192,8 +198,8 @@ impl<T> Places<T> {
         (place.guests == key >> HALF).then_some(number)
     }
 
-    /// Puts the guest into the reserved place, and says whether it is due before the lot's
-    /// thread would wake.
+    /// Puts the guest into the reserved place, and says whether it is due before who
+    /// minds the lot would wake.
     fn fill(&mut self, key: usize, item: Box<T>, deadline: Instant) -> (Parked<T>, bool) {
         let number = key & ((1 << HALF) - 1);
         if let State::Reserved { ready: true } = self.places[number].state {
@@ -201,17 +207,29 @@ impl<T> Places<T> {
             return (Parked::Ready(item), false);
         }
         self.places[number].state = State::Taken(item, deadline);
-        self.due.insert((deadline, number));
+        self.list(number, deadline);
         let is_earliest = match self.sleep {
             Some(Sleep::Until(wake)) => deadline < wake,
             Some(Sleep::Forever) => true,
             None => false,
         };
         if is_earliest {
-            // One interruption is enough for all who come before the thread has woken.
+            // One interruption is enough for all who come before it is awake.
             self.sleep = Some(Sleep::Until(deadline));
         }
         (Parked::Yes, is_earliest)
+    }
+
+    /// Has the place looked at when its guest is due, if not before.
+    fn list(&mut self, number: usize, deadline: Instant) {
+        let place = &mut self.places[number];
+        if place.look.is_some_and(|look| look <= deadline) {
+            return;
+        }
+        if let Some(late) = place.look.replace(deadline) {
+            self.looks.remove(&(late, number));
+        }
+        self.looks.insert((deadline, number));
     }
 
     fn vacate(&mut self, key: usize) {
@@ -224,10 +242,9 @@ impl<T> Places<T> {
     }
 
     fn take(&mut self, number: usize) -> Option<Box<T>> {
-        let State::Taken(_, deadline) = self.places[number].state else {
+        if !matches!(self.places[number].state, State::Taken(..)) {
             return None;
-        };
-        self.due.remove(&(deadline, number));
+        }
         match self.free_place(number) {
             State::Taken(item, _) => Some(item),
             _ => None,
@@ -244,30 +261,34 @@ impl<T> Places<T> {
     }
 
     fn take_due(&mut self, now: Instant, leaving: &mut Vec<Box<T>>) {
-        while let Some(&(deadline, number)) = self.due.first()
-            && deadline <= now
+        while let Some(&(look, number)) = self.looks.first()
+            && look <= now
         {
-            leaving.extend(self.take(number));
+            self.looks.pop_first();
+            self.places[number].look = None;
+            match self.places[number].state {
+                State::Taken(_, deadline) if deadline > now => self.list(number, deadline),
+                _ => leaving.extend(self.take(number)),
+            }
         }
     }
 
     /// Takes up to `count` that fit, in the order in which they are due.
     fn call(&mut self, count: usize, fits: impl Fn(&T) -> bool) -> Vec<Box<T>> {
-        let fitting = |number: &usize| match &self.places[*number].state {
-            State::Taken(item, _) => fits(item),
-            _ => false,
+        let fitting = |(number, place): (usize, &Place<T>)| match &place.state {
+            State::Taken(item, deadline) if fits(item) => Some((*deadline, number)),
+            _ => None,
         };
-        let numbers = self.due.iter().map(|&(_, number)| number);
-        let chosen: Vec<usize> = numbers.filter(fitting).take(count).collect();
-        chosen
-            .into_iter()
-            .filter_map(|number| self.take(number))
-            .collect()
+        let places = self.places.iter().enumerate();
+        let mut chosen: Vec<_> = places.filter_map(fitting).collect();
+        chosen.sort_unstable();
+        let first = chosen.into_iter().take(count);
+        first.filter_map(|(_, number)| self.take(number)).collect()
     }
 
-    /// The lot's thread is about to sleep; returns until when.
+    /// Somebody is about to sleep in here; returns until when.
     fn sleep(&mut self) -> Option<Instant> {
-        let next = self.due.first().map(|&(deadline, _)| deadline);
+        let next = self.looks.first().map(|&(look, _)| look);
         self.sleep = Some(next.map_or(Sleep::Forever, Sleep::Until));
         next
     }
@@ -308,14 +329,29 @@ mod tests {
         let lot: Lot<Item> = Lot::new().expect("descriptors");
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(|| lot.run(|item| sender.send(item.name).expect("open")));
-            // The later one first: the thread must be woken for the earlier one.
+            let sender = sender;
+            let lot = &lot;
+            scope.spawn(move || {
+                let (mut reports, mut leaving) = (Reports::new(), Vec::new());
+                for _ in 0..6 {
+                    let minded = lot.mind(&mut reports, false, &mut leaving);
+                    minded.expect("the kernel lets us wait");
+                    leaving
+                        .drain(..)
+                        .for_each(|item| sender.send(item.name).expect("open"));
+                }
+            });
+            // The later one first: who minds must be woken for the earlier one.
             for (name, after) in [(1, 60_000), (2, 40), (3, 20)] {
                 assert!(matches!(lot.park(item(name, after)), Parked::Yes));
             }
             let left: Vec<u32> = receiver.iter().take(2).collect();
             assert_eq!(left, [3, 2]);
-            lot.close();
+            // It ends after six times, however often it was woken before.
+            while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+                lot.interrupt();
+                thread::yield_now();
+            }
         });
         assert_eq!(lot.call_all().len(), 1);
     }
@@ -331,7 +367,6 @@ mod tests {
         assert_eq!(names(lot.call(2, is_odd)), [1, 3]);
         assert_eq!(names(lot.call(9, is_odd)), [5]);
         assert_eq!(names(lot.call_all()), [0, 2, 4]);
-        assert!(lot.places().due.is_empty());
     }
 
     #[test]

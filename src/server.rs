@@ -85,7 +85,6 @@ pub struct Server {
     /// Ends the threads that look after backends: last, for those in flight still need them.
     ending: Arc<Alarm>,
     workers: Vec<JoinHandle<()>>,
-    lot: JoinHandle<()>,
     health: JoinHandle<()>,
     resolver: Option<JoinHandle<()>>,
 }
@@ -107,7 +106,6 @@ impl Server {
         let checks = checker::first_round(&floor.context, &ending);
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
-            lot: workers::start_lot(&floor).map_err(StartError::Resources)?,
             health: spawn("health", &floor, &ending, |floor, alarm| {
                 checks.run(&floor.context, alarm, || floor.call_stranded());
             })?,
@@ -174,7 +172,7 @@ impl Server {
         self.go_on_as_lame_duck();
         self.floor.context.stopping.store(true, Ordering::SeqCst);
         let ended = drain(&self.floor, self.listener, &self.stop);
-        end_threads(&self.floor, self.workers, self.lot);
+        end_threads(&self.floor, self.workers);
         self.ending.raise();
         join(self.health);
         self.resolver.into_iter().for_each(join_soon);

@@ -2,13 +2,14 @@
 
 use crate::backends::select::Backends;
 use crate::config::Config;
+use crate::crew::Crew;
 use crate::gate::Gate;
-use crate::jobs::Demand;
 use crate::journal::Journal;
 use crate::net::alarm::Alarm;
 use crate::net::buffer::Shelf;
 use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
 use crate::net::{Interest, wait_any};
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,7 +121,12 @@ pub struct Turn<'w> {
     pub dates: &'w mut Dates,
     /// Whether the session comes out of the lot and has not moved a byte since.
     pub is_resumed: bool,
-    demand: &'w Demand,
+    crew: &'w Crew,
+    /// No other session had a turn since its last one. Where many take turns, the next thing to
+    /// happen is hardly ever this session's: then it is not worth to wait for.
+    is_again: bool,
+    /// Whether the crew has let it wait, and does not know yet that it waits no longer.
+    is_waiting: Cell<bool>,
     /// No wait begins after this.
     wait_until: Instant,
     moved: usize,
@@ -132,7 +138,8 @@ impl<'w> Turn<'w> {
         context: &'w Context,
         shelf: &'w mut Shelf,
         dates: &'w mut Dates,
-        demand: &'w Demand,
+        crew: &'w Crew,
+        is_again: bool,
     ) -> Self {
         let wait_until = Instant::now() + (PATIENCE - SOCKET_TIMEOUT);
         Self {
@@ -140,7 +147,9 @@ impl<'w> Turn<'w> {
             shelf,
             dates,
             is_resumed: false,
-            demand,
+            crew,
+            is_again,
+            is_waiting: Cell::new(false),
             wait_until,
             moved: 0,
         }
@@ -150,10 +159,18 @@ impl<'w> Turn<'w> {
     /// patience is not used up.
     #[must_use]
     pub fn wait(&self) -> Wait {
-        if self.demand.allows_waiting() && Instant::now() < self.wait_until {
+        self.wait_no_longer();
+        if self.is_again && Instant::now() < self.wait_until && self.crew.begin_waiting() {
+            self.is_waiting.set(true);
             Wait::Moment
         } else {
             Wait::No
+        }
+    }
+
+    fn wait_no_longer(&self) {
+        if self.is_waiting.take() {
+            self.crew.end_waiting();
         }
     }
 
@@ -177,6 +194,7 @@ impl<'w> Turn<'w> {
 
     /// Counts bytes that were moved.
     pub fn moved(&mut self, bytes: usize) {
+        self.wait_no_longer();
         self.moved += bytes;
         self.is_resumed = false;
     }
@@ -184,13 +202,19 @@ impl<'w> Turn<'w> {
     /// Whether the session has had its share and somebody else waits.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.moved >= TURN_BYTES && self.demand.is_queued()
+        self.moved >= TURN_BYTES && self.crew.is_queued()
     }
 
     /// Whether somebody else waits for this worker.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.demand.is_queued()
+        self.crew.is_queued()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.wait_no_longer();
     }
 }
 

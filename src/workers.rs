@@ -1,20 +1,23 @@
 //! The threads that serve: each takes a job, advances its session, and sees where it goes.
+//! Whichever has no job minds the lot.
 
 use crate::gate::Place;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Minding, Round};
 use crate::lot::{Lot, Parked};
 use crate::net::buffer::Shelf;
 use crate::net::conn::Conn;
+use crate::net::readiness::Reports;
 use crate::session::{Outcome, Session};
 use crate::turn::{Context, Dates, Turn};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the lot's thread pauses when the kernel refuses to wait.
+/// How long whoever minds the lot pauses when the kernel refuses to wait.
 const LOT_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// What goes through the channel.
@@ -34,16 +37,21 @@ pub struct Floor {
     /// The channel.
     pub jobs: Jobs<Job>,
     /// Where sessions wait.
-    pub lot: Lot<Session>,
+    pub lot: Arc<Lot<Session>>,
+    /// Which session had the last turn.
+    last: AtomicUsize,
 }
 
 impl Floor {
     /// The common ground for one balancer. Fails when no descriptor is left.
     pub fn new(context: Context) -> io::Result<Arc<Self>> {
+        let lot = Arc::new(Lot::new()?);
+        let minded = Arc::clone(&lot);
         Ok(Arc::new(Self {
             context,
-            jobs: Jobs::default(),
-            lot: Lot::new()?,
+            jobs: Jobs::new(enough_workers(), move || minded.interrupt()),
+            lot,
+            last: AtomicUsize::new(0),
         }))
     }
 
@@ -83,6 +91,15 @@ impl Floor {
         }
     }
 
+    /// Whether no other session had a turn since this one had its last.
+    fn is_again(&self, session: &Session) -> bool {
+        let this = std::ptr::from_ref(session).addr();
+        self.last.load(Ordering::Relaxed) == this || {
+            self.last.store(this, Ordering::Relaxed);
+            false
+        }
+    }
+
     /// Parks a session; one that is ready already is queued instead.
     fn park(&self, session: Box<Session>) {
         match self.lot.park(session) {
@@ -91,6 +108,14 @@ impl Floor {
             Parked::Failed(_, error) => log::error!("a connection cannot be watched: {error}"),
         }
     }
+}
+
+/// How many workers may be at work at a time without waiting: as many as half of the
+/// processors. What a worker sends and receives makes as much work again for the kernel, and
+/// a worker more than there are processors for it is held up in the middle of its job.
+fn enough_workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).max(1)
 }
 
 /// Starts the threads `worker-1` and on.
@@ -105,38 +130,51 @@ pub fn start(floor: &Arc<Floor>, count: usize) -> io::Result<Vec<JoinHandle<()>>
         .collect()
 }
 
-/// Starts the thread `lot`.
-pub fn start_lot(floor: &Arc<Floor>) -> io::Result<JoinHandle<()>> {
-    let floor = Arc::clone(floor);
-    std::thread::Builder::new()
-        .name("lot".into())
-        .spawn(move || {
-            // Everybody who is parked depends on this thread: it goes on whatever the kernel says.
-            while let Err(error) = floor
-                .lot
-                .run(|session| floor.jobs.push(Job::Session(session)))
-            {
-                log::error!("Waiting for connections failed: {error}; trying again.");
-                std::thread::sleep(LOT_BACK_OFF);
-            }
-        })
-}
-
 fn work(floor: &Floor) {
     let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
-    while let Some(job) = floor.jobs.take() {
+    let (mut round, mut minder) = (Round::default(), Minder::default());
+    let crew = floor.jobs.crew();
+    crew.join();
+    while let Some(job) = floor.jobs.take(&mut round, |minding, jobs| {
+        minder.mind(floor, minding, jobs)
+    }) {
         let mut session = match job {
             Job::Client(conn, address, place) => Box::new(Session::new(conn, address, place)),
             Job::Session(session) => session,
         };
-        let mut turn = Turn::new(&floor.context, &mut shelf, &mut dates, floor.jobs.demand());
+        let is_again = floor.is_again(&session);
+        let mut turn = Turn::new(&floor.context, &mut shelf, &mut dates, crew, is_again);
         // A panic costs this session, not the worker. What it may leave half done, the
         // session and the storages, is dropped or empty.
-        match catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn))) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn)));
+        drop(turn);
+        match outcome {
             Ok(Outcome::Park) => floor.park(session),
             Ok(Outcome::Yield) => floor.jobs.push(Job::Session(session)),
             Ok(Outcome::Close) => drop(session),
             Err(_) => log::error!("a session failed and was closed; this is a bug in lb"),
         }
+    }
+}
+
+/// What a worker needs to mind the lot.
+#[derive(Debug, Default)]
+struct Minder {
+    reports: Reports,
+    leaving: Vec<Box<Session>>,
+}
+
+impl Minder {
+    fn mind(&mut self, floor: &Floor, minding: Minding, jobs: &mut Vec<Job>) {
+        let is_hasty = minding == Minding::Glance;
+        // Everybody who is parked depends on this: it goes on whatever the kernel says.
+        if let Err(error) = floor
+            .lot
+            .mind(&mut self.reports, is_hasty, &mut self.leaving)
+        {
+            log::error!("Waiting for connections failed: {error}; trying again.");
+            std::thread::sleep(LOT_BACK_OFF);
+        }
+        jobs.extend(self.leaving.drain(..).map(Job::Session));
     }
 }

@@ -10,7 +10,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["net"]),
     ("backends", &["backends"]),
     ("conformance", &[]),
-    ("jobs", &[]),
+    ("crew", &[]),
+    ("jobs", &["crew"]),
     ("gate", &[]),
     ("journal", &[]),
     ("evidence", &["backends", "error", "net", "turn"]),
@@ -19,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["http"]),
     (
         "turn",
-        &["backends", "config", "gate", "jobs", "journal", "net"],
+        &["backends", "config", "crew", "gate", "journal", "net"],
     ),
     ("client", &["error", "net", "turn"]),
     (

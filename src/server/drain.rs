@@ -81,10 +81,8 @@ fn what_is_waited_for(floor: &Floor) -> String {
 }
 
 /// Ends the threads that serve, once nobody is inside or the time is over.
-pub(super) fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>, lot: JoinHandle<()>) {
-    floor.lot.close();
-    join(lot);
-    floor.jobs.dismiss(workers.len());
+pub(super) fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>) {
+    floor.jobs.crew().close();
     workers.into_iter().for_each(join);
     // Whoever is cut off.
     floor.jobs.clear();
