@@ -20,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// nobody notices.
 pub const PATIENCE: Duration = Duration::from_millis(20);
 
+/// A wait that begins just before the end of this is over within the patience.
+const WAITS_BEGIN_WITHIN: Duration = PATIENCE.saturating_sub(SOCKET_TIMEOUT);
+
 /// Bytes that a session may move in one turn while others are queued. At loopback speed a
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
 pub const TURN_BYTES: usize = 32 * 1024;
@@ -127,8 +130,10 @@ pub struct Turn<'w> {
     is_again: bool,
     /// Whether the crew has let it wait, and does not know yet that it waits no longer.
     is_waiting: Cell<bool>,
-    /// No wait begins after this.
-    wait_until: Instant,
+    /// No wait begins after this; `None` until one has been asked for.
+    wait_until: Cell<Option<Instant>>,
+    /// The time when it was last asked for, and nothing was waited for since.
+    time: Cell<Option<Instant>>,
     moved: usize,
 }
 
@@ -141,7 +146,6 @@ impl<'w> Turn<'w> {
         crew: &'w Crew,
         is_again: bool,
     ) -> Self {
-        let wait_until = Instant::now() + (PATIENCE - SOCKET_TIMEOUT);
         Self {
             context,
             shelf,
@@ -150,7 +154,8 @@ impl<'w> Turn<'w> {
             crew,
             is_again,
             is_waiting: Cell::new(false),
-            wait_until,
+            wait_until: Cell::new(None),
+            time: Cell::new(None),
             moved: 0,
         }
     }
@@ -160,7 +165,7 @@ impl<'w> Turn<'w> {
     #[must_use]
     pub fn wait(&self) -> Wait {
         self.wait_no_longer();
-        if self.is_again && Instant::now() < self.wait_until && self.crew.begin_waiting() {
+        if self.is_again && self.is_patient() && self.crew.begin_waiting() {
             self.is_waiting.set(true);
             Wait::Moment
         } else {
@@ -168,8 +173,26 @@ impl<'w> Turn<'w> {
         }
     }
 
+    fn is_patient(&self) -> bool {
+        let now = self.now();
+        let until = self.wait_until.get().unwrap_or(now + WAITS_BEGIN_WITHIN);
+        self.wait_until.set(Some(until));
+        now < until
+    }
+
+    /// The time, give or take the work that was done since it was last asked for: a look at the
+    /// clock costs as much as a whole head takes to scan.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.wait_no_longer();
+        let now = self.time.get().unwrap_or_else(Instant::now);
+        self.time.set(Some(now));
+        now
+    }
+
     fn wait_no_longer(&self) {
         if self.is_waiting.take() {
+            self.time.set(None);
             self.crew.end_waiting();
         }
     }
@@ -184,7 +207,7 @@ impl<'w> Turn<'w> {
     /// A new stage has its own patience. Only for what a slow other side cannot bring about
     /// at will: a whole request, a whole response.
     pub fn renew_patience(&mut self, now: Instant) {
-        self.wait_until = now + (PATIENCE - SOCKET_TIMEOUT);
+        self.wait_until.set(Some(now + WAITS_BEGIN_WITHIN));
     }
 
     /// Counts work that moves few bytes, such as a whole small exchange, as if it moved more.

@@ -75,7 +75,7 @@ impl Attempt {
         let backend = next.ok_or(Error::proxy(Phase::Queue, Cause::NoneLive))?;
         // A second kept connection might be as dead as the first, and there is no third try.
         let needs_new = failures.iter().any(|failure| failure.was_reused);
-        Ok(Self::new(backend, needs_new, turn.context, Instant::now()))
+        Ok(Self::new(backend, needs_new, turn.context, turn.now()))
     }
 
     /// Leases `backend`, with one of its kept connections if there is a good one.
@@ -137,7 +137,7 @@ impl Attempt {
             return Ok(Connected::Yes);
         };
         loop {
-            let now = Instant::now();
+            let now = turn.now();
             let step = match &self.conn {
                 None => connecting.begin(turn.context, now)?,
                 Some(conn) => connecting.look_at(conn, turn, now)?,

@@ -243,7 +243,7 @@ impl Exchange {
 
     /// The response is with the client: decides what becomes of both connections.
     fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
-        let now = Instant::now();
+        let now = turn.now();
         turn.renew_patience(now);
         let terms = self.answer.terms;
         let is_reusable =

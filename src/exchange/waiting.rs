@@ -7,7 +7,7 @@ use crate::error::{Cause, Error, Phase};
 use crate::evidence;
 use crate::net::Interest;
 use crate::turn::{Turn, Waits};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// When it is worth to watch a client that only waits: from then on its leaving is noticed.
 const LOOK_AFTER: Duration = Duration::from_millis(200);
@@ -22,7 +22,7 @@ impl Exchange {
     /// Whether the body need be held back no longer: the backend has asked for it, or been
     /// silent for so long that we ask in its place. A final answer means that it never will.
     pub(super) fn stops_holding(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> bool {
-        let now = Instant::now();
+        let now = turn.now();
         match self.expectation.due(now) {
             None => true,
             Some(due) if now < due || !self.answer.is_awaited() => false,
@@ -56,7 +56,7 @@ impl Exchange {
             (true, false) => (0, timeouts.body),
             (false, _) => (client.written, timeouts.body),
         };
-        let now = Instant::now();
+        let now = turn.now();
         let moved = self.upload.total_sent() + written + u64::from(is_sent);
         let deadline = self.due.after(moved, timeout, now);
         if now >= deadline {
@@ -105,7 +105,7 @@ impl Exchange {
             (Some(attempt), Some(_)) if turn.is_resumed => {
                 evidence::suspect(turn.context, &attempt.backend);
             }
-            _ => waits.deadline = waits.deadline.min(Instant::now() + LOOK_AFTER),
+            _ => waits.deadline = waits.deadline.min(turn.now() + LOOK_AFTER),
         }
         waits
     }

@@ -11,15 +11,26 @@ pub fn prefers_json(fields: &[Header<'_>]) -> bool {
     let (mut json, mut text) = (0, 0);
     for member in values(fields, Field::Accept).flat_map(list_members) {
         let mut parts = member.split(|&byte| byte == b';').map(trim);
-        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let kind = parts.next().unwrap_or_default();
         let weight = parts.find_map(weight).unwrap_or(1000);
-        if kind == b"application/json" || kind.ends_with(b"+json") {
+        if kind.eq_ignore_ascii_case(b"application/json") || ends_with(kind, b"+json") {
             json = json.max(weight);
-        } else if kind.starts_with(b"text/") {
+        } else if starts_with(kind, b"text/") {
             text = text.max(weight);
         }
     }
     json > 0 && json >= text
+}
+
+fn starts_with(kind: &[u8], start: &[u8]) -> bool {
+    kind.get(..start.len())
+        .is_some_and(|first| first.eq_ignore_ascii_case(start))
+}
+
+fn ends_with(kind: &[u8], end: &[u8]) -> bool {
+    kind.len()
+        .checked_sub(end.len())
+        .is_some_and(|start| kind[start..].eq_ignore_ascii_case(end))
 }
 
 /// `q=0.5` in thousandths. What is no weight counts as none.

@@ -76,6 +76,28 @@ impl Field {
             Field::EndToEnd
         }
     }
+
+    /// The name of a field that is the only one of its kind; of the others none.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Accept => "Accept",
+            Field::Connection => "Connection",
+            Field::ContentLength => "Content-Length",
+            Field::Date => "Date",
+            Field::Expect => "Expect",
+            Field::Forwarded => "Forwarded",
+            Field::Host => "Host",
+            Field::MaxForwards => "Max-Forwards",
+            Field::Te => "TE",
+            Field::TransferEncoding => "Transfer-Encoding",
+            Field::Upgrade => "Upgrade",
+            Field::XForwardedFor => "X-Forwarded-For",
+            Field::XForwardedHost => "X-Forwarded-Host",
+            Field::XForwardedProto => "X-Forwarded-Proto",
+            Field::Hop | Field::EndToEnd => "",
+        }
+    }
 }
 
 /// End-to-end fields that a trailer section may not carry beside those that [`Field`] knows:
@@ -209,11 +231,11 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// The values of all fields of this kind, in order.
+/// The values of all fields of this kind, in order. Only for kinds that are one field.
 pub fn values<'b>(fields: &[Header<'b>], wanted: Field) -> impl Iterator<Item = &'b [u8]> {
     fields
         .iter()
-        .filter(move |field| Field::of(field.name) == wanted)
+        .filter(move |field| field.name.eq_ignore_ascii_case(wanted.name()))
         .map(|field| field.value)
 }
 
@@ -248,6 +270,28 @@ mod tests {
             "Hosts",
         ] {
             assert_eq!(Field::of(other), Field::EndToEnd, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_recognised_by_its_name() {
+        for name in [
+            "Accept",
+            "Connection",
+            "Content-Length",
+            "Date",
+            "Expect",
+            "Forwarded",
+            "Host",
+            "Max-Forwards",
+            "TE",
+            "Transfer-Encoding",
+            "Upgrade",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+        ] {
+            assert_eq!(Field::of(name).name(), name);
         }
     }
 

@@ -3,7 +3,7 @@
 //! configuration trusts whoever sent it.
 
 use super::fields::{Field, trim, values};
-use super::forward::write_field;
+use super::forward::{write_decimal, write_field};
 use super::request::RequestHead;
 use super::scan::is_token;
 use std::io::Write as _;
@@ -48,8 +48,8 @@ pub fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut V
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
     }
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{}\r\n", hop.client);
+    write_address(hop.client, out);
+    out.extend_from_slice(b"\r\n");
     let proto = earlier(Field::XForwardedProto).next().unwrap_or(b"http");
     write_field("X-Forwarded-Proto", proto, out);
     if let Some(host) = earlier(Field::XForwardedHost).next().or(request.host) {
@@ -57,6 +57,21 @@ pub fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut V
     }
     if hop.adds_forwarded {
         write_element(hop.client, request.host, out);
+    }
+}
+
+fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                write_decimal(u64::from(octet), out);
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
 }
 

@@ -101,7 +101,7 @@ impl ReadHead {
             match client.flush(turn.wait(), turn) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let (timeouts, now) = (&turn.context.config.timeouts, Instant::now());
+                    let (timeouts, now) = (&turn.context.config.timeouts, turn.now());
                     let deadline = self.deadline(true, timeouts, now);
                     return Some(match now < deadline {
                         true => Step::Park(Waits {
@@ -144,7 +144,7 @@ impl ReadHead {
     /// Nothing to read: wait in the lot, or give up. A stop closes only what was looked at: a
     /// request that came in time may be there; if not, the session is called soon.
     fn wait(&mut self, has_looked: bool, client: &mut Client, turn: &mut Turn<'_>) -> Step {
-        let now = Instant::now();
+        let now = turn.now();
         let is_idle = client.inbound.is_empty();
         if is_idle && has_looked && turn.context.is_stopping() {
             return self.close_unused();
@@ -202,7 +202,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
             });
         }
         Ok(head) => {
-            let now = Instant::now();
+            let now = turn.now();
             turn.renew_patience(now);
             turn.charge(EXCHANGE_CHARGE);
             Exchange::begin(&head, client, turn, now)
