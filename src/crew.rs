@@ -147,7 +147,10 @@ impl Crew {
         if self.is_closing.load(Ordering::SeqCst) {
             return Duty::Leave;
         }
-        if idle.minder == Minder::Nobody {
+        // Those at work mind it themselves when they are done.
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        let busy = self.at_work.load(Ordering::SeqCst).saturating_sub(waiting);
+        if idle.minder == Minder::Nobody && busy < self.enough {
             idle.minder = Minder::Waits;
             self.is_minded.store(true, Ordering::SeqCst);
             return Duty::Mind;
@@ -242,17 +245,17 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::thread;
 
-    /// A crew with one member, whose minder hears calls through the channel.
-    fn crew() -> (Crew, std::sync::mpsc::Receiver<()>) {
+    /// A crew with one member, whose minder is heard to be called through the channel.
+    fn crew(enough: usize) -> (Crew, std::sync::mpsc::Receiver<()>) {
         let (sender, receiver) = channel();
-        let crew = Crew::new(2, move || sender.send(()).expect("open"));
+        let crew = Crew::new(enough, move || sender.send(()).expect("open"));
         crew.join();
         (crew, receiver)
     }
 
     #[test]
     fn a_worker_waits_only_alone_with_nobody_queued_and_the_lot_minded() {
-        let (crew, calls) = crew();
+        let (crew, calls) = crew(2);
         assert!(!crew.begin_waiting(), "nobody would mind the lot");
         crew.join();
         assert_eq!(crew.go_idle(), Duty::Mind);
@@ -267,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_worker_at_work_is_left_to_do_some_jobs_before_another_is_called() {
-        let (crew, calls) = crew();
+        let (crew, calls) = crew(2);
         crew.join();
         assert_eq!(crew.go_idle(), Duty::Mind);
         (0..JOBS_PER_WORKER).for_each(|_| crew.add_job(|| ()));
@@ -282,7 +285,7 @@ mod tests {
 
     #[test]
     fn one_who_waits_is_not_counted_on() {
-        let (crew, calls) = crew();
+        let (crew, calls) = crew(2);
         crew.join();
         assert_eq!(crew.go_idle(), Duty::Mind);
         assert!(crew.begin_waiting());
@@ -291,8 +294,28 @@ mod tests {
     }
 
     #[test]
+    fn where_enough_are_at_work_the_lot_is_left_to_them() {
+        let (crew, calls) = crew(1);
+        let crew = Arc::new(crew);
+        crew.join();
+        let other = Arc::clone(&crew);
+        let sleeper = thread::spawn(move || other.go_idle());
+        while crew.idle().asleep < 1 {
+            thread::yield_now();
+        }
+        (0..2 * JOBS_PER_WORKER).for_each(|_| crew.add_job(|| ()));
+        (0..2 * JOBS_PER_WORKER).for_each(|_| crew.remove_job());
+        assert_eq!(crew.go_idle(), Duty::Mind);
+        crew.end_minding();
+        assert!(!crew.begin_waiting() || crew.idle().called == 1);
+        crew.close();
+        assert_eq!(sleeper.join().expect("no panic"), Duty::Look);
+        assert!(calls.try_recv().is_err());
+    }
+
+    #[test]
     fn everybody_leaves_when_it_is_closed() {
-        let (crew, _calls) = crew();
+        let (crew, _calls) = crew(9);
         let crew = Arc::new(crew);
         (1..4).for_each(|_| crew.join());
         assert_eq!(crew.go_idle(), Duty::Mind);

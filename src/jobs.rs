@@ -30,8 +30,8 @@ pub enum Minding {
 /// One worker's way through the queue.
 #[derive(Debug)]
 pub struct Round<J> {
-    /// Jobs taken since this worker looked into the lot.
-    since_glance: usize,
+    /// Jobs to take before this worker looks into the lot again.
+    until_glance: usize,
     /// What it found there; empty but for a moment.
     found: Vec<J>,
 }
@@ -39,7 +39,7 @@ pub struct Round<J> {
 impl<J> Default for Round<J> {
     fn default() -> Self {
         Self {
-            since_glance: 0,
+            until_glance: JOBS_PER_GLANCE,
             found: Vec::new(),
         }
     }
@@ -72,8 +72,8 @@ impl<J> Jobs<J> {
         round: &mut Round<J>,
         mut mind: impl FnMut(Minding, &mut Vec<J>),
     ) -> Option<J> {
-        round.since_glance += 1;
-        if round.since_glance > JOBS_PER_GLANCE && self.crew.begin_glance() {
+        round.until_glance = round.until_glance.saturating_sub(1);
+        if round.until_glance == 0 && self.crew.begin_glance() {
             mind(Minding::Glance, &mut round.found);
             self.hand_out(round);
         }
@@ -96,7 +96,8 @@ impl<J> Jobs<J> {
     /// Queues what was found. Most of it this worker will take itself.
     fn hand_out(&self, round: &mut Round<J>) {
         self.crew.end_minding();
-        round.since_glance = 0;
+        // Those that were found are done before anybody looks again.
+        round.until_glance = JOBS_PER_GLANCE + round.found.len();
         round.found.drain(..).for_each(|job| self.push(job));
     }
 
@@ -147,6 +148,6 @@ mod tests {
             jobs.push(0);
             jobs.take(&mut round, |_, _| glances += 1);
         }
-        assert_eq!(glances, 2);
+        assert_eq!(glances, 3);
     }
 }

@@ -5,7 +5,7 @@
 //! with `MSG_DONTWAIT` tries once. Must not know what the bytes mean or whose they are.
 
 use super::buffer::{Buffer, Shelf};
-use super::readiness::Readiness;
+use super::readiness::Registration;
 use super::{Interest, wait_any};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -44,9 +44,10 @@ pub enum Moved {
 /// A TCP connection.
 #[derive(Debug)]
 pub struct Conn {
-    pub(super) stream: TcpStream,
+    /// Shared with the list of registered connections, which gives it up when we do.
+    pub(super) stream: Arc<TcpStream>,
     /// Where it is registered, from its first parking to its end.
-    pub(super) registration: Option<Arc<Readiness>>,
+    pub(super) registration: Option<Registration>,
 }
 
 impl Conn {
@@ -54,7 +55,7 @@ impl Conn {
     /// so that accepting costs no further call.
     pub(super) fn accepted(stream: TcpStream) -> io::Result<Self> {
         let conn = Self {
-            stream,
+            stream: Arc::new(stream),
             registration: None,
         };
         if cfg!(not(target_os = "linux")) {

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Begins to connect to `address`. Whether it is done [`is_connected`](Conn::is_connected)
@@ -25,7 +26,7 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
         Err(errno) => return Err(errno.into()),
     }
     Ok(Conn {
-        stream,
+        stream: Arc::new(stream),
         registration: None,
     })
 }

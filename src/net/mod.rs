@@ -52,6 +52,12 @@ impl Interest {
         }
     }
 
+    /// Whether it has the other in it.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        (self.reads() || !other.reads()) && (self.writes() || !other.writes())
+    }
+
     /// Whether reading is part of it.
     #[must_use]
     pub fn reads(self) -> bool {

@@ -1,27 +1,59 @@
-//! Which of many parked connections can go on: epoll or kqueue, each connection reported once
-//! for each time it is asked for (one-shot).
+//! Which of many parked connections can go on: epoll or kqueue.
+//!
+//! A connection is registered once, when it is first parked, and stays armed in the kernel
+//! (level-triggered), while what is asked of it, and under which key, is kept here. So parking
+//! one again costs no system call. A connection that reports something nobody asked for, for
+//! it is being served or rests, is disarmed and armed anew when it is next asked for.
 //!
 //! Holds the one `unsafe` block of the crate.
 
 use super::Interest;
 use super::conn::Conn;
-use polling::{Event, Events, Poller};
+use polling::{Event, Events, PollMode, Poller};
 use std::io;
-use std::sync::Arc;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Events taken out of the kernel in one call.
 const EVENTS_PER_WAIT: usize = 1024;
 
-/// The kernel's list of registered connections.
+/// The kernel's list of registered connections, and what is asked of each.
 #[derive(Debug)]
 pub struct Readiness {
     poller: Poller,
+    watched: Mutex<Watched>,
+}
+
+/// The registered connections, by token.
+#[derive(Debug, Default)]
+struct Watched {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// `None` while the slot is free.
+    stream: Option<Arc<TcpStream>>,
+    /// What the kernel reports of it again and again; `None` is nothing at all.
+    armed: Option<Interest>,
+    asked: Option<(usize, Interest)>,
+}
+
+/// The place of a connection among the registered ones; dropping it takes the connection out.
+#[derive(Debug)]
+pub(super) struct Registration {
+    readiness: Arc<Readiness>,
+    token: usize,
 }
 
 /// Room for what one wait reports.
 #[derive(Debug)]
-pub struct Reports(Events);
+pub struct Reports {
+    events: Events,
+    keys: Vec<usize>,
+}
 
 impl Reports {
     /// Room for a thousand events.
@@ -29,12 +61,15 @@ impl Reports {
     pub fn new() -> Self {
         let places =
             std::num::NonZeroUsize::new(EVENTS_PER_WAIT).unwrap_or(std::num::NonZeroUsize::MIN);
-        Self(Events::with_capacity(places))
+        Self {
+            events: Events::with_capacity(places),
+            keys: Vec::new(),
+        }
     }
 
     /// The keys under which the ready connections were watched.
     pub fn keys(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().map(|event| event.key)
+        self.keys.iter().copied()
     }
 }
 
@@ -49,17 +84,27 @@ impl Readiness {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             poller: Poller::new()?,
+            watched: Mutex::default(),
         })
     }
 
     /// Waits until a watched connection is ready, `timeout` has passed (`None`: never) or
     /// [`Self::interrupt`] is called.
     pub fn wait(&self, reports: &mut Reports, timeout: Option<Duration>) -> io::Result<()> {
-        reports.0.clear();
-        match self.poller.wait(&mut reports.0, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+        let Reports { events, keys } = reports;
+        events.clear();
+        keys.clear();
+        match self.poller.wait(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
+        let mut watched = self.watched();
+        keys.extend(
+            events
+                .iter()
+                .filter_map(|event| watched.report(&event, &self.poller)),
+        );
+        Ok(())
     }
 
     /// Ends the current or next [`Self::wait`] at once.
@@ -67,41 +112,139 @@ impl Readiness {
         // It can fail only when the descriptor is gone, and then nobody waits.
         let _ = self.poller.notify();
     }
+
+    /// Asks a registered connection to be reported once.
+    fn ask(&self, token: usize, key: usize, interest: Interest) -> io::Result<()> {
+        let mut watched = self.watched();
+        let slot = &mut watched.slots[token];
+        slot.asked = Some((key, interest));
+        match slot.armed.is_some_and(|armed| armed.covers(interest)) {
+            true => Ok(()),
+            false => slot.arm(token, interest, &self.poller),
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        // No code that could panic runs under the lock.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    /// The key to which an event belongs, if somebody asked for it. If not, the kernel is told
+    /// to report no more than what is asked: it would repeat itself for ever.
+    fn report(&mut self, event: &Event, poller: &Poller) -> Option<usize> {
+        let slot = self.slots.get_mut(event.key)?;
+        let is_over = event.is_interrupt() || event.is_err().unwrap_or(false);
+        let has_happened = |interest: Interest| {
+            is_over || (interest.reads() && event.readable) || (interest.writes() && event.writable)
+        };
+        match slot.asked {
+            Some((key, interest)) if has_happened(interest) => {
+                slot.asked = None;
+                Some(key)
+            }
+            Some((_, interest)) => {
+                // Arming can fail only if the connection is gone, and then it reports nothing.
+                let _ = slot.arm(event.key, interest, poller);
+                None
+            }
+            None if slot.armed.is_some() => {
+                let _ = slot.disarm(event.key, poller);
+                None
+            }
+            // The last report of one that was disarmed.
+            None => None,
+        }
+    }
+
+    fn reserve(&mut self, stream: &Arc<TcpStream>) -> usize {
+        let token = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        });
+        self.slots[token].stream = Some(Arc::clone(stream));
+        token
+    }
+}
+
+impl Slot {
+    /// Has the kernel report this from now on.
+    fn arm(&mut self, token: usize, interest: Interest, poller: &Poller) -> io::Result<()> {
+        self.armed = Some(interest);
+        self.modify(event(token, interest), PollMode::Level, poller)
+    }
+
+    /// Has the kernel report nothing, not even, after once more, that the connection is broken.
+    fn disarm(&mut self, token: usize, poller: &Poller) -> io::Result<()> {
+        self.armed = None;
+        self.modify(Event::none(token), PollMode::Oneshot, poller)
+    }
+
+    fn modify(&self, event: Event, mode: PollMode, poller: &Poller) -> io::Result<()> {
+        match &self.stream {
+            Some(stream) => poller.modify_with_mode(stream, event, mode),
+            None => Ok(()),
+        }
+    }
+}
+
+fn event(token: usize, interest: Interest) -> Event {
+    Event::new(token, interest.reads(), interest.writes())
 }
 
 impl Conn {
     /// Asks `readiness` to report this connection once, under `key`, when it has what it is
-    /// waited for. Replaces what was asked before. `key` is not `usize::MAX`.
+    /// waited for. Replaces what was asked before.
     pub fn watch(
         &mut self,
         readiness: &Arc<Readiness>,
         key: usize,
         interest: Interest,
     ) -> io::Result<()> {
-        let event = Event::new(key, interest.reads(), interest.writes());
-        if self.registration.is_some() {
-            return readiness.poller.modify(&self.stream, event);
+        match &self.registration {
+            Some(registration) => readiness.ask(registration.token, key, interest),
+            None => self.register(readiness, key, interest),
         }
-        self.register(readiness, event)
     }
 
     #[allow(unsafe_code)]
-    fn register(&mut self, readiness: &Arc<Readiness>, event: Event) -> io::Result<()> {
-        // SAFETY: a source must be deleted from the poller before it is closed. The stream is
-        // owned by this `Conn` and never leaves it; `registration` is set as soon as the
-        // source is added, and `Drop` below deletes it while the stream is still open. The
-        // poller lives at least as long, because `registration` holds a reference to it.
-        unsafe { readiness.poller.add(&self.stream, event)? };
-        self.registration = Some(Arc::clone(readiness));
-        Ok(())
+    fn register(
+        &mut self,
+        readiness: &Arc<Readiness>,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut watched = readiness.watched();
+        let token = watched.reserve(&self.stream);
+        let slot = &mut watched.slots[token];
+        (slot.armed, slot.asked) = (Some(interest), Some((key, interest)));
+        drop(watched);
+        // From here on, whatever happens, dropping it frees the slot.
+        self.registration = Some(Registration {
+            readiness: Arc::clone(readiness),
+            token,
+        });
+        // SAFETY: a source must be deleted from the poller before it is closed. The slot holds
+        // the stream, and gives it up only in `Registration::drop` below, after deleting it.
+        // The poller lives at least as long, because the registration refers to it.
+        unsafe {
+            readiness
+                .poller
+                .add_with_mode(&*self.stream, event(token, interest), PollMode::Level)
+        }
     }
 }
 
-impl Drop for Conn {
+impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(readiness) = self.registration.take() {
+        let mut watched = self.readiness.watched();
+        let slot = std::mem::take(&mut watched.slots[self.token]);
+        if let Some(stream) = &slot.stream {
             // Nothing to be done if it fails: closing removes it from the kernel's list too.
-            let _ = readiness.poller.delete(&self.stream);
+            let _ = self.readiness.poller.delete(stream);
         }
+        watched.free.push(self.token);
+        drop(watched);
     }
 }
