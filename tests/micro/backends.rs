@@ -1,0 +1,64 @@
+//! Backends: whose turn it is, and the connections that are kept for them; alone, and with two
+//! threads at the same counter and the same lock.
+
+use divan::{Bencher, black_box};
+use lb::backends::health::{Health, Observation};
+use lb::backends::kept::Kept;
+use lb::backends::select::Backends;
+use lb::backends::{Backend, Finding, Name, Plight};
+use std::sync::Arc;
+use std::time::Instant;
+
+const COUNTS: [u16; 3] = [2, 10, 200];
+const THREADS: [usize; 2] = [1, 2];
+
+/// Iterations in a row: in fewer, two threads would hardly meet.
+const TOGETHER: u32 = 10_000;
+
+/// So many backends that are up.
+fn live(count: u16) -> Backends<()> {
+    let backend = |port: u16| {
+        let name = Name {
+            host: "localhost".into(),
+            port,
+        };
+        Arc::new(Backend::new(port.into(), name, Health::new(1, 1)))
+    };
+    let backends = Backends::new((0..count).map(backend).collect());
+    let finding = Finding {
+        reason: String::new(),
+        plight: Plight::Unwell,
+    };
+    for backend in backends.all() {
+        backends.observe(backend, Observation::Good, &finding);
+    }
+    backends
+}
+
+#[divan::bench(args = COUNTS, threads = THREADS, sample_size = TOGETHER)]
+fn next_of(bencher: Bencher<'_, '_>, count: u16) {
+    let backends = live(count);
+    bencher.bench(|| black_box(&backends).next().map(|backend| backend.index));
+}
+
+#[divan::bench(args = COUNTS)]
+fn next_after_a_failure_of(bencher: Bencher<'_, '_>, count: u16) {
+    let backends = live(count);
+    bencher.bench(|| {
+        let next = black_box(&backends).next_after(|index| index == 0);
+        next.map(|backend| backend.index)
+    });
+}
+
+/// A lease as an attempt takes it, and its end.
+#[divan::bench(args = [2, 1000], threads = THREADS, sample_size = TOGETHER)]
+fn take_and_put_back_with_at_rest(bencher: Bencher<'_, '_>, resting: u64) {
+    let (kept, now) = (Kept::default(), Instant::now());
+    (0..resting).for_each(|connection| kept.put(connection, kept.era(), now));
+    bencher.bench(|| {
+        let era = kept.era();
+        if let Some((connection, since)) = kept.take() {
+            kept.put(connection, era, since);
+        }
+    });
+}

@@ -1,0 +1,36 @@
+//! Micro-benchmarks of what requests pass through: `cargo bench`, or `cargo bench PART_OF_A_NAME`
+//! for some of them.
+//!
+//! | file | what is measured |
+//! |---|---|
+//! | `heads` | a head found, parsed and rewritten, in both directions |
+//! | `bodies` | chunks scanned, bodies relayed |
+//! | `backends` | whose turn it is; kept connections |
+//! | `waiting` | the lot and the channel |
+//!
+//! Where something allocates, that is counted too. Times are those of one iteration; beside them
+//! stand, where it makes sense, bytes or items a second. What happens in the kernel (`waiting`)
+//! and between threads varies a lot: compare the fastest and the median.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod backends;
+mod bodies;
+mod heads;
+mod waiting;
+
+use divan::{AllocProfiler, Divan};
+use std::time::Duration;
+
+#[global_allocator]
+static COUNTED: AllocProfiler = AllocProfiler::system();
+
+/// Each benchmark goes on for so long, where nothing else is asked for (`--min-time`): long
+/// enough for a median that means something, and under a minute for all of them.
+const TIME_EACH: Duration = Duration::from_millis(300);
+
+fn main() {
+    Divan::default()
+        .min_time(TIME_EACH)
+        .config_with_args()
+        .main();
+}
