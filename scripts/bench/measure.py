@@ -1,0 +1,74 @@
+"""One round: wrk runs against a proxy, and the proxy's own figures are taken before and after."""
+
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+WRK_TIMEOUT_SECONDS = 10
+REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
+
+
+def cpu_seconds(pid):
+    """Processor time so far, of all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def status_kib(pid, name):
+    """A line of /proc/PID/status, such as VmRSS or VmHWM."""
+    return int(re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def milliseconds(text):
+    """wrk prints no number where no request was answered: that counts as its timeout."""
+    found = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    return float(found[1]) * UNITS[found[2]] if found else WRK_TIMEOUT_SECONDS * 1000
+
+
+def parse_wrk(output):
+    """Requests, requests a second, p50 and p99 in ms, and how many requests failed."""
+    percentile = lambda of: milliseconds(re.search(rf"{of}%\s+(\S+)", output)[1])
+    failed = re.search(r"Socket errors: (.*)", output)
+    count = sum(map(int, re.findall(r"\d+", failed[1]))) if failed else 0
+    status = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    return {
+        "requests": int(re.search(r"(\d+) requests in", output)[1]),
+        "rate": float(re.search(r"Requests/sec:\s+(\S+)", output)[1]),
+        "p50": percentile(50),
+        "p99": percentile(99),
+        "failed": count + (int(status[1]) if status else 0),
+    }
+
+
+def load(proxy, case, seconds, script):
+    options = ["-H", "Connection: close"] if case.new_connections else []
+    options += ["-s", str(script)] if case.upload else []
+    url = f"http://127.0.0.1:{proxy.port}{case.path}"
+    command = ["wrk", "-t1", f"-c{case.connections}", f"-d{seconds}s", "--latency", "--timeout", f"{WRK_TIMEOUT_SECONDS}s"]
+    return subprocess.run([*command, *options, url], capture_output=True, text=True, check=True).stdout
+
+
+def round_of(proxy, case, seconds, script):
+    """The figures of one round."""
+    before = cpu_seconds(proxy.pid)
+    figures = parse_wrk(load(proxy, case, seconds, script))
+    used = cpu_seconds(proxy.pid) - before
+    figures["cpu"] = used * 1e6 / max(figures["requests"], 1)
+    figures["memory"] = status_kib(proxy.pid, "VmHWM")
+    return figures
+
+
+def open_idle(proxy, count):
+    """Connections that have had one answer and then rest; and the bytes that each costs."""
+    before, idle = status_kib(proxy.pid, "VmRSS"), []
+    for _ in range(count):
+        connection = socket.create_connection(("127.0.0.1", proxy.port))
+        connection.sendall(REQUEST)
+        if not connection.recv(4096):
+            raise SystemExit(f"bench: {proxy.name} closed a connection that should rest")
+        idle.append(connection)
+    return idle, (status_kib(proxy.pid, "VmRSS") - before) * 1024 / max(count, 1)
