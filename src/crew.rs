@@ -26,8 +26,6 @@ pub struct Crew {
     at_work: AtomicUsize,
     /// Of those, the ones that wait on a socket.
     waiting: AtomicUsize,
-    /// Whether somebody minds the lot.
-    is_minded: AtomicBool,
     is_closing: AtomicBool,
     /// So many at work are enough, whatever is queued.
     enough: usize,
@@ -74,7 +72,6 @@ impl Crew {
             queued: AtomicUsize::new(0),
             at_work: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            is_minded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             idle: Mutex::default(),
             bell: Condvar::new(),
@@ -98,11 +95,16 @@ impl Crew {
         let queued = self.queued.fetch_add(1, Ordering::SeqCst) + 1;
         queue();
         // Whoever goes idle looks at the queue after it has left, so that one of us sees the other.
-        let waiting = self.waiting.load(Ordering::SeqCst);
-        let busy = self.at_work.load(Ordering::SeqCst).saturating_sub(waiting);
+        let busy = self.busy();
         if busy == 0 || (busy < self.enough && queued > busy * JOBS_PER_WORKER) {
             self.call_one();
         }
+    }
+
+    /// Those at work who do not wait.
+    fn busy(&self) -> usize {
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        self.at_work.load(Ordering::SeqCst).saturating_sub(waiting)
     }
 
     /// A job was taken out of the queue.
@@ -115,7 +117,7 @@ impl Crew {
     #[must_use]
     pub fn begin_waiting(&self) -> bool {
         let is_alone = self.at_work.load(Ordering::SeqCst) == 1;
-        if self.is_queued() || !is_alone || !(self.is_minded() || self.call_sleeper()) {
+        if self.is_queued() || !is_alone || !self.has_minder() {
             return false;
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -132,8 +134,10 @@ impl Crew {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn is_minded(&self) -> bool {
-        self.is_minded.load(Ordering::SeqCst)
+    /// Whether somebody minds the lot, or is called so that it will find nothing else to do.
+    fn has_minder(&self) -> bool {
+        let is_minded = self.idle().minder != Minder::Nobody;
+        is_minded || self.call_sleeper()
     }
 
     /// The calling worker has found no job: says what to do, if need be after a sleep.
@@ -148,11 +152,8 @@ impl Crew {
             return Duty::Leave;
         }
         // Those at work mind it themselves when they are done.
-        let waiting = self.waiting.load(Ordering::SeqCst);
-        let busy = self.at_work.load(Ordering::SeqCst).saturating_sub(waiting);
-        if idle.minder == Minder::Nobody && busy < self.enough {
+        if idle.minder == Minder::Nobody && self.busy() < self.enough {
             idle.minder = Minder::Waits;
-            self.is_minded.store(true, Ordering::SeqCst);
             return Duty::Mind;
         }
         idle.asleep += 1;
@@ -182,7 +183,6 @@ impl Crew {
             self.at_work.fetch_add(1, Ordering::SeqCst);
         }
         idle.minder = Minder::Nobody;
-        self.is_minded.store(false, Ordering::SeqCst);
     }
 
     /// Has everybody leave once nothing is queued.

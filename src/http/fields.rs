@@ -50,30 +50,27 @@ impl Field {
     #[must_use]
     pub fn of(name: &str) -> Self {
         // By length first: most names match none of these and cost one comparison.
-        let (candidate, field) = match (name.len(), name.as_bytes().first()) {
-            (2, _) => ("TE", Field::Te),
-            (4, Some(b'H' | b'h')) => ("Host", Field::Host),
-            (4, Some(b'D' | b'd')) => ("Date", Field::Date),
-            (6, Some(b'A' | b'a')) => ("Accept", Field::Accept),
-            (6, _) => ("Expect", Field::Expect),
-            (7, _) => ("Upgrade", Field::Upgrade),
-            (9, _) => ("Forwarded", Field::Forwarded),
-            (10, Some(b'C' | b'c')) => ("Connection", Field::Connection),
-            (10, Some(b'K' | b'k')) => ("Keep-Alive", Field::Hop),
-            (12, _) => ("Max-Forwards", Field::MaxForwards),
-            (14, Some(b'H' | b'h')) => ("HTTP2-Settings", Field::Hop),
-            (14, _) => ("Content-Length", Field::ContentLength),
-            (15, _) => ("X-Forwarded-For", Field::XForwardedFor),
-            (16, Some(b'X' | b'x')) => ("X-Forwarded-Host", Field::XForwardedHost),
-            (16, Some(b'P' | b'p')) => ("Proxy-Connection", Field::Hop),
-            (17, Some(b'T' | b't')) => ("Transfer-Encoding", Field::TransferEncoding),
-            (17, Some(b'X' | b'x')) => ("X-Forwarded-Proto", Field::XForwardedProto),
+        let field = match (name.len(), name.as_bytes().first()) {
+            (2, _) => Field::Te,
+            (4, Some(b'H' | b'h')) => Field::Host,
+            (4, Some(b'D' | b'd')) => Field::Date,
+            (6, Some(b'A' | b'a')) => Field::Accept,
+            (6, _) => Field::Expect,
+            (7, _) => Field::Upgrade,
+            (9, _) => Field::Forwarded,
+            (10, Some(b'C' | b'c')) => Field::Connection,
+            (12, _) => Field::MaxForwards,
+            (14, Some(b'C' | b'c')) => Field::ContentLength,
+            (15, _) => Field::XForwardedFor,
+            (16, Some(b'X' | b'x')) => Field::XForwardedHost,
+            (17, Some(b'T' | b't')) => Field::TransferEncoding,
+            (17, Some(b'X' | b'x')) => Field::XForwardedProto,
+            (10 | 14 | 16, _) if is_one_of(HOP_NAMES, name) => return Field::Hop,
             _ => return Field::EndToEnd,
         };
-        if name.eq_ignore_ascii_case(candidate) {
-            field
-        } else {
-            Field::EndToEnd
+        match name.eq_ignore_ascii_case(field.name()) {
+            true => field,
+            false => Field::EndToEnd,
         }
     }
 
@@ -98,6 +95,13 @@ impl Field {
             Field::Hop | Field::EndToEnd => "",
         }
     }
+}
+
+/// The names of [`Field::Hop`].
+const HOP_NAMES: &[&str] = &["Keep-Alive", "Proxy-Connection", "HTTP2-Settings"];
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
 /// End-to-end fields that a trailer section may not carry beside those that [`Field`] knows:
@@ -135,9 +139,7 @@ const BARRED_FROM_TRAILERS: &[&str] = &[
 #[must_use]
 pub fn is_barred_from_trailers(name: &str) -> bool {
     !matches!(Field::of(name), Field::EndToEnd | Field::Accept)
-        || BARRED_FROM_TRAILERS
-            .iter()
-            .any(|barred| barred.eq_ignore_ascii_case(name))
+        || is_one_of(BARRED_FROM_TRAILERS, name)
 }
 
 /// The most options that the `Connection` fields of one message may hold in all, a few times

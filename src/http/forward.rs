@@ -121,7 +121,7 @@ fn write_body_framing(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
         Framing::Length(length) => write_length(length, out),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::Empty if fields::find(request.fields, Field::ContentLength).is_some() => {
-            out.extend_from_slice(b"Content-Length: 0\r\n");
+            write_length(0, out);
         }
         Framing::Empty | Framing::UntilClose => {}
     }

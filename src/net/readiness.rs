@@ -245,6 +245,8 @@ impl Drop for Registration {
             let _ = self.readiness.poller.delete(stream);
         }
         watched.free.push(self.token);
+        // The slot may be the stream's last owner, and closing is a system call: not under the
+        // lock.
         drop(watched);
     }
 }
