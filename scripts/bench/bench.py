@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import resource
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 from cases import CASES
 from measure import open_idle, round_of
 from proxies import Backends, Children, Proxy, version
-from report import markdown, plot, rows, summary
+from report import HEAD, plot, rows, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 # A round at 100 MiB an answer has to hold a few of them.
@@ -51,45 +52,50 @@ def chosen_proxies(given):
 
 
 def run_case(case, given, children):
-    """All rounds of one case, each proxy in turn, another first each time."""
+    """Of each proxy its figures in one case."""
     backends = Backends(children, ROOT, case.demo_backends)
-    proxies = [Proxy(name, command, children, backends, case, ROOT)
+    proxies = [Proxy(name, command, children, backends, case)
                for name, command in chosen_proxies(given).items()]
     script = children.folder / "upload.lua"
     script.write_text(f'wrk.method = "POST"; wrk.body = string.rep("x", {case.upload})')
-    idle, costs = [], {}
-    if case.idle:
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        # As many as every proxy can have; one after the other, for we have a limit as well.
-        count = min(case.idle, limit // 2 - RESERVE)
-    for proxy in proxies:
-        if case.idle:
-            idle, costs[proxy.name] = open_idle(proxy, count)
-        round_of(proxy, case, WARM_UP_SECONDS, script)
-        if case.idle:
-            costs[proxy.name, "figures"] = [round_of(proxy, case, given.seconds, script) for _ in range(given.rounds)]
-            for connection in idle:
-                connection.close()
-    if case.idle:
-        rounds = [{p.name: costs[p.name, "figures"][i] for p in proxies} for i in range(given.rounds)]
-    else:
-        seconds = max(given.seconds, LONG_SECONDS) if "100m" in case.path else given.seconds
-        rounds = []
-        for number in range(given.rounds):
-            first = number % len(proxies)
-            order = proxies[first:] + proxies[:first]
-            rounds.append({proxy.name: round_of(proxy, case, seconds, script) for proxy in order})
+    run = rounds_beside_idle if case.idle else rounds_in_turn
+    rounds = run(case, given, proxies, script)
     children.end()
-    result = summary(case, rounds)
-    for name, figures in result.items():
-        figures["idle_bytes"] = costs.get(name)
-    return {name: result[name] for name in chosen_proxies(given)}
+    # Within a round they stand in the order in which they ran.
+    result = summary(rounds)
+    return {proxy.name: result[proxy.name] for proxy in proxies}
+
+
+def rounds_in_turn(case, given, proxies, script):
+    """Each proxy in turn, another first each time."""
+    seconds = max(given.seconds, LONG_SECONDS) if "100m" in case.path else given.seconds
+    for proxy in proxies:
+        round_of(proxy, case, WARM_UP_SECONDS, script)
+    rounds = []
+    for number in range(given.rounds):
+        first = number % len(proxies)
+        order = proxies[first:] + proxies[:first]
+        rounds.append({proxy.name: round_of(proxy, case, seconds, script) for proxy in order})
+    return rounds
+
+
+def rounds_beside_idle(case, given, proxies, script):
+    """One proxy after the other: we have not descriptors enough for the idle ones of all."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count, rounds = min(case.idle, limit // 2 - RESERVE), [{} for _ in range(given.rounds)]
+    for proxy in proxies:
+        idle, cost = open_idle(proxy, count)
+        round_of(proxy, case, WARM_UP_SECONDS, script)
+        for figures in rounds:
+            figures[proxy.name] = round_of(proxy, case, given.seconds, script) | {"idle_bytes": cost}
+        for connection in idle:
+            connection.close()
+    return rounds
 
 
 def environment(given):
     cpu = next(line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     versions = [version(name) for name in ("nginx", "haproxy", "wrk")]
-    import os
     return {
         "date": date.today().isoformat(),
         "kernel": platform.release(),
@@ -114,14 +120,12 @@ def main():
         Path(folder).chmod(0o755)
         children = Children(Path(folder))
         try:
-            lines = []
+            print("\n".join(HEAD))
             for case in CASES:
                 if given.cases and case.name not in given.cases:
                     continue
                 results[case.name] = run_case(case, given, children)
-                table = list(markdown(rows(case, results[case.name])))
-                print("\n".join(table if not lines else table[2:]), flush=True)
-                lines += table
+                print("\n".join(rows(case, results[case.name])), flush=True)
         except KeyboardInterrupt:
             sys.exit(130)
         finally:

@@ -104,20 +104,20 @@ def nginx(folder, name, http):
 class Proxy:
     """A balancer that runs. `pid` is the process that does the work."""
 
-    def __init__(self, name, command, children, backends, case, root):
+    def __init__(self, name, command, children, backends, case):
         self.name, self.port = name, free_port()
         start = {"nginx": self.start_nginx, "haproxy": self.start_haproxy}.get(name, self.start_lb)
         self.command = command
-        self.child = start(children, backends, case, root)
+        self.child = start(children, backends, case)
         wait_for_port(self.port, children.folder / "output")
         self.pid = self.worker() if name == "nginx" else self.child.pid
 
-    def start_lb(self, children, backends, case, root):
+    def start_lb(self, children, backends, case):
         log = ["--log", "access" if case.access_log else "off", "-q"]
         addresses = [f"127.0.0.1:{port}" for port in backends.ports]
         return children.start(*self.command, f"127.0.0.1:{self.port}", *addresses, *log, *case.lb_options)
 
-    def start_nginx(self, children, backends, case, root):
+    def start_nginx(self, children, backends, case):
         # Bodies pass without being stored: what lb does, and the fastest here. Log lines are
         # written in batches, as lb writes them.
         log = f"access_log {children.folder}/access.log combined buffer=32k;" if case.access_log else ""
@@ -131,7 +131,7 @@ class Proxy:
                     proxy_request_buffering off; proxy_max_temp_file_size 0; }} }}"""))
         return children.start("nginx", "-c", str(config))
 
-    def start_haproxy(self, children, backends, case, root):
+    def start_haproxy(self, children, backends, case):
         log = ("log stdout format raw local0", "option httplog") if case.access_log else ("", "")
         servers = "\n".join(f" server s{port} 127.0.0.1:{port} check inter 5s" for port in backends.ports)
         config = children.folder / "haproxy.cfg"

@@ -1,5 +1,6 @@
 """What came out: ratios, a table, a plot."""
 
+from math import log10
 from statistics import median
 
 from cases import LOWER_IS_BETTER
@@ -18,7 +19,7 @@ def ratios(rounds, name, figure):
     return found
 
 
-def summary(case, rounds):
+def summary(rounds):
     """For each proxy the medians of its figures, and of its ratios with their spread."""
     result = {}
     for name in rounds[0]:
@@ -55,24 +56,23 @@ def rows(case, result):
         else:
             marks = [f"{figures['ratios'][f][0]:.2f}" for f in LOWER_IS_BETTER if f in figures["ratios"]]
         idle = f"{figures['idle_bytes']:.0f} B" if figures.get("idle_bytes") else ""
-        yield [case.name, name, *shown, idle, *marks, str(figures["failed"])]
+        yield row([case.name, name, *shown, idle, *marks, str(figures["failed"])])
 
 
-HEAD = ["case", "proxy", "CPU µs/req", "req/s", "p99 ms", "peak KiB", "an idle one",
+def row(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+COLUMNS = ["case", "proxy", "CPU µs/req", "req/s", "p99 ms", "peak KiB", "an idle one",
         "CPU", "throughput", "p99", "memory", "failed"]
 
 
-def markdown(lines):
-    yield "| " + " | ".join(HEAD) + " |"
-    yield "|" + "---|" * len(HEAD)
-    for line in lines:
-        yield "| " + " | ".join(line) + " |"
+# Markdown, so that it can be put where it is read.
+HEAD = [row(COLUMNS), "|" + "---|" * len(COLUMNS)]
 
 
 def plot(points):
     """An SVG of CPU time per request over connections. `points`: name -> [(connections, µs)]."""
-    from math import log10
-
     width, height, left, bottom, top, right = 720, 400, 60, 50, 40, 90
     highest = max(y for line in points.values() for _, y in line) * 1.1
     last = max(x for line in points.values() for x, _ in line)
