@@ -3,7 +3,7 @@
 # in short rounds, and of each figure the median of its ratio to the better of the two in the
 # same round. Absolute figures say little on a machine that also runs the load.
 #
-#   scripts/bench.sh                          every case, about eight minutes
+#   scripts/bench.sh                          every case, eight to nine minutes
 #   scripts/bench.sh small-64 upload-1m       some of them; --help lists all
 #   scripts/bench.sh --rounds 3 --json FILE --plot FILE.svg --lb-options "--workers 4"
 #   scripts/bench.sh --also-lb PROGRAM small-64    another build of lb in the same rounds
