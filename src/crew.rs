@@ -13,7 +13,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
 /// Jobs that one worker at work is left to do before another is called: at some microseconds
 /// each about what calling somebody costs.
@@ -30,7 +31,6 @@ pub struct Crew {
     /// So many at work are enough, whatever is queued.
     enough: usize,
     idle: Mutex<Idle>,
-    bell: Condvar,
     /// Ends the minding of the lot.
     call_minder: Box<dyn Fn() + Send + Sync>,
 }
@@ -38,9 +38,9 @@ pub struct Crew {
 /// Those who have nothing to do.
 #[derive(Debug, Default)]
 struct Idle {
-    asleep: usize,
-    /// Sleepers that have been called and are not up yet.
-    called: usize,
+    /// Whoever fell asleep last is called first: what it works with is still in the caches,
+    /// and under little load the others are never woken.
+    asleep: Vec<Thread>,
     minder: Minder,
 }
 
@@ -74,7 +74,6 @@ impl Crew {
             waiting: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
             idle: Mutex::default(),
-            bell: Condvar::new(),
             call_minder: Box::new(call_minder),
         }
     }
@@ -156,12 +155,19 @@ impl Crew {
             idle.minder = Minder::Waits;
             return Duty::Mind;
         }
-        idle.asleep += 1;
-        while idle.called == 0 {
-            idle = self.bell.wait(idle).unwrap_or_else(PoisonError::into_inner);
-        }
-        idle.called -= 1;
+        let this = thread::current();
+        idle.asleep.push(this.clone());
+        drop(idle);
+        self.sleep(&this);
         Duty::Look
+    }
+
+    /// Until the calling worker, `this`, is no longer among those asleep.
+    fn sleep(&self, this: &Thread) {
+        let is_asleep = |idle: &Idle| idle.asleep.iter().any(|one| one.id() == this.id());
+        while is_asleep(&self.idle()) {
+            thread::park();
+        }
     }
 
     /// The calling worker, at work, looks into the lot for a moment, if nobody minds it.
@@ -198,14 +204,12 @@ impl Crew {
 
     fn call_sleeper(&self) -> bool {
         let mut idle = self.idle();
-        if idle.asleep == 0 {
+        let Some(sleeper) = idle.asleep.pop() else {
             return false;
-        }
-        idle.asleep -= 1;
-        idle.called += 1;
+        };
         self.at_work.fetch_add(1, Ordering::SeqCst);
         drop(idle);
-        self.bell.notify_one();
+        sleeper.unpark();
         true
     }
 
@@ -300,7 +304,7 @@ mod tests {
         crew.join();
         let other = Arc::clone(&crew);
         let sleeper = thread::spawn(move || other.go_idle());
-        while crew.idle().asleep < 1 {
+        while crew.idle().asleep.is_empty() {
             thread::yield_now();
         }
         (0..2 * JOBS_PER_WORKER).for_each(|_| crew.add_job(|| ()));
@@ -324,7 +328,7 @@ mod tests {
                 thread::spawn(move || crew.go_idle())
             })
             .collect();
-        while crew.idle().asleep < 3 {
+        while crew.idle().asleep.len() < 3 {
             thread::yield_now();
         }
         crew.close();
