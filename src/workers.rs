@@ -4,7 +4,7 @@
 use crate::gate::Place;
 use crate::jobs::{Jobs, Minding, Round};
 use crate::lot::{Lot, Parked};
-use crate::net::buffer::Shelf;
+use crate::net::buffer::{Shelf, Spare};
 use crate::net::conn::Conn;
 use crate::net::readiness::Reports;
 use crate::session::{Outcome, Session};
@@ -38,6 +38,8 @@ pub struct Floor {
     pub jobs: Jobs<Job>,
     /// Where sessions wait.
     pub lot: Arc<Lot<Session>>,
+    /// Storages that no worker has on its own shelf.
+    spare: Arc<Spare>,
     /// Which session had the last turn.
     last: AtomicUsize,
 }
@@ -51,6 +53,7 @@ impl Floor {
             context,
             jobs: Jobs::new(enough_workers(), move || minded.interrupt()),
             lot,
+            spare: Arc::default(),
             last: AtomicUsize::new(0),
         }))
     }
@@ -131,7 +134,7 @@ pub fn start(floor: &Arc<Floor>, count: usize) -> io::Result<Vec<JoinHandle<()>>
 }
 
 fn work(floor: &Floor) {
-    let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
+    let (mut shelf, mut dates) = (Shelf::beside(&floor.spare), Dates::default());
     let (mut round, mut minder) = (Round::default(), Minder::default());
     let crew = floor.jobs.crew();
     crew.join();

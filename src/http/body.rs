@@ -150,8 +150,10 @@ impl Body {
         if self.encoding == Encoding::Chunked && self.passes_trailers {
             write_end(trailers, out)?;
         } else {
-            // Nowhere to put them, but malformed ones make the body malformed all the same.
-            write_end(trailers, &mut Vec::new())?;
+            if !trailers.is_empty() {
+                // Nowhere to put them, but malformed ones make the body malformed all the same.
+                write_end(trailers, &mut Vec::new())?;
+            }
             if self.encoding == Encoding::Chunked {
                 write_end(&[], out)?;
             }
