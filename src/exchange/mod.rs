@@ -47,6 +47,10 @@ use std::time::Instant;
 use upload::Upload;
 use waiting::park;
 
+/// So many bytes are sent as soon as they are written (RFC 6928: ten segments), and so are out
+/// of the reach of a reset that comes behind them.
+const AT_ONCE_BYTES: u64 = 10 * 1024;
+
 /// What is remembered of a request once its head is rewritten.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -92,6 +96,8 @@ pub enum Flow {
     NextRequest,
     /// Close, once the client has our last bytes.
     Linger,
+    /// The same, after all that the client wanted to send.
+    CloseAsAsked,
     /// Close.
     Close,
     /// Pass bytes on both ways, beginning with those that came already.
@@ -257,11 +263,18 @@ impl Exchange {
         self.record
             .end(terms.status, self.answer.content(), None, turn);
         self.release(turn);
-        if terms.keeps_client {
-            Flow::NextRequest
-        } else {
-            Flow::Linger
+        match terms.keeps_client {
+            true => Flow::NextRequest,
+            false if self.is_over_for_both() => Flow::CloseAsAsked,
+            false => Flow::Linger,
         }
+    }
+
+    /// Whether the client has asked for the close, with a request that had no body it might add
+    /// to, and an answer is on its way that no late byte of its could cost it.
+    fn is_over_for_both(&self) -> bool {
+        let is_small = self.answer.content() <= AT_ONCE_BYTES;
+        !self.request.keeps_alive && !self.upload.had_body() && is_small
     }
 
     /// The connections go on as a tunnel.

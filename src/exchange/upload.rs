@@ -94,6 +94,12 @@ impl Upload {
         self.body.is_complete()
     }
 
+    /// Whether the request had content.
+    #[must_use]
+    pub fn had_body(&self) -> bool {
+        self.body.content > 0 || !self.body.is_complete()
+    }
+
     /// Whether the client stopped in the middle of it.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

@@ -3,7 +3,8 @@
 //!
 //! Closing a socket while bytes from the client are unread makes the kernel send a reset, and
 //! a reset makes the client's kernel throw our answer away (RFC 9112 §9.6). So: finish
-//! sending, then read and discard, for a bounded time.
+//! sending, then read and discard, for a bounded time. Only a client that has asked for the
+//! close itself, and so must not send more (RFC 9112 §9.6), is not waited for.
 
 use super::Step;
 use crate::client::Client;
@@ -25,6 +26,7 @@ const PRESSED_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
 /// Progress in closing.
 #[derive(Debug, Default)]
 pub struct Linger {
+    is_asked: bool,
     has_ended: bool,
     has_yielded: bool,
     due: Option<Instant>,
@@ -33,6 +35,15 @@ pub struct Linger {
 }
 
 impl Linger {
+    /// After the answer to a request with which the client asked for the close.
+    #[must_use]
+    pub fn as_asked() -> Self {
+        Self {
+            is_asked: true,
+            ..Self::default()
+        }
+    }
+
     /// Sends what is left, then discards what comes.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         let due = *self
@@ -44,6 +55,10 @@ impl Linger {
                 Ok(false) if Instant::now() < due => return park(Interest::Write, due),
                 Ok(false) | Err(_) => return Step::Close,
             }
+        }
+        // If it has sent something all the same, it gets the answer all the same.
+        if self.is_asked && client.inbound.is_empty() && client.conn.is_quiet() {
+            return Step::Close;
         }
         if !self.has_ended {
             client.conn.end_sending();

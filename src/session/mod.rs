@@ -169,6 +169,7 @@ fn after(flow: Flow, client: &mut Client) -> Step {
         Flow::Park(waits) => Step::Park(waits),
         Flow::Yield => Step::Yield,
         Flow::NextRequest => Step::Next(Stage::ReadHead(ReadHead::next())),
+        Flow::CloseAsAsked => Step::Next(Stage::Linger(Linger::as_asked())),
         Flow::Linger => Step::Next(Stage::Linger(Linger::default())),
         Flow::Close => Step::Close,
         Flow::Tunnel(backend, rest) => {
