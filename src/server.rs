@@ -22,6 +22,7 @@ use crate::workers::{self, Floor};
 use crate::{checker, resolver};
 use drain::{drain, end_threads, join, join_soon};
 use std::io;
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -35,6 +36,13 @@ const OWN_DESCRIPTORS: u64 = 32;
 
 /// How long to wait before `accept` is tried again after it failed.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(10);
+
+/// How long those who come next are left outside while others are queued inside, and would be
+/// served first anyway. Taken in together they cost one wake-up, not one each.
+const ACCEPT_PAUSE: Duration = Duration::from_micros(100);
+
+/// How long a lame duck waits for a client before looking whether it is time to stop.
+const LAME_DUCK_LOOK: Duration = Duration::from_millis(10);
 
 /// How long to wait for a place before looking whether to stop.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
@@ -199,22 +207,28 @@ impl Server {
                 seconds(context.config.lame_duck)
             );
         }
-        // `accept` itself waits for a moment.
         self.accept_while(
             || Instant::now() < until && !self.stop.is_insisted_on(),
-            || (),
+            || _ = self.listener.has_client(LAME_DUCK_LOOK),
         );
     }
 
     fn accept_while(&self, goes_on: impl Fn() -> bool, wait: impl Fn()) {
         let (mut full, mut failing) = (Warning::default(), Warning::default());
+        let mut has_accepted = false;
         while goes_on() {
             if self.floor.context.gate.is_full() {
                 self.wait_for_room(&mut full);
                 continue;
             }
             match self.listener.accept() {
-                Ok(Accepted::Client(conn, address)) => self.floor.admit(conn, address),
+                Ok(Accepted::Client(conn, address)) => {
+                    self.floor.admit(conn, address);
+                    has_accepted = true;
+                }
+                Ok(Accepted::Nobody) if take(&mut has_accepted) && self.is_busy() => {
+                    std::thread::sleep(ACCEPT_PAUSE);
+                }
                 Ok(Accepted::Nobody) => wait(),
                 Err(error) => {
                     failing.say(|| format!("Cannot accept: {error}; trying again."));
@@ -222,6 +236,10 @@ impl Server {
                 }
             }
         }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.floor.jobs.crew().is_queued()
     }
 
     /// All places are taken: idle connections make room, and new clients wait in the kernel's
@@ -234,7 +252,7 @@ impl Server {
                 gate.limit()
             )
         });
-        if self.listener.has_client() {
+        if self.listener.has_client(Duration::ZERO) {
             self.floor.turn_out_idle(TURN_OUT);
         }
         let _ = gate.wait_for_room(FULL_PAUSE);

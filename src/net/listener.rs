@@ -34,8 +34,9 @@ impl Listener {
             None => bind_all(port)?,
         };
         rustix::net::listen(&socket, BACKLOG)?;
-        // Accepted sockets inherit these on Linux. The timeout holds for `accept` too.
+        // Accepted sockets inherit these on Linux; that this one does not block, they do not.
         set_options(&socket)?;
+        socket.set_nonblocking(true)?;
         Ok(Self { socket })
     }
 
@@ -44,7 +45,7 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// The next client, waiting for one for a moment.
+    /// The next client, if one waits.
     pub fn accept(&self) -> io::Result<Accepted> {
         match self.socket.accept() {
             Ok((stream, from)) => {
@@ -71,10 +72,10 @@ impl Listener {
         let _ = rustix::net::listen(&self.socket, 0);
     }
 
-    /// Whether a client is waiting now.
+    /// Whether a client is waiting, or comes within `timeout`.
     #[must_use]
-    pub fn has_client(&self) -> bool {
-        wait_any([(&self.socket, Interest::Read)], Some(Duration::ZERO)).unwrap_or(false)
+    pub fn has_client(&self, timeout: Duration) -> bool {
+        wait_any([(&self.socket, Interest::Read)], Some(timeout)).unwrap_or(false)
     }
 }
 
@@ -88,11 +89,11 @@ fn bind_all(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// A timeout, a signal, or a client that left while it queued.
+/// No client, a signal, or a client that left while it queued.
 fn is_nobody(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(
         error.kind(),
-        WouldBlock | TimedOut | Interrupted | ConnectionAborted | ConnectionReset
+        WouldBlock | Interrupted | ConnectionAborted | ConnectionReset
     )
 }

@@ -43,7 +43,7 @@ pub(super) fn drain(floor: &Floor, listener: Listener, stop: &Stop) -> Ended {
 /// Accepts as many as there are places for; returns whether more may be waiting.
 fn accept_what_is_queued(listener: &Listener, floor: &Floor, stop: &Stop) -> bool {
     while !floor.context.gate.is_full() && !stop.is_insisted_on() {
-        if !listener.has_client() {
+        if !listener.has_client(Duration::ZERO) {
             return false;
         }
         match listener.accept() {
