@@ -131,7 +131,7 @@ impl Record {
         let total = self.started.elapsed();
         if turn.context.config.log == LogMode::Access {
             let line = told.access_line(status, bytes, total, error, turn.dates.now());
-            turn.context.journal.access(line);
+            turn.context.journal.access(line.as_bytes());
         } else {
             log::info!("{}", told.response_story(status, bytes, total, error));
         }

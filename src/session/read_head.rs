@@ -271,7 +271,7 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
         LogMode::Access => {
             let line = crate::exchange::record::refused_line(client.address, status, &error, turn);
-            turn.context.journal.access(line);
+            turn.context.journal.access(line.as_bytes());
         }
         LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
     }
