@@ -1,22 +1,35 @@
 //! What is printed, and the thread that prints it.
 //!
-//! Lines go through a bounded queue, so that a stuck terminal or a full disk never holds a
-//! worker; what did not fit is counted and said. Story lines come by way of the `log` crate
-//! and go to stderr, access lines go to stdout.
+//! Lines gather in a batch of bounded size, so that a stuck terminal or a full disk never
+//! holds a worker; what did not fit is counted and said. Story lines come by way of the `log`
+//! crate and go to stderr, access lines go to stdout.
+//!
+//! To wake a thread costs as much as half a request, so it is done for a line that comes after
+//! a silence, not for each: having printed, the thread pauses for a moment, and whatever came
+//! meanwhile is the next batch.
+//!
+//! Must not know what a line says.
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+mod batch;
+
+use batch::Batch;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Lines that wait to be printed: a fraction of a second's worth on a busy machine. With the
-/// longest lines 32 MiB, usually a hundredth of that.
-const QUEUED_LINES: usize = 8 * 1024;
+pub use batch::MAX_LINE_BYTES;
 
-/// The longest line that is kept, in bytes; the rest of a longer one is cut off.
-pub const MAX_LINE_BYTES: usize = 4 * 1024;
+/// Bytes of lines that wait to be printed: a fraction of a second's worth on a busy machine.
+/// As many may be with the printer at the same time.
+const QUEUED_BYTES: usize = 2 * 1024 * 1024;
+
+/// With so many the printer cuts its pause short.
+const URGENT_BYTES: usize = QUEUED_BYTES / 4;
+
+/// How long the printer leaves lines to gather. Nobody who watches them come notices, and
+/// its wake-ups take a thousandth of a processor.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// How long the last lines get at the end, should the terminal be stuck.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,15 +40,34 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// The way to the printer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    sender: Sender<Line>,
-    dropped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+/// Where a line is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outlet {
+    Stderr,
+    Stdout,
 }
 
 #[derive(Debug)]
-enum Line {
-    Story(Vec<u8>),
-    Access(Vec<u8>),
-    End,
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung for the printer.
+    bell: Condvar,
+}
+
+/// What waits for the printer. Held for as long as it takes to copy a line, no longer.
+#[derive(Debug)]
+struct Queue {
+    batch: Batch,
+    /// The most bytes of the batch.
+    room: usize,
+    /// Lines that found no room, ever.
+    lost: u64,
+    /// The printer sleeps until there is something.
+    is_awaited: bool,
+    is_ending: bool,
 }
 
 /// The thread that prints.
@@ -48,49 +80,54 @@ pub struct Printer {
 impl Journal {
     /// Starts the thread `log`.
     pub fn start() -> io::Result<(Self, Printer)> {
-        let (sender, receiver) = bounded(QUEUED_LINES);
-        let journal = Self {
-            sender,
-            dropped: Arc::default(),
-        };
-        let dropped = Arc::clone(&journal.dropped);
+        Self::start_with(io::stderr(), io::stdout())
+    }
+
+    fn start_with(
+        stderr: impl Write + Send + 'static,
+        stdout: impl Write + Send + 'static,
+    ) -> io::Result<(Self, Printer)> {
+        let journal = Self::with_room(QUEUED_BYTES);
+        let shared = Arc::clone(&journal.shared);
         let thread = std::thread::Builder::new()
             .name("log".into())
-            .spawn(move || print(&receiver, &dropped))?;
+            .spawn(move || print(&shared, stderr, stdout))?;
         Ok((journal.clone(), Printer { thread, journal }))
     }
 
     /// A journal that nobody reads, for tests.
     #[must_use]
     pub fn silent() -> Self {
+        Self::with_room(0)
+    }
+
+    fn with_room(room: usize) -> Self {
+        let queue = Queue {
+            batch: Batch::default(),
+            room,
+            lost: 0,
+            is_awaited: false,
+            is_ending: false,
+        };
+        let shared = Shared {
+            queue: Mutex::new(queue),
+            bell: Condvar::new(),
+        };
         Self {
-            sender: bounded(0).0,
-            dropped: Arc::default(),
+            shared: Arc::new(shared),
         }
     }
 
-    /// An access line, without its line end.
-    pub fn access(&self, line: String) {
-        self.queue(line.into_bytes(), Line::Access);
-    }
-
-    fn queue(&self, mut line: Vec<u8>, kind: impl FnOnce(Vec<u8>) -> Line) {
-        line.truncate(MAX_LINE_BYTES);
-        if !line.ends_with(b"\n") {
-            line.push(b'\n');
-        }
-        // What was cut off takes no memory while the line waits.
-        line.shrink_to_fit();
-        if self.sender.try_send(kind(line)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    /// An access line, with or without its line end.
+    pub fn access(&self, line: &[u8]) {
+        self.shared.add(Outlet::Stdout, line);
     }
 }
 
 /// What `env_logger` writes to: each call is a whole record.
 impl Write for Journal {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.queue(record.to_vec(), Line::Story);
+        self.shared.add(Outlet::Stderr, record);
         Ok(record.len())
     }
 
@@ -99,11 +136,74 @@ impl Write for Journal {
     }
 }
 
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that is done with it can be left half done.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, outlet: Outlet, line: &[u8]) {
+        let is_needed = self.queue().add(outlet, line);
+        // Rung without the lock, or whoever wakes would wait for it at once.
+        if is_needed {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Exchanges `printed`, which is empty, for what has gathered, once there is something or
+    /// lost lines may be told of; returns how many lines were lost so far, and whether this
+    /// is the end.
+    fn take(&self, printed: &mut Batch) -> (u64, bool) {
+        let mut queue = self.queue();
+        queue.is_awaited = true;
+        let woken = self
+            .bell
+            .wait_timeout_while(queue, TELL_INTERVAL, |queue| !queue.has_news());
+        (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        queue.is_awaited = false;
+        std::mem::swap(&mut queue.batch, printed);
+        (queue.lost, queue.is_ending)
+    }
+
+    /// Lets lines gather for a moment.
+    fn pause(&self) {
+        let paused = self
+            .bell
+            .wait_timeout_while(self.queue(), PAUSE, |queue| !queue.is_urgent());
+        drop(paused);
+    }
+
+    fn end(&self) {
+        self.queue().is_ending = true;
+        self.bell.notify_one();
+    }
+}
+
+impl Queue {
+    /// Takes a line in, if there is room; returns whether the printer has to be woken.
+    fn add(&mut self, outlet: Outlet, line: &[u8]) -> bool {
+        let was_urgent = self.is_urgent();
+        if !self.batch.add(outlet, line, self.room) {
+            self.lost += 1;
+            return false;
+        }
+        std::mem::take(&mut self.is_awaited) || (self.is_urgent() && !was_urgent)
+    }
+
+    fn has_news(&self) -> bool {
+        self.is_ending || !self.batch.is_empty()
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.is_ending || self.batch.len() >= URGENT_BYTES
+    }
+}
+
 impl Printer {
     /// Prints what is queued and ends the thread, unless what it prints to is stuck.
     pub fn finish(self) {
         let deadline = Instant::now() + FLUSH_TIMEOUT;
-        let _ = self.journal.sender.send_deadline(Line::End, deadline);
+        self.journal.shared.end();
         while !self.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -114,40 +214,26 @@ impl Printer {
     }
 }
 
-fn print(lines: &Receiver<Line>, dropped: &AtomicU64) {
-    let (mut behind, mut told) = (
-        None,
-        Told {
-            count: 0,
-            next: Instant::now(),
-        },
-    );
+fn print(shared: &Shared, mut stderr: impl Write, mut stdout: impl Write) {
+    let (mut batch, mut unwritten) = (Batch::default(), 0);
+    let mut told = Told {
+        count: 0,
+        next: Instant::now(),
+    };
     loop {
-        let line = match behind.take() {
-            Some(line) => Ok(line),
-            None => lines.recv_timeout(TELL_INTERVAL),
-        };
+        let (unqueued, is_end) = shared.take(&mut batch);
         // A line that cannot be written (a full disk, a closed pipe) is lost like one that
         // found no room: counted.
-        let written = match line {
-            Ok(Line::Story(line)) => io::stderr().write_all(&line),
-            Ok(Line::Access(mut batch)) => {
-                behind = fill_batch(&mut batch, lines);
-                io::stdout()
-                    .write_all(&batch)
-                    .and_then(|()| io::stdout().flush())
-            }
-            Ok(Line::End) | Err(RecvTimeoutError::Disconnected) => {
-                told.next = Instant::now();
-                told.tell(dropped.load(Ordering::Relaxed));
-                return;
-            }
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-        };
-        if written.is_err() {
-            dropped.fetch_add(1, Ordering::Relaxed);
+        unwritten += batch.print(&mut stderr, &mut stdout);
+        batch.clear();
+        if is_end {
+            told.next = Instant::now();
         }
-        told.tell(dropped.load(Ordering::Relaxed));
+        told.tell(unqueued + unwritten, &mut stderr);
+        if is_end {
+            return;
+        }
+        shared.pause();
     }
 }
 
@@ -159,24 +245,14 @@ struct Told {
 
 impl Told {
     /// Says how many were lost since the last time, unless that was a moment ago.
-    fn tell(&mut self, lost: u64) {
+    fn tell(&mut self, lost: u64, stderr: &mut impl Write) {
         let now = Instant::now();
         if lost > self.count && now >= self.next {
-            let _ = writeln!(io::stderr(), "Log lines lost: {}", lost - self.count);
+            let _ = writeln!(stderr, "Log lines lost: {}", lost - self.count);
             (self.count, self.next) = (lost, now + TELL_INTERVAL);
         }
     }
 }
 
-/// Adds the access lines that are queued, so that many are written with one system call;
-/// returns the first line of another kind behind them.
-fn fill_batch(batch: &mut Vec<u8>, lines: &Receiver<Line>) -> Option<Line> {
-    const BATCH_BYTES: usize = 32 * 1024;
-    while batch.len() < BATCH_BYTES {
-        match lines.try_recv().ok()? {
-            Line::Access(line) => batch.extend_from_slice(&line),
-            other => return Some(other),
-        }
-    }
-    None
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! A worker's turn with one session: what it may use, and how long it may wait.
 
+mod dates;
+
 use crate::backends::select::Backends;
 use crate::config::Config;
 use crate::crew::Crew;
@@ -10,10 +12,11 @@ use crate::net::buffer::Shelf;
 use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
 use crate::net::{Interest, wait_any};
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+pub use dates::Dates;
 
 /// The longest that anything slow holds a worker. Long enough that an active client's next
 /// request usually comes within it, which saves the way through the lot; short enough that
@@ -26,6 +29,9 @@ const WAITS_BEGIN_WITHIN: Duration = PATIENCE.saturating_sub(SOCKET_TIMEOUT);
 /// Bytes that a session may move in one turn while others are queued. At loopback speed a
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
 pub const TURN_BYTES: usize = 32 * 1024;
+
+/// To move so many bytes takes some ten microseconds, after which the time is another.
+const CLOCK_BYTES: usize = 64 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -120,7 +126,7 @@ pub struct Turn<'w> {
     pub context: &'w Context,
     /// The worker's storages.
     pub shelf: &'w mut Shelf,
-    /// The worker's clock for `Date`.
+    /// The worker's clock for `Date` and the log.
     pub dates: &'w mut Dates,
     /// Whether the session comes out of the lot and has not moved a byte since.
     pub is_resumed: bool,
@@ -218,8 +224,12 @@ impl<'w> Turn<'w> {
     /// Counts bytes that were moved.
     pub fn moved(&mut self, bytes: usize) {
         self.wait_no_longer();
-        self.moved += bytes;
         self.is_resumed = false;
+        let pieces = self.moved / CLOCK_BYTES;
+        self.moved += bytes;
+        if self.moved / CLOCK_BYTES != pieces {
+            self.time.set(None);
+        }
     }
 
     /// Whether the session has had its share and somebody else waits.
@@ -238,29 +248,5 @@ impl<'w> Turn<'w> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.wait_no_longer();
-    }
-}
-
-/// The current time as the `Date` field has it, written anew once a second.
-#[derive(Debug, Default)]
-pub struct Dates {
-    second: u64,
-    text: String,
-}
-
-impl Dates {
-    /// Now, as in `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
-    pub fn now(&mut self) -> &str {
-        let now = SystemTime::now();
-        let second = now
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        if second != self.second || self.text.is_empty() {
-            self.second = second;
-            self.text.clear();
-            // Writing to a String cannot fail.
-            let _ = write!(self.text, "{}", httpdate::HttpDate::from(now));
-        }
-        &self.text
     }
 }

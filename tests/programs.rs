@@ -4,11 +4,9 @@
 mod support;
 
 use rustix::process::Signal;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::time::Duration;
-use support::{Client, LbProgram, Origin, PATIENCE, Program, eventually};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use support::{Client, LbProgram, PATIENCE, Program, eventually};
 
 fn lb(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lb"))
@@ -155,105 +153,6 @@ fn a_signal_drains_and_a_second_one_ends_it() {
         assert_eq!(lb.wait(), code);
         assert_eq!(client.try_response(false).is_some(), is_served);
     }
-}
-
-#[expect(clippy::zombie_processes, reason = "the caller waits for it")]
-/// Starts `lb` on a port of its own; its errors are read up to the line about listening.
-fn started(words: &[&str], stdout: Stdio) -> (Child, SocketAddr, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lb"))
-        .arg("127.0.0.1:0")
-        .args(words)
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut errors = BufReader::new(child.stderr.take().unwrap());
-    loop {
-        let mut line = String::new();
-        assert!(errors.read_line(&mut line).unwrap() > 0, "it ended");
-        if let Some(rest) = line.strip_prefix("Load balancer is listening on ") {
-            let address = rest.split(' ').next().unwrap().parse().unwrap();
-            return (child, address, errors);
-        }
-    }
-}
-
-fn terminate(child: &Child) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-}
-
-#[test]
-fn a_client_that_left_is_logged_as_499() {
-    let silent = Origin::scripted(|served| while served.request().is_some() {});
-    let words = [&silent.address.to_string(), "--log", "access"];
-    let (mut child, address, _errors) = started(&words, Stdio::piped());
-    let mut client = Client::to(address);
-    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
-    silent.request();
-    rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO)).unwrap();
-    drop(client);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.next().expect("a line").unwrap();
-    assert!(
-        line.contains("] \"GET /x HTTP/1.1\" 499 0 ") && line.ends_with(" CH"),
-        "{line}"
-    );
-    terminate(&child);
-    child.wait().unwrap();
-}
-
-#[test]
-fn access_lines_go_to_stdout_in_the_combined_format() {
-    let backend = Program::backend(0);
-    let words = [&backend.address.to_string(), "--log", "access"];
-    let (child, address, _errors) = started(&words, Stdio::piped());
-    let mut client = Client::to(address);
-    client.send("GET /a%22b HTTP/1.1\r\nHost: a\r\nUser-Agent: q\"\\\r\nConnection: close\r\n\r\n");
-    assert_eq!(client.response().status, 200);
-    let mut bad = Client::to(address);
-    assert_eq!(bad.send("BAD\r\n\r\n").response().status, 400);
-    drop((client, bad));
-    terminate(&child);
-    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    // They came on two connections, so either may be first.
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.sort_by_key(|line| line.contains("\"-\" 400"));
-    assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].starts_with("127.0.0.1 - - ["), "{text}");
-    let bytes = format!("Hello from Backend Server {}!", backend.address.port()).len();
-    let middle = format!(
-        "] \"GET /a%22b HTTP/1.1\" 200 {bytes} \"-\" \"q\\\"\\\\\" {} ",
-        backend.address
-    );
-    assert!(
-        lines[0].contains(&middle) && lines[0].ends_with(" --"),
-        "{text}"
-    );
-    assert!(
-        lines[1].contains("] \"-\" 400 0 \"-\" \"-\" - ") && lines[1].ends_with(" CR"),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_stuck_log_holds_nobody() {
-    let backend = Program::backend(0);
-    let (mut child, address, errors) = started(&[&backend.address.to_string()], Stdio::null());
-    // Nobody reads its story any more: after 64 KiB the pipe is full.
-    let mut client = Client::to(address);
-    for _ in 0..3000 {
-        assert_eq!(client.get("/").status, 200);
-    }
-    drop(client);
-    terminate(&child);
-    let mut code = None;
-    eventually("it ends", || {
-        code = child.try_wait().unwrap();
-        code.is_some()
-    });
-    assert_eq!(code.unwrap().code(), Some(0));
-    drop(errors);
 }
 
 #[test]

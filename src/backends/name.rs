@@ -11,13 +11,21 @@ pub struct Name {
     pub port: u16,
 }
 
+impl Name {
+    /// What stands before and behind the host where the port follows.
+    #[must_use]
+    pub fn brackets(&self) -> [&'static str; 2] {
+        match self.host.contains(':') {
+            true => ["[", "]"],
+            false => ["", ""],
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(out, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(out, "{}:{}", self.host, self.port)
-        }
+        let [before, behind] = self.brackets();
+        write!(out, "{before}{}{behind}:{}", self.host, self.port)
     }
 }
 

@@ -205,14 +205,14 @@ impl Answer {
             )));
         } else {
             self.terms = terms(&head, exchange, turn);
-            exchange.record.see_response(&head);
+            exchange.record.see_response(&head, turn);
         }
         if !head.is_interim() || exchange.passes_interim(head.status) {
             let delivery = Delivery {
                 version: request.version,
                 keep_alive: self.terms.keeps_client,
                 method: request.method,
-                date: turn.dates.now(),
+                date: turn.dates.at(turn.now()),
             };
             write_response(&head, &delivery, client.outbound.tail(turn.shelf));
         }

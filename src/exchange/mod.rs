@@ -187,7 +187,7 @@ impl Exchange {
             }
             Connected::Yes => {
                 if self.upload.total_sent() == 0 {
-                    self.record.see_backend(&attempt.backend.name);
+                    self.record.see_backend(&attempt.backend.name, turn);
                 }
                 self.transfer(client, turn)
             }
@@ -362,7 +362,7 @@ impl Exchange {
             version: self.request.version,
             method: self.request.method,
             keep_alive: false,
-            date: turn.dates.now(),
+            date: turn.dates.at(turn.now()),
         };
         let reply = failure::reply(
             error,

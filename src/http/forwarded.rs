@@ -60,7 +60,8 @@ pub fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut V
     }
 }
 
-fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+/// Appends an address as it is usually written, without brackets.
+pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(address) => {
             for (place, octet) in address.octets().into_iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::config::{LogMode, Timeouts};
 use crate::error::{Cause, Error, Phase};
 use crate::exchange::Exchange;
-use crate::exchange::record::Record;
+use crate::exchange::record::{self, Record};
 use crate::exchange::upload::TOO_LARGE;
 use crate::http::framing::Framing;
 use crate::http::reply::{Reply, Terms};
@@ -241,12 +241,12 @@ fn end_here(
         false => readiness(turn.context),
     };
     let log = turn.context.config.log;
-    Record::begin(head, address, log, Instant::now()).end_here(reply.status, turn);
+    Record::begin(head, address, log, turn.now()).end_here(reply.status, turn);
     let terms = Terms {
         version: head.version,
         method: head.method,
         keep_alive: goes_on,
-        date: turn.dates.now(),
+        date: turn.dates.at(turn.now()),
     };
     reply.write(&terms, outbound.tail(turn.shelf));
     goes_on
@@ -269,10 +269,7 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let error = Error::client(Phase::RequestHead, cause(refusal));
     match turn.context.config.log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
-        LogMode::Access => {
-            let line = crate::exchange::record::refused_line(client.address, status, &error, turn);
-            turn.context.journal.access(line);
-        }
+        LogMode::Access => record::refuse(client.address, status, &error, turn),
         LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
     }
     // An answer to HEAD has no content, whatever is wrong with the request.
@@ -284,7 +281,7 @@ fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         version: Version::Http11,
         method,
         keep_alive: false,
-        date: turn.dates.now(),
+        date: turn.dates.at(turn.now()),
     };
     Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
     client.inbound.clear();

@@ -1,0 +1,137 @@
+//! The story of an exchange for the learner who watches the terminal: what came in, who
+//! answered, and how the answer begins.
+
+use super::line::{Outcome, write_millis, write_request_line};
+use super::quote::{cut, escape};
+use crate::http::chunked::{Piece, Scanner};
+use crate::http::framing::Framing;
+use crate::http::request::RequestHead;
+use crate::http::response::ResponseHead;
+use crate::journal::MAX_LINE_BYTES;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// Bytes of a body that the story shows.
+const PREVIEW_BYTES: usize = 120;
+
+/// What is known before the end.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    /// Quoted.
+    request_line: String,
+    pub(super) backend: String,
+    pub(super) status_line: String,
+    preview: Preview,
+}
+
+#[derive(Debug, Default)]
+enum Preview {
+    /// The body is no text, or its beginning was seen.
+    #[default]
+    Done,
+    Plain,
+    Chunked,
+    Text(String),
+}
+
+impl Story {
+    /// Tells of the request.
+    pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
+        log::info!("{}", request_story(head, client));
+        Self {
+            request_line: text(|out| write_request_line(head, out)),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn see_response(&mut self, head: &ResponseHead<'_, '_>) {
+        self.status_line = format!("HTTP/1.1 {} {}", head.status, head.reason);
+        self.preview = match (is_text(head), head.framing) {
+            (true, Framing::Length(_) | Framing::UntilClose) => Preview::Plain,
+            (true, Framing::Chunked) => Preview::Chunked,
+            _ => Preview::Done,
+        };
+    }
+
+    pub(super) fn see_body(&mut self, bytes: &[u8]) {
+        let content = match self.preview {
+            Preview::Plain => bytes,
+            Preview::Chunked => match Scanner::default().next(bytes) {
+                Ok(Piece::Data(range)) => &bytes[range],
+                _ => return,
+            },
+            _ => return,
+        };
+        let content = &content[..content.len().min(PREVIEW_BYTES)];
+        let text = String::from_utf8_lossy(content);
+        self.preview = Preview::Text(escape(text.lines().next().unwrap_or_default()));
+    }
+
+    /// Tells how it ended.
+    pub(super) fn end(&self, outcome: &Outcome<'_>) {
+        log::info!("{}", self.response_story(outcome));
+    }
+
+    fn response_story(&self, outcome: &Outcome<'_>) -> String {
+        let (status, bytes) = (outcome.status, outcome.bytes);
+        let ms = text(|out| write_millis(outcome.total, out));
+        if let Some(error) = outcome.error {
+            let backend = if self.backend.is_empty() {
+                "no server"
+            } else {
+                &self.backend
+            };
+            return format!(
+                "Request {} failed at {backend}: {error} (answered {status}, {ms} ms)",
+                self.request_line
+            );
+        }
+        let mut story = format!(
+            "Response from server {}: {} ({bytes} bytes, {ms} ms)",
+            self.backend, self.status_line
+        );
+        if let Preview::Text(text) = &self.preview {
+            let _ = write!(story, "\n  {text}");
+        }
+        story
+    }
+}
+
+/// As text what is written in UTF-8.
+fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn request_line(head: &RequestHead<'_, '_>) -> String {
+    let slash = if head.target.lacks_slash { "/" } else { "" };
+    let part = |text: &str| String::from_utf8_lossy(cut(text.as_bytes())).into_owned();
+    let (method, target) = (part(head.method_name), part(head.target.rest));
+    format!("{method} {slash}{target} HTTP/{}", head.version.number())
+}
+
+fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
+    let mut story = format!("Received request from {client}\n  {}", request_line(head));
+    for field in head.fields {
+        if story.len() > MAX_LINE_BYTES {
+            break;
+        }
+        let value = String::from_utf8_lossy(cut(field.value));
+        let _ = write!(story, "\n  {}: {}", field.name, escape(&value));
+    }
+    story
+}
+
+fn is_text(head: &ResponseHead<'_, '_>) -> bool {
+    let value_of = |name: &str| {
+        head.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value.to_ascii_lowercase())
+    };
+    // A content coding leaves no text to show.
+    value_of("Content-Encoding").is_none()
+        && value_of("Content-Type")
+            .is_some_and(|kind| kind.starts_with(b"text/") || kind.starts_with(b"application/json"))
+}
