@@ -24,14 +24,19 @@ def status_kib(pid, name):
 
 
 def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
+    told = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    if told is None:
+        raise SystemExit(f"bench: wrk tells a time of {text!r}")
+    return float(told[1]) * UNITS[told[2]]
 
 
 def percentile(output, of):
     """From wrk's latency distribution. Its other lines have percentages as well, so the whole
     line has to fit."""
-    return milliseconds(re.search(rf"^ +{of}% +(\S+)$", output, re.MULTILINE)[1])
+    line = re.search(rf"^ +{of}% +(\S+)$", output, re.MULTILINE)
+    if line is None:
+        raise SystemExit(f"bench: wrk tells no percentile {of}:\n{output}")
+    return milliseconds(line[1])
 
 
 def parse_wrk(output):
