@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lb against nginx and HAProxy on this machine: one backend server for all, the proxies in turn
-# in short rounds, and of each figure the median of its ratio to the better of the two in the
+# in short rounds, and of each figure the median of its ratio to the best of the peers in the
 # same round. Absolute figures say little on a machine that also runs the load.
 #
 #   scripts/bench.sh                          every case, eight to nine minutes

@@ -155,7 +155,7 @@ def main():
     chosen = chosen_proxies(given)
     results, about = {}, environment(given)
     print(f"{about['date']}, Linux {about['kernel']}, {about['cpu']}; {'; '.join(about['versions'])}")
-    print(f"{given.rounds} rounds of {given.seconds} s; ratios to the better of the peers, median (lowest–highest)\n")
+    print(f"{given.rounds} rounds of {given.seconds} s; ratios to the best of the peers, median (lowest–highest)\n")
     with tempfile.TemporaryDirectory(prefix="lb-bench-") as folder:
         # nginx may change to another user, who has to read it.
         Path(folder).chmod(0o755)

@@ -1,5 +1,5 @@
 """The backend server and the balancers, each with the settings that an expert would choose:
-one nginx worker, one HAProxy thread, connections to backends kept without end."""
+one nginx worker, one thread of HAProxy or Pingora, connections to backends kept without end."""
 
 import os
 import resource
