@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -23,14 +24,19 @@ def status_kib(pid, name):
 
 
 def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * UNITS[unit]
+    told = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    if told is None:
+        raise SystemExit(f"bench: wrk tells a time of {text!r}")
+    return float(told[1]) * UNITS[told[2]]
 
 
 def percentile(output, of):
     """From wrk's latency distribution. Its other lines have percentages as well, so the whole
     line has to fit."""
-    return milliseconds(re.search(rf"^ +{of}% +(\S+)$", output, re.MULTILINE)[1])
+    line = re.search(rf"^ +{of}% +(\S+)$", output, re.MULTILINE)
+    if line is None:
+        raise SystemExit(f"bench: wrk tells no percentile {of}:\n{output}")
+    return milliseconds(line[1])
 
 
 def parse_wrk(output):
@@ -58,11 +64,23 @@ def load(proxy, case, seconds, script):
     return subprocess.run([*command, *options, url], capture_output=True, text=True, check=True).stdout
 
 
+def settled(pid, read=cpu_seconds, pause=time.sleep):
+    """Processor time once the process rests: closing what the load leaves open is its work too,
+    and should not run into the round of the next."""
+    used = read(pid)
+    for _ in range(20):
+        pause(0.05)
+        before, used = used, read(pid)
+        if used == before:
+            break
+    return used
+
+
 def round_of(proxy, case, seconds, script):
     """The figures of one round."""
     before = cpu_seconds(proxy.pid)
     figures = parse_wrk(load(proxy, case, seconds, script))
-    used = cpu_seconds(proxy.pid) - before
+    used = settled(proxy.pid) - before
     figures["cpu"] = used * 1e6 / figures["requests"]
     figures["memory"] = status_kib(proxy.pid, "VmHWM")
     return figures

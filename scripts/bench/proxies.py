@@ -1,17 +1,20 @@
 """The backend server and the balancers, each with the settings that an expert would choose:
-one nginx worker, one HAProxy thread, connections to backends kept without end."""
+one nginx worker, one thread of HAProxy or Pingora, connections to backends kept without end."""
 
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+import build
+
 # What nobody should run into while it is measured.
 PLENTY = 100_000_000
+# For HAProxy's splicing; each costs two descriptors.
+PIPES = 300
 
 
 def free_port():
@@ -60,11 +63,11 @@ class Children:
 class Backends:
     """Static answers on two ports, or lb's own demo server."""
 
-    def __init__(self, children, root, is_demo):
+    def __init__(self, children, is_demo):
         self.ports = [free_port(), free_port()]
         if is_demo:
             for port in self.ports:
-                children.start(str(root / "target/release/backend"), str(port))
+                children.start(str(build.target() / "release/backend"), str(port))
         else:
             make_files(children.folder)
             config = children.folder / "backends.conf"
@@ -106,7 +109,8 @@ class Proxy:
 
     def __init__(self, name, command, children, backends, case):
         self.name, self.port = name, free_port()
-        start = {"nginx": self.start_nginx, "haproxy": self.start_haproxy}.get(name, self.start_lb)
+        start = {"nginx": self.start_nginx, "haproxy": self.start_haproxy,
+                 "pingora": self.start_pingora}.get(name, self.start_lb)
         self.command = command
         self.child = start(children, backends, case)
         wait_for_port(self.port, children.folder / "output")
@@ -118,8 +122,8 @@ class Proxy:
         return children.start(*self.command, f"127.0.0.1:{self.port}", *addresses, *log, *case.lb_options)
 
     def start_nginx(self, children, backends, case):
-        # Bodies pass without being stored: what lb does, and the fastest here. Log lines are
-        # written in batches, as lb writes them.
+        # Bodies pass without being stored, in buffers of 32 KiB as lb's: more of them is what is
+        # fastest here. Log lines are written in batches, as lb writes them.
         log = f"access_log {children.folder}/access.log combined buffer=32k;" if case.access_log else ""
         servers = " ".join(f"server 127.0.0.1:{port};" for port in backends.ports)
         config = children.folder / "nginx.conf"
@@ -127,17 +131,25 @@ class Proxy:
             upstream backends {{ {servers} keepalive 4096; keepalive_requests {PLENTY}; }}
             server {{ listen 127.0.0.1:{self.port} backlog=4096;
                 location / {{ proxy_pass http://backends; proxy_http_version 1.1;
-                    proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr;
-                    proxy_request_buffering off; proxy_max_temp_file_size 0; }} }}"""))
+                    proxy_set_header Connection ""; proxy_set_header Host $http_host;
+                    proxy_set_header X-Forwarded-For $remote_addr;
+                    proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;
+                    proxy_request_buffering off; client_body_buffer_size 256k; proxy_max_temp_file_size 0;
+                    proxy_buffers 16 32k; proxy_busy_buffers_size 256k; }} }}"""))
         return children.start("nginx", "-c", str(config))
 
     def start_haproxy(self, children, backends, case):
+        # By default it keeps backend connections only while it has few descriptors in use: with
+        # 4000 clients it would connect anew for most requests. Large bodies are spliced.
         log = ("log stdout format raw local0", "option httplog") if case.access_log else ("", "")
         servers = "\n".join(f" server s{port} 127.0.0.1:{port} check inter 5s" for port in backends.ports)
         config = children.folder / "haproxy.cfg"
         config.write_text(f"""global
  nbthread 1
- maxconn {(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200) // 2}
+ maxconn {(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200) // 2 - PIPES}
+ maxpipes {PIPES}
+ tune.pool-low-fd-ratio 90
+ tune.pool-high-fd-ratio 95
  {log[0]}
 defaults
  mode http
@@ -145,28 +157,27 @@ defaults
  timeout client 600s
  timeout server 30s
  http-reuse always
- option forwardfor
+ option splice-request
+ option splice-response
+ option httpchk GET /
  {"log global" if log[0] else ""}
  {log[1]}
 frontend clients
  bind 127.0.0.1:{self.port} backlog 4096
+ option forwardfor
+ http-request set-header X-Forwarded-Proto http
+ http-request set-header X-Forwarded-Host %[req.hdr(host)]
  default_backend backends
 backend backends
 {servers}
 """)
         return children.start("haproxy", "-db", "-f", str(config))
 
+    def start_pingora(self, children, backends, case):
+        return children.start(*self.command, str(self.port), *map(str, backends.ports))
+
     def worker(self):
         listed = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children")
         while not listed.read_text().split():
             time.sleep(0.02)
         return int(listed.read_text().split()[0])
-
-
-def version(name):
-    """What a peer says of its own version, in one line."""
-    asked = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "wrk": ["wrk", "-v"]}[name]
-    if shutil.which(name) is None:
-        return None
-    told = subprocess.run(asked, capture_output=True, text=True)
-    return (told.stdout + told.stderr).splitlines()[0].split(" - ")[0].strip()
