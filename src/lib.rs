@@ -65,8 +65,8 @@
 //! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
 //! ```
 //!
-//! The one `unsafe` block of the crate is in [`net::readiness`], where a socket is registered
-//! with the kernel and the same type takes it out again when it is dropped.
+//! The one `unsafe` block of the crate is in `net::poller`, on the side for systems without
+//! epoll, where a socket is registered with the kernel; [`net::readiness`] takes it out again.
 //!
 //! # Reading order
 //!

@@ -7,7 +7,8 @@
 //! | [`buffer`] | bytes on their way, and the storage that workers lend for them |
 //! | [`conn`] | one connection: read, write, wait a moment, half-close |
 //! | [`connect`] | a connection in the making, without blocking for it |
-//! | [`readiness`] | which of many parked connections can go on (epoll or kqueue) |
+//! | [`readiness`] | which of many parked connections can go on |
+//! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
 //! | [`listener`] | the listening socket and its backlog |
 //! | [`resolve`] | names to addresses |
 //! | [`limits`] | how many descriptors the process may have |
@@ -19,6 +20,7 @@ pub mod conn;
 pub mod connect;
 pub mod limits;
 pub mod listener;
+mod poller;
 pub mod readiness;
 pub mod resolve;
 

@@ -1,22 +1,17 @@
-//! Which of many parked connections can go on: epoll or kqueue.
+//! Which of many parked connections can go on.
 //!
 //! A connection is registered once, when it is first parked, and stays armed in the kernel
 //! (level-triggered), while what is asked of it, and under which key, is kept here. So parking
 //! one again costs no system call. A connection that reports something nobody asked for, for
 //! it is being served or rests, is disarmed and armed anew when it is next asked for.
-//!
-//! Holds the one `unsafe` block of the crate.
 
 use super::Interest;
 use super::conn::Conn;
-use polling::{Event, Events, PollMode, Poller};
+use super::poller::{Events, Poller, Report};
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Events taken out of the kernel in one call.
-const EVENTS_PER_WAIT: usize = 1024;
 
 /// The kernel's list of registered connections, and what is asked of each.
 #[derive(Debug)]
@@ -59,10 +54,8 @@ impl Reports {
     /// Room for a thousand events.
     #[must_use]
     pub fn new() -> Self {
-        let places =
-            std::num::NonZeroUsize::new(EVENTS_PER_WAIT).unwrap_or(std::num::NonZeroUsize::MIN);
         Self {
-            events: Events::with_capacity(places),
+            events: Events::new(),
             keys: Vec::new(),
         }
     }
@@ -92,18 +85,11 @@ impl Readiness {
     /// [`Self::interrupt`] is called.
     pub fn wait(&self, reports: &mut Reports, timeout: Option<Duration>) -> io::Result<()> {
         let Reports { events, keys } = reports;
-        events.clear();
         keys.clear();
-        match self.poller.wait(events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+        self.poller.wait(events, timeout)?;
         let mut watched = self.watched();
-        keys.extend(
-            events
-                .iter()
-                .filter_map(|event| watched.report(&event, &self.poller)),
-        );
+        let reports = events.reports();
+        keys.extend(reports.filter_map(|report| watched.take(report, &self.poller)));
         Ok(())
     }
 
@@ -131,26 +117,22 @@ impl Readiness {
 }
 
 impl Watched {
-    /// The key to which an event belongs, if somebody asked for it. If not, the kernel is told
+    /// The key to which a report belongs, if somebody asked for it. If not, the kernel is told
     /// to report no more than what is asked: it would repeat itself for ever.
-    fn report(&mut self, event: &Event, poller: &Poller) -> Option<usize> {
-        let slot = self.slots.get_mut(event.key)?;
-        let is_over = event.is_interrupt() || event.is_err().unwrap_or(false);
-        let has_happened = |interest: Interest| {
-            is_over || (interest.reads() && event.readable) || (interest.writes() && event.writable)
-        };
+    fn take(&mut self, report: Report, poller: &Poller) -> Option<usize> {
+        let slot = self.slots.get_mut(report.token)?;
         match slot.asked {
-            Some((key, interest)) if has_happened(interest) => {
+            Some((key, interest)) if report.answers(interest) => {
                 slot.asked = None;
                 Some(key)
             }
             Some((_, interest)) => {
                 // Arming can fail only if the connection is gone, and then it reports nothing.
-                let _ = slot.arm(event.key, interest, poller);
+                let _ = slot.arm(report.token, interest, poller);
                 None
             }
             None if slot.armed.is_some() => {
-                let _ = slot.disarm(event.key, poller);
+                let _ = slot.disarm(report.token, poller);
                 None
             }
             // The last report of one that was disarmed.
@@ -172,25 +154,20 @@ impl Slot {
     /// Has the kernel report this from now on.
     fn arm(&mut self, token: usize, interest: Interest, poller: &Poller) -> io::Result<()> {
         self.armed = Some(interest);
-        self.modify(event(token, interest), PollMode::Level, poller)
-    }
-
-    /// Has the kernel report nothing, not even, after once more, that the connection is broken.
-    fn disarm(&mut self, token: usize, poller: &Poller) -> io::Result<()> {
-        self.armed = None;
-        self.modify(Event::none(token), PollMode::Oneshot, poller)
-    }
-
-    fn modify(&self, event: Event, mode: PollMode, poller: &Poller) -> io::Result<()> {
         match &self.stream {
-            Some(stream) => poller.modify_with_mode(stream, event, mode),
+            Some(stream) => poller.arm(stream, token, interest),
             None => Ok(()),
         }
     }
-}
 
-fn event(token: usize, interest: Interest) -> Event {
-    Event::new(token, interest.reads(), interest.writes())
+    /// Has the kernel report nothing.
+    fn disarm(&mut self, token: usize, poller: &Poller) -> io::Result<()> {
+        self.armed = None;
+        match &self.stream {
+            Some(stream) => poller.disarm(stream, token),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Conn {
@@ -208,7 +185,6 @@ impl Conn {
         }
     }
 
-    #[allow(unsafe_code)]
     fn register(
         &mut self,
         readiness: &Arc<Readiness>,
@@ -225,14 +201,7 @@ impl Conn {
             readiness: Arc::clone(readiness),
             token,
         });
-        // SAFETY: a source must be deleted from the poller before it is closed. The slot holds
-        // the stream, and gives it up only in `Registration::drop` below, after deleting it.
-        // The poller lives at least as long, because the registration refers to it.
-        unsafe {
-            readiness
-                .poller
-                .add_with_mode(&*self.stream, event(token, interest), PollMode::Level)
-        }
+        readiness.poller.add(&self.stream, token, interest)
     }
 }
 
@@ -240,6 +209,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut watched = self.readiness.watched();
         let slot = std::mem::take(&mut watched.slots[self.token]);
+        // Before it can be closed: `Poller::add` relies on it.
         if let Some(stream) = &slot.stream {
             // Nothing to be done if it fails: closing removes it from the kernel's list too.
             let _ = self.readiness.poller.delete(stream);

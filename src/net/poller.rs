@@ -1,0 +1,110 @@
+//! The kernel's list of connections to report on: epoll on Linux, kqueue and its like elsewhere.
+//!
+//! Both sides offer the same: [`Poller`] and [`Events`]. Must not know what a report is good
+//! for; that is [`super::readiness`].
+
+#[cfg(all(target_os = "linux", not(lb_portable)))]
+mod epoll;
+#[cfg(any(not(target_os = "linux"), lb_portable))]
+mod portable;
+
+#[cfg(all(target_os = "linux", not(lb_portable)))]
+pub(super) use epoll::{Events, Poller};
+#[cfg(any(not(target_os = "linux"), lb_portable))]
+pub(super) use portable::{Events, Poller};
+
+use super::Interest;
+
+/// Events taken out of the kernel in one call.
+const EVENTS_PER_WAIT: usize = 1024;
+
+/// What the kernel says of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    /// Under which it was registered.
+    pub(in crate::net) token: usize,
+    pub(in crate::net) is_readable: bool,
+    pub(in crate::net) is_writable: bool,
+    /// Nothing more will happen: it is reset, or both sides have ended.
+    pub(in crate::net) is_over: bool,
+}
+
+impl Report {
+    /// Whether it is what was waited for. The end always is.
+    pub(in crate::net) fn answers(&self, interest: Interest) -> bool {
+        let reads = interest.reads() && self.is_readable;
+        self.is_over || reads || (interest.writes() && self.is_writable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    fn pair() -> (Arc<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let other = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        (Arc::new(listener.accept().expect("it came").0), other)
+    }
+
+    fn wait(poller: &Poller, timeout: Duration) -> Vec<Report> {
+        let mut events = Events::new();
+        poller.wait(&mut events, Some(timeout)).expect("waits");
+        events.reports().collect()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn what_is_armed_is_reported_again_and_again_until_it_is_disarmed() {
+        let (poller, (stream, mut other)) = (Poller::new().expect("descriptors"), pair());
+        poller.add(&stream, 7, Interest::Read).expect("registers");
+        assert!(wait(&poller, Duration::ZERO).is_empty());
+        other.write_all(b"x").expect("sends");
+        for _ in 0..2 {
+            let reports = wait(&poller, LONG);
+            assert!(reports.len() == 1 && reports[0].token == 7);
+            assert!(reports[0].answers(Interest::Read) && !reports[0].answers(Interest::Write));
+        }
+        poller.disarm(&stream, 7).expect("known");
+        assert!(wait(&poller, Duration::ZERO).is_empty());
+        poller.arm(&stream, 7, Interest::ReadWrite).expect("known");
+        assert!(wait(&poller, LONG)[0].answers(Interest::Write));
+        poller.delete(&stream).expect("known");
+        assert!(wait(&poller, Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn a_call_ends_one_wait_and_is_no_report() {
+        let poller = Poller::new().expect("descriptors");
+        for _ in 0..3 {
+            poller.notify().expect("open");
+            poller.notify().expect("open");
+            assert!(wait(&poller, LONG).is_empty());
+            let start = Instant::now();
+            assert!(wait(&poller, Duration::from_millis(5)).is_empty());
+            assert!(
+                start.elapsed() >= Duration::from_millis(5),
+                "it was used up"
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_broke_after_it_was_disarmed_does_not_report_for_ever() {
+        let (poller, (stream, other)) = (Poller::new().expect("descriptors"), pair());
+        poller.add(&stream, 7, Interest::Read).expect("registers");
+        poller.disarm(&stream, 7).expect("known");
+        stream.shutdown(std::net::Shutdown::Write).expect("open");
+        drop(other);
+        // Once at most, whenever the end of the other side comes.
+        let reports: usize = (0..9)
+            .map(|_| wait(&poller, Duration::from_millis(5)).len())
+            .sum();
+        assert!(reports <= 1, "{reports} reports");
+    }
+}
