@@ -48,6 +48,8 @@ struct Idle {
 enum Minder {
     #[default]
     Nobody,
+    /// The next one without a job has to, because somebody waits on a socket and counts on it.
+    Wanted,
     Waits,
     Called,
 }
@@ -133,10 +135,19 @@ impl Crew {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether somebody minds the lot, or is called so that it will find nothing else to do.
+    /// Whether somebody minds the lot, or will as soon as it is awake.
     fn has_minder(&self) -> bool {
-        let is_minded = self.idle().minder != Minder::Nobody;
-        is_minded || self.call_sleeper()
+        let mut idle = self.idle();
+        if idle.minder != Minder::Nobody {
+            return true;
+        }
+        let Some(sleeper) = self.wake(&mut idle) else {
+            return false;
+        };
+        idle.minder = Minder::Wanted;
+        drop(idle);
+        sleeper.unpark();
+        true
     }
 
     /// The calling worker has found no job: says what to do, if need be after a sleep.
@@ -150,8 +161,13 @@ impl Crew {
         if self.is_closing.load(Ordering::SeqCst) {
             return Duty::Leave;
         }
-        // Those at work mind it themselves when they are done.
-        if idle.minder == Minder::Nobody && self.busy() < self.enough {
+        // Enough at work mind it themselves when they are done.
+        let is_needed = match idle.minder {
+            Minder::Wanted => true,
+            Minder::Nobody => self.busy() < self.enough,
+            Minder::Waits | Minder::Called => false,
+        };
+        if is_needed {
             idle.minder = Minder::Waits;
             return Duty::Mind;
         }
@@ -174,7 +190,7 @@ impl Crew {
     #[must_use]
     pub fn begin_glance(&self) -> bool {
         let mut idle = self.idle();
-        let is_free = idle.minder == Minder::Nobody;
+        let is_free = matches!(idle.minder, Minder::Nobody | Minder::Wanted);
         if is_free {
             // It is at work, so there is nothing to call it for.
             idle.minder = Minder::Called;
@@ -203,14 +219,18 @@ impl Crew {
     }
 
     fn call_sleeper(&self) -> bool {
-        let mut idle = self.idle();
-        let Some(sleeper) = idle.asleep.pop() else {
-            return false;
-        };
+        let sleeper = self.wake(&mut self.idle());
+        sleeper.is_some_and(|sleeper| {
+            sleeper.unpark();
+            true
+        })
+    }
+
+    /// Takes one out of those asleep, to be unparked once the lock is free.
+    fn wake(&self, idle: &mut Idle) -> Option<Thread> {
+        let sleeper = idle.asleep.pop()?;
         self.at_work.fetch_add(1, Ordering::SeqCst);
-        drop(idle);
-        sleeper.unpark();
-        true
+        Some(sleeper)
     }
 
     fn call_from_lot(&self) -> bool {
@@ -314,6 +334,22 @@ mod tests {
         assert!(crew.begin_waiting(), "the sleeper can mind the lot");
         assert_eq!(sleeper.join().expect("no panic"), Duty::Look);
         assert!(calls.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_is_called_to_mind_the_lot_does_so_although_the_caller_is_busy_again() {
+        let (crew, _calls) = crew(1);
+        let crew = Arc::new(crew);
+        crew.join();
+        let other = Arc::clone(&crew);
+        let sleeper = thread::spawn(move || [other.go_idle(), other.go_idle()]);
+        while crew.idle().asleep.is_empty() {
+            thread::yield_now();
+        }
+        assert!(crew.begin_waiting());
+        crew.end_waiting();
+        let duties = sleeper.join().expect("no panic");
+        assert_eq!(duties, [Duty::Look, Duty::Mind]);
     }
 
     #[test]
