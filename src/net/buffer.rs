@@ -28,7 +28,7 @@ const SHARED_PLACES: usize = 64;
 const MIN_SLIP_BYTES: usize = 256;
 
 /// Slips of more bytes are not kept.
-const MAX_SLIP_BYTES: usize = 4 * 1024;
+const MAX_SLIP_BYTES: usize = 8 * 1024;
 
 /// Slips that a worker keeps, for as many sessions as are usually parked one after the other.
 const SLIP_PLACES: usize = 64;
