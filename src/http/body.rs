@@ -69,6 +69,17 @@ impl Body {
         self.content.saturating_add(following)
     }
 
+    /// How many bytes are known to be content that goes out unchanged.
+    #[must_use]
+    pub fn unchanged(&self) -> u64 {
+        match &self.source {
+            _ if self.encoding == Encoding::Chunked => 0,
+            Source::Length(left) => *left,
+            Source::UntilClose => u64::MAX,
+            Source::Complete | Source::Chunked(_) => 0,
+        }
+    }
+
     /// Whether all of the next `available` bytes are content that goes out unchanged. If so
     /// they count as relayed, and the caller moves them itself, without a copy.
     pub fn relay_whole(&mut self, available: usize) -> bool {
@@ -230,5 +241,17 @@ mod tests {
         assert!(!body.relay_whole(1));
         assert!(!Body::new(Framing::Chunked, Encoding::Plain, true).relay_whole(1));
         assert!(!Body::new(Framing::Length(5), Encoding::Chunked, true).relay_whole(1));
+    }
+
+    #[test]
+    fn only_what_goes_out_as_it_comes_in_counts_as_unchanged() {
+        let unchanged = |framing, encoding| Body::new(framing, encoding, true).unchanged();
+        let (plain, chunked) = (Encoding::Plain, Encoding::Chunked);
+        assert_eq!(unchanged(Framing::Length(5), plain), 5);
+        assert_eq!(unchanged(Framing::UntilClose, plain), u64::MAX);
+        assert_eq!(unchanged(Framing::Empty, plain), 0);
+        assert_eq!(unchanged(Framing::Chunked, plain), 0);
+        assert_eq!(unchanged(Framing::Length(5), chunked), 0);
+        assert_eq!(unchanged(Framing::UntilClose, chunked), 0);
     }
 }

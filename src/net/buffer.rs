@@ -5,6 +5,7 @@
 //! bytes come and puts it back when they are gone. A session that is parked keeps only what
 //! it must, on a slip of about that size.
 
+use super::pipe::SparePipe;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +41,8 @@ pub struct Shelf {
     own: Vec<Vec<u8>>,
     slips: Vec<Vec<u8>>,
     shared: Arc<Spare>,
+    /// The way round them all.
+    pub pipe: SparePipe,
 }
 
 /// The spare storages that all workers have in common.

@@ -11,6 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{RecvFlags, SendFlags};
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -48,6 +49,9 @@ pub struct Conn {
     pub(super) stream: Arc<TcpStream>,
     /// Where it is registered, from its first parking to its end.
     pub(super) registration: Option<Registration>,
+    /// Whether a call on it waits if no flag forbids it: set when a call needs it, so that none
+    /// depends on what was done before.
+    pub(super) is_blocking: Cell<bool>,
 }
 
 impl Conn {
@@ -57,6 +61,7 @@ impl Conn {
         let conn = Self {
             stream: Arc::new(stream),
             registration: None,
+            is_blocking: Cell::new(true),
         };
         if cfg!(not(target_os = "linux")) {
             conn.set_options()?;
@@ -67,13 +72,25 @@ impl Conn {
     /// Blocking, with the moment's timeouts, and without Nagle's delay.
     pub(super) fn set_options(&self) -> io::Result<()> {
         self.stream.set_nonblocking(false)?;
+        self.is_blocking.set(true);
         set_options(&self.stream)
+    }
+
+    /// Has calls wait, or not, that have no flag to forbid it.
+    pub(super) fn set_blocking(&self, is_blocking: bool) -> io::Result<()> {
+        if self.is_blocking.replace(is_blocking) != is_blocking {
+            self.stream.set_nonblocking(!is_blocking)?;
+        }
+        Ok(())
     }
 
     /// Appends what there is to read to `buffer`.
     pub fn read(&self, buffer: &mut Buffer, shelf: &mut Shelf, wait: Wait) -> io::Result<Moved> {
         let flags = match wait {
-            Wait::Moment => RecvFlags::empty(),
+            Wait::Moment => {
+                self.set_blocking(true)?;
+                RecvFlags::empty()
+            }
             Wait::No => RecvFlags::DONTWAIT,
         };
         let tail = buffer.tail_with_room(shelf);
@@ -87,7 +104,10 @@ impl Conn {
     /// Writes as much of `bytes`, which are not empty, as there is room for.
     pub fn write(&self, bytes: &[u8], wait: Wait) -> io::Result<Moved> {
         let mut flags = SendFlags::empty();
-        flags.set(SendFlags::DONTWAIT, wait == Wait::No);
+        match wait {
+            Wait::Moment => self.set_blocking(true)?,
+            Wait::No => flags.insert(SendFlags::DONTWAIT),
+        }
         #[cfg(target_os = "linux")]
         flags.insert(SendFlags::NOSIGNAL);
         match rustix::net::send(&self.stream, bytes, flags) {
@@ -165,7 +185,7 @@ pub(super) fn set_options(socket: impl AsFd) -> io::Result<()> {
 }
 
 /// A timeout and an interrupting signal mean "not now"; the rest is an error.
-fn nothing_or(errno: Errno) -> io::Result<Moved> {
+pub(super) fn nothing_or(errno: Errno) -> io::Result<Moved> {
     match errno {
         Errno::AGAIN | Errno::INTR => Ok(Moved::Nothing),
         _ => Err(errno.into()),

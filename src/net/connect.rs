@@ -7,6 +7,7 @@ use super::conn::Conn;
 use super::{Interest, wait_any};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
     Ok(Conn {
         stream: Arc::new(stream),
         registration: None,
+        is_blocking: Cell::new(false),
     })
 }
 

@@ -9,6 +9,7 @@
 //! | [`connect`] | a connection in the making, without blocking for it |
 //! | [`readiness`] | which of many parked connections can go on |
 //! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
+//! | [`pipe`] | bytes from socket to socket, past our memory |
 //! | [`listener`] | the listening socket and its backlog |
 //! | [`resolve`] | names to addresses |
 //! | [`limits`] | how many descriptors the process may have |
@@ -20,6 +21,7 @@ pub mod conn;
 pub mod connect;
 pub mod limits;
 pub mod listener;
+pub mod pipe;
 mod poller;
 pub mod readiness;
 pub mod resolve;
