@@ -1,6 +1,7 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
 use super::Request;
+use super::bypass;
 use super::expectation::Expectation;
 use super::record::Record;
 use crate::client::Client;
@@ -231,7 +232,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Reads from the backend; returns whether there was something.
+    /// Takes from the backend what there is; returns whether there was something.
     fn receive(
         &mut self,
         exchange: &Served<'_>,
@@ -239,20 +240,39 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
+        let passed = match &mut self.state {
+            State::Relayed(body) => bypass::pass(body, exchange, client, backend, turn)?,
+            _ => None,
+        };
+        let moved = match passed {
+            Some(moved) => moved,
+            None => self.read(exchange, backend, turn)?,
+        };
+        match moved {
+            Moved::Bytes(_) => Ok(true),
+            Moved::Nothing => Ok(false),
+            Moved::End => self.end(client, turn.shelf).map(|()| true),
+        }
+    }
+
+    fn read(
+        &mut self,
+        exchange: &Served<'_>,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<Moved, Error> {
         let wait = exchange.wait(turn);
         if exchange.is_sent && !self.is_begun && turn.expects_nothing(wait) {
-            return Ok(false);
+            return Ok(Moved::Nothing);
         }
-        match backend.read(&mut self.from_backend, turn.shelf, wait) {
-            Ok(Moved::Bytes(count)) => {
-                self.is_begun = true;
-                turn.moved(count);
-                Ok(true)
-            }
-            Ok(Moved::Nothing) => Ok(false),
-            Ok(Moved::End) => self.end(client, turn.shelf).map(|()| true),
-            Err(_) => Err(self.failure(Cause::Reset)),
+        let moved = backend
+            .read(&mut self.from_backend, turn.shelf, wait)
+            .map_err(|_| self.failure(Cause::Reset))?;
+        if let Moved::Bytes(count) = moved {
+            self.is_begun = true;
+            turn.moved(count);
         }
+        Ok(moved)
     }
 
     /// The backend closed: the end of a body that is framed by that, else a failure.

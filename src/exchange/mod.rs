@@ -7,6 +7,7 @@
 //! | [`upload`] | the request on its way to the backend |
 //! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
+//! | `bypass` | the way of a large body round our memory |
 //! | [`retry`] | the retry law |
 //! | [`failure`] | what the client is told when nobody could answer |
 //! | [`outage`] | what becomes of it when its backend, or every one, is down |
@@ -15,6 +16,7 @@
 
 pub mod answer;
 pub mod attempt;
+mod bypass;
 pub mod expectation;
 pub mod failure;
 pub mod outage;

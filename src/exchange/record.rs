@@ -87,6 +87,12 @@ impl Record {
         }
     }
 
+    /// Whether it has use for the first bytes of the body.
+    #[must_use]
+    pub fn wants_body(&self) -> bool {
+        matches!(&self.told, Told::Story(story) if story.wants_body())
+    }
+
     /// We have answered in the backend's place, because the request may go no further.
     pub fn end_here(mut self, status: u16, turn: &mut Turn<'_>) {
         if let Told::Story(story) = &mut self.told {

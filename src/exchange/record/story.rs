@@ -53,6 +53,10 @@ impl Story {
         };
     }
 
+    pub(super) fn wants_body(&self) -> bool {
+        matches!(self.preview, Preview::Plain | Preview::Chunked)
+    }
+
     pub(super) fn see_body(&mut self, bytes: &[u8]) {
         let content = match self.preview {
             Preview::Plain => bytes,
