@@ -22,16 +22,16 @@ const EVENTS_PER_WAIT: usize = 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Report {
     /// Under which it was registered.
-    pub(in crate::net) token: usize,
-    pub(in crate::net) is_readable: bool,
-    pub(in crate::net) is_writable: bool,
+    pub(crate) token: usize,
+    pub(crate) is_readable: bool,
+    pub(crate) is_writable: bool,
     /// Nothing more will happen: it is reset, or both sides have ended.
-    pub(in crate::net) is_over: bool,
+    pub(crate) is_over: bool,
 }
 
 impl Report {
     /// Whether it is what was waited for. The end always is.
-    pub(in crate::net) fn answers(&self, interest: Interest) -> bool {
+    pub(crate) fn answers(&self, interest: Interest) -> bool {
         let reads = interest.reads() && self.is_readable;
         self.is_over || reads || (interest.writes() && self.is_writable)
     }

@@ -1,7 +1,6 @@
 //! epoll, called directly: one system call for a wait, whatever its timeout.
 
-use super::{EVENTS_PER_WAIT, Report};
-use crate::net::Interest;
+use super::{EVENTS_PER_WAIT, Interest, Report};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -16,14 +15,14 @@ const CALL: u64 = u64::MAX;
 
 /// A list in the kernel.
 #[derive(Debug)]
-pub(in crate::net) struct Poller {
+pub(crate) struct Poller {
     list: OwnedFd,
     /// An eventfd; each write is reported once, so that it need not be read.
     call: OwnedFd,
 }
 
 /// Room for what one wait reports.
-pub(in crate::net) struct Events(Vec<Event>);
+pub(crate) struct Events(Vec<Event>);
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,11 +31,11 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
-    pub(in crate::net) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(EVENTS_PER_WAIT))
     }
 
-    pub(in crate::net) fn reports(&self) -> impl Iterator<Item = Report> + '_ {
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Report> + '_ {
         self.0.iter().filter_map(|event| report(*event))
     }
 }
@@ -53,7 +52,7 @@ fn report(event: Event) -> Option<Report> {
 }
 
 impl Poller {
-    pub(in crate::net) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let list = epoll::create(CreateFlags::CLOEXEC)?;
         let call = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let flags = EventFlags::IN | EventFlags::ET;
@@ -61,7 +60,7 @@ impl Poller {
         Ok(Self { list, call })
     }
 
-    pub(in crate::net) fn add(
+    pub(crate) fn add(
         &self,
         stream: &TcpStream,
         token: usize,
@@ -76,7 +75,7 @@ impl Poller {
     }
 
     /// Reports this, again and again, while it is so.
-    pub(in crate::net) fn arm(
+    pub(crate) fn arm(
         &self,
         stream: &TcpStream,
         token: usize,
@@ -87,20 +86,16 @@ impl Poller {
     }
 
     /// Reports nothing any more; that it is broken, which cannot be turned off, once.
-    pub(in crate::net) fn disarm(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
+    pub(crate) fn disarm(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
         let flags = EventFlags::ONESHOT;
         Ok(epoll::modify(&self.list, stream, data(token), flags)?)
     }
 
-    pub(in crate::net) fn delete(&self, stream: &TcpStream) -> io::Result<()> {
+    pub(crate) fn delete(&self, stream: &TcpStream) -> io::Result<()> {
         Ok(epoll::delete(&self.list, stream)?)
     }
 
-    pub(in crate::net) fn wait(
-        &self,
-        events: &mut Events,
-        timeout: Option<Duration>,
-    ) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.0.clear();
         // Beyond what the type holds, for ever is near enough.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(whole_ms(timeout)).ok());
@@ -111,7 +106,7 @@ impl Poller {
     }
 
     /// Ends the current or the next wait.
-    pub(in crate::net) fn notify(&self) -> io::Result<()> {
+    pub(crate) fn notify(&self) -> io::Result<()> {
         rustix::io::write(&self.call, &1_u64.to_ne_bytes())?;
         Ok(())
     }

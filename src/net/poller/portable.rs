@@ -3,8 +3,7 @@
 //!
 //! Holds the one `unsafe` block of the crate.
 
-use super::{EVENTS_PER_WAIT, Report};
-use crate::net::Interest;
+use super::{EVENTS_PER_WAIT, Interest, Report};
 use polling::{Event, PollMode};
 use std::io;
 use std::net::TcpStream;
@@ -13,19 +12,19 @@ use std::time::Duration;
 
 /// A list in the kernel.
 #[derive(Debug)]
-pub(in crate::net) struct Poller(polling::Poller);
+pub(crate) struct Poller(polling::Poller);
 
 /// Room for what one wait reports.
 #[derive(Debug)]
-pub(in crate::net) struct Events(polling::Events);
+pub(crate) struct Events(polling::Events);
 
 impl Events {
-    pub(in crate::net) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let places = NonZeroUsize::new(EVENTS_PER_WAIT).unwrap_or(NonZeroUsize::MIN);
         Self(polling::Events::with_capacity(places))
     }
 
-    pub(in crate::net) fn reports(&self) -> impl Iterator<Item = Report> + '_ {
+    pub(crate) fn reports(&self) -> impl Iterator<Item = Report> + '_ {
         self.0.iter().map(|event| Report {
             token: event.key,
             is_readable: event.readable,
@@ -36,12 +35,12 @@ impl Events {
 }
 
 impl Poller {
-    pub(in crate::net) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         polling::Poller::new().map(Self)
     }
 
     #[allow(unsafe_code)]
-    pub(in crate::net) fn add(
+    pub(crate) fn add(
         &self,
         stream: &TcpStream,
         token: usize,
@@ -58,7 +57,7 @@ impl Poller {
     }
 
     /// Reports this, again and again, while it is so.
-    pub(in crate::net) fn arm(
+    pub(crate) fn arm(
         &self,
         stream: &TcpStream,
         token: usize,
@@ -69,20 +68,16 @@ impl Poller {
     }
 
     /// Reports nothing any more; that it is broken, which cannot be turned off, once.
-    pub(in crate::net) fn disarm(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
+    pub(crate) fn disarm(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
         let event = Event::none(token);
         self.0.modify_with_mode(stream, event, PollMode::Oneshot)
     }
 
-    pub(in crate::net) fn delete(&self, stream: &TcpStream) -> io::Result<()> {
+    pub(crate) fn delete(&self, stream: &TcpStream) -> io::Result<()> {
         self.0.delete(stream)
     }
 
-    pub(in crate::net) fn wait(
-        &self,
-        events: &mut Events,
-        timeout: Option<Duration>,
-    ) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.0.clear();
         match self.0.wait(&mut events.0, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
@@ -91,7 +86,7 @@ impl Poller {
     }
 
     /// Ends the current or the next wait.
-    pub(in crate::net) fn notify(&self) -> io::Result<()> {
+    pub(crate) fn notify(&self) -> io::Result<()> {
         self.0.notify()
     }
 }
