@@ -3,6 +3,7 @@
 use crate::error::{Cause, Error, Phase};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Moved, Wait};
+use crate::net::pipe::Pipe;
 use crate::turn::Turn;
 use std::net::SocketAddr;
 
@@ -46,6 +47,18 @@ impl Client {
             Ok(_) => Ok(false),
             Err(_) => Err(Error::client(Phase::ResponseBody, Cause::Reset)),
         }
+    }
+
+    /// Writes what is in the pipe, as far as there is room; the rest goes out later.
+    pub fn flush_pipe(&mut self, pipe: &mut Pipe, turn: &mut Turn<'_>) -> Result<(), Error> {
+        let gone = |_| Error::client(Phase::ResponseBody, Cause::Reset);
+        let count = pipe.drain(&self.conn).map_err(gone)?;
+        self.written += count as u64;
+        turn.moved(count);
+        if !pipe.is_empty() {
+            pipe.pour(&mut self.outbound, turn.shelf).map_err(gone)?;
+        }
+        Ok(())
     }
 
     /// Gives back the storage that is not needed while nothing happens.

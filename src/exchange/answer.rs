@@ -1,7 +1,7 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
 use super::Request;
-use super::bypass::{self, Passed};
+use super::bypass;
 use super::expectation::Expectation;
 use super::record::Record;
 use crate::client::Client;
@@ -240,7 +240,11 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
-        let moved = match self.pass(exchange, client, backend, turn)? {
+        let passed = match &mut self.state {
+            State::Relayed(body) => bypass::pass(body, exchange, client, backend, turn)?,
+            _ => None,
+        };
+        let moved = match passed {
             Some(moved) => moved,
             None => self.read(exchange, backend, turn)?,
         };
@@ -248,30 +252,6 @@ impl Answer {
             Moved::Bytes(_) => Ok(true),
             Moved::Nothing => Ok(false),
             Moved::End => self.end(client, turn.shelf).map(|()| true),
-        }
-    }
-
-    /// Has the kernel pass on body bytes, if it can be done and nobody wants to see them; says
-    /// how that went on the backend's side.
-    fn pass(
-        &mut self,
-        exchange: &Served<'_>,
-        client: &mut Client,
-        backend: &Conn,
-        turn: &mut Turn<'_>,
-    ) -> Result<Option<Moved>, Error> {
-        let body = match &mut self.state {
-            State::Relayed(body) if !exchange.record.wants_body() => body,
-            _ => return Ok(None),
-        };
-        match bypass::pass(body, backend, &client.conn, &mut client.outbound, turn) {
-            Passed::No => Ok(None),
-            Passed::On(moved, written) => {
-                client.written += written as u64;
-                Ok(Some(moved))
-            }
-            Passed::NoSource => Err(self.failure(Cause::Reset)),
-            Passed::NoSink => Err(Error::client(Phase::ResponseBody, Cause::Reset)),
         }
     }
 

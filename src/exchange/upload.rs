@@ -3,7 +3,6 @@
 //! What was sent stays in the buffer for as long as all of it fits, so that another attempt
 //! can begin from the start; once the body outgrows the buffer that is over.
 
-use super::bypass::{self, Passed};
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::http::body::Body;
@@ -11,7 +10,6 @@ use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::turn::{TURN_BYTES, Turn};
-use std::io;
 
 /// Bytes of a request line that are told of one that is waited for.
 const MAX_TOLD_BYTES: usize = 200;
@@ -167,7 +165,7 @@ impl Upload {
                 }
             } else if is_held {
                 return Ok(Progress::Held);
-            } else if !self.receive(client, inbound, backend, turn)? {
+            } else if !self.receive(client, inbound, turn)? {
                 return Ok(Progress::NeedsClient);
             }
         }
@@ -217,44 +215,21 @@ impl Upload {
         }
     }
 
-    /// Takes from the client what there is; returns whether there was something.
+    /// Reads from the client; returns whether there was something.
     fn receive(
         &mut self,
         client: &Conn,
         inbound: &mut Buffer,
-        backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
-        const BROKEN: Error = Error::client(Phase::RequestBody, Cause::Reset);
-        let mut rest = Buffer::default();
-        let moved = match bypass::pass(&mut self.body, client, backend, &mut rest, turn) {
-            Passed::No => read(client, inbound, turn).map_err(|_| BROKEN)?,
-            Passed::On(moved, written) => {
-                self.see_passed(moved, written, rest, turn.shelf);
-                moved
+        match client.read(inbound, turn.shelf, Wait::No) {
+            Ok(Moved::Bytes(count)) => {
+                turn.moved(count);
+                Ok(true)
             }
-            Passed::NoSource => return Err(BROKEN),
-            Passed::NoSink => {
-                // As in `send`; but here what was to be sent is lost.
-                (self.is_broken, self.is_whole) = (true, false);
-                return Ok(true);
-            }
-        };
-        match moved {
-            Moved::Bytes(_) => Ok(true),
-            Moved::Nothing => Ok(false),
-            Moved::End => Err(Error::client(Phase::RequestBody, Cause::Closed)),
-        }
-    }
-
-    /// Body bytes have gone round `to_backend`, and so cannot be sent again.
-    fn see_passed(&mut self, moved: Moved, written: usize, mut rest: Buffer, shelf: &mut Shelf) {
-        if let Moved::Bytes(_) = moved {
-            self.total_sent += written as u64;
-            self.to_backend.clear();
-            (self.sent, self.is_whole) = (0, false);
-            rest.hand_over(&mut self.to_backend);
-            rest.release(shelf);
+            Ok(Moved::Nothing) => Ok(false),
+            Ok(Moved::End) => Err(Error::client(Phase::RequestBody, Cause::Closed)),
+            Err(_) => Err(Error::client(Phase::RequestBody, Cause::Reset)),
         }
     }
 
@@ -268,14 +243,6 @@ impl Upload {
         self.to_backend.clear();
         self.to_backend.release(shelf);
     }
-}
-
-fn read(client: &Conn, inbound: &mut Buffer, turn: &mut Turn<'_>) -> io::Result<Moved> {
-    let moved = client.read(inbound, turn.shelf, Wait::No)?;
-    if let Moved::Bytes(count) = moved {
-        turn.moved(count);
-    }
-    Ok(moved)
 }
 
 /// The refusal of a body over `--max-body`.
