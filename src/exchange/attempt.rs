@@ -25,8 +25,8 @@ pub struct Attempt {
     pub is_reused: bool,
     era: Era,
     conn: Option<Conn>,
-    /// The way to a connection; `None` once there is one.
-    connecting: Option<Connecting>,
+    /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
+    connecting: Option<Box<Connecting>>,
 }
 
 /// The addresses of a backend, tried one after the other within one deadline.
@@ -89,12 +89,13 @@ impl Attempt {
         } else {
             good_kept(backend, limit, now)
         };
-        let connecting = conn.is_none().then(|| Connecting {
+        let connecting = || Connecting {
             addresses: backend.addresses.in_order(),
             current: 0,
             due: now + context.config.timeouts.connect,
             address_due: now,
-        });
+        };
+        let connecting = conn.is_none().then(|| Box::new(connecting()));
         Self {
             backend: Arc::clone(backend),
             is_reused: conn.is_some(),

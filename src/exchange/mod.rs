@@ -43,6 +43,7 @@ use answer::{Answer, Served};
 use attempt::{Attempt, Connected};
 use expectation::Expectation;
 use failure::Failure;
+use outage::Held;
 use record::Record;
 use retry::Attempted;
 use std::time::Instant;
@@ -79,10 +80,8 @@ pub struct Exchange {
     failures: Vec<Failure>,
     /// Attempts that were sent and then failed.
     sent_before: u32,
-    /// Until when it waits for a backend to come up; `None` until it has to.
-    held_until: Option<Instant>,
-    /// When it looked for one last.
-    looked: Option<Instant>,
+    /// Since it has had to wait for a backend to come up.
+    held: Option<Box<Held>>,
     record: Record,
     due: Due,
 }
@@ -155,8 +154,7 @@ impl Exchange {
             attempt: None,
             failures: Vec::new(),
             sent_before: 0,
-            held_until: None,
-            looked: None,
+            held: None,
             record,
             due: Due::default(),
         }

@@ -18,15 +18,24 @@ const LOOK: Duration = Duration::from_secs(1);
 /// often for being waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// A wait for a backend to come up. In a box: few exchanges ever have one.
+#[derive(Debug)]
+pub(super) struct Held {
+    until: Instant,
+    /// When it looked for one last.
+    looked: Instant,
+}
+
 impl Exchange {
     /// Whether it waits without a byte of an answer for a backend that is down, or for any to
     /// come up.
     #[must_use]
     pub fn is_stranded(&self) -> bool {
         match &self.attempt {
-            None => self
-                .looked
-                .is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN),
+            None => {
+                let held = self.held.as_ref();
+                held.is_none_or(|held| held.looked.elapsed() >= LOOK_AGAIN)
+            }
             Some(attempt) => !attempt.backend.is_live() && self.waits_there(attempt),
         }
     }
@@ -75,10 +84,13 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
         let now = Instant::now();
-        self.looked = Some(now);
-        let until = *self
-            .held_until
-            .get_or_insert(now + turn.context.config.hold);
+        let begin = || {
+            let until = now + turn.context.config.hold;
+            Box::new(Held { until, looked: now })
+        };
+        let held = self.held.get_or_insert_with(begin);
+        held.looked = now;
+        let until = held.until;
         if !self.may_hold(turn) || now >= until {
             return Err(error);
         }

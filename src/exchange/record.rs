@@ -30,11 +30,12 @@ pub struct Record {
     told: Told,
 }
 
+/// In boxes: connections that rest have room for an exchange too, and as a rule for nothing told.
 #[derive(Debug)]
 enum Told {
     Nothing,
     Story(Box<Story>),
-    Line(Line),
+    Line(Box<Line>),
 }
 
 impl Record {
@@ -50,7 +51,7 @@ impl Record {
             LogMode::Story if log::log_enabled!(log::Level::Info) => {
                 Told::Story(Box::new(Story::begin(head, client)))
             }
-            LogMode::Access => Told::Line(Line::of(head, client.ip())),
+            LogMode::Access => Told::Line(Box::new(Line::of(head, client.ip()))),
             LogMode::Story | LogMode::Off => Told::Nothing,
         };
         Self { started: now, told }
