@@ -35,7 +35,7 @@
 //!
 //! | thread | does | never |
 //! |---|---|---|
-//! | main | blocking `accept`, hands sockets to the channel | reads from a client |
+//! | main | waits for clients, hands their sockets to the channel | reads from a client |
 //! | `worker-N` | [`session::Session::advance`] until it would wait; idle, one minds the lot and the others sleep | waits for one session longer than the patience |
 //! | `health` | probes every backend at its own time, calls those who wait for one that is down | knows the thresholds |
 //! | `resolve` | asks again for the backends' addresses | holds anybody up |
@@ -46,7 +46,7 @@
 //! [`session::read_head`] → [`exchange`] (lease a backend, [`exchange::upload`],
 //! [`exchange::answer`]; if it fails, [`exchange::retry`]) → the next request, or
 //! [`session::linger`]; after a 101, [`session::tunnel`]. Each stage keeps its progress in the
-//! session and can stop at any byte. A large body that goes out as it comes in goes round our
+//! session and can stop at any byte. A large answer that goes out as it comes in goes round our
 //! memory, where the kernel has a way for it ([`net::pipe`]).
 //!
 //! # Layers

@@ -7,7 +7,7 @@ mod support;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Client, Lb, Origin, eventually};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -212,5 +212,36 @@ fn a_413_reaches_a_client_that_uploads_also_when_the_backend_resets_at_once() {
                 "{framing}"
             );
         }
+    }
+}
+
+/// How long the balancer keeps a connection that it has ended and the client has not.
+fn lingers(lb: &Lb, request: &str) -> Duration {
+    let mut client = lb.client();
+    client.send(request);
+    assert!(client.response().is_whole && client.is_closed());
+    let start = Instant::now();
+    eventually("it is let go", || lb.floor.context.gate.inside() == 0);
+    start.elapsed()
+}
+
+#[test]
+fn who_asked_for_the_close_is_let_go_at_once_unless_a_late_byte_could_cost_the_answer() {
+    let large = "x".repeat(100_000);
+    let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{large}");
+    let [small, large] = [HELLO, &large].map(Origin::answering);
+    let [small, large] = [&small, &large].map(|origin| Lb::over(&[origin.address]));
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
+    // Two seconds if it lingers; a machine that stalls gets more than one try.
+    assert!((0..3).any(|_| lingers(&small, get) < Duration::from_secs(1)));
+    assert!((0..3).any(|_| lingers(&small, "GET / HTTP/1.0\r\n\r\n") < Duration::from_secs(1)));
+    assert!(lingers(&small, post) > Duration::from_millis(500));
+    assert!(lingers(&large, get) > Duration::from_millis(500));
+    // What came in time is not answered, nor does it cost the answer.
+    for _ in 0..50 {
+        let mut client = small.client();
+        client.send(format!("{get}{get}"));
+        assert!(client.response().is_whole && client.is_closed());
     }
 }

@@ -604,18 +604,25 @@ impl LbProgram {
             .spawn()
             .expect("runs");
         let errors = lines_of(child.stderr.take().unwrap());
-        let address = loop {
-            let line = errors
+        // Owned from here on: it ends with the test, also if it never says that it listens.
+        let mut program = Self {
+            child,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            errors,
+        };
+        program.address = program.wait_for_address();
+        program
+    }
+
+    fn wait_for_address(&self) -> SocketAddr {
+        loop {
+            let line = self
+                .errors
                 .recv_timeout(PATIENCE)
                 .expect("it says that it listens");
             if let Some(rest) = line.strip_prefix("Load balancer is listening on ") {
-                break rest.split(' ').next().unwrap().parse().expect("an address");
+                return rest.split(' ').next().unwrap().parse().expect("an address");
             }
-        };
-        Self {
-            child,
-            address,
-            errors,
         }
     }
 
