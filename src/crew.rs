@@ -135,8 +135,9 @@ impl Crew {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether somebody minds the lot, or will as soon as it is awake.
-    fn has_minder(&self) -> bool {
+    /// Whether somebody minds the lot, or will as soon as it is awake: one who sleeps is called.
+    #[must_use]
+    pub fn has_minder(&self) -> bool {
         let mut idle = self.idle();
         if idle.minder != Minder::Nobody {
             return true;

@@ -10,6 +10,9 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 /// to mind it: a fraction of a millisecond.
 const JOBS_PER_GLANCE: usize = 64;
 
+/// So many jobs does a turn count for that was ended for others' sake: it was a long one.
+const JOBS_PER_YIELD: usize = 16;
+
 /// A queue of jobs. Its length is bounded by the number of connections.
 #[derive(Debug)]
 pub struct Jobs<J> {
@@ -42,6 +45,13 @@ impl<J> Default for Round<J> {
             until_glance: JOBS_PER_GLANCE,
             found: Vec::new(),
         }
+    }
+}
+
+impl<J> Round<J> {
+    /// The last job was long, and is queued again.
+    pub fn see_yield(&mut self) {
+        self.until_glance = self.until_glance.saturating_sub(JOBS_PER_YIELD - 1);
     }
 }
 
@@ -149,5 +159,19 @@ mod tests {
             jobs.take(&mut round, |_, _| glances += 1);
         }
         assert_eq!(glances, 3);
+    }
+
+    #[test]
+    fn long_jobs_bring_the_look_into_the_lot_nearer() {
+        let jobs = Jobs::new(1, || ());
+        jobs.crew().join();
+        let (mut round, mut glances) = (Round::default(), 0);
+        jobs.push(0);
+        for _ in 0..JOBS_PER_GLANCE / JOBS_PER_YIELD {
+            round.see_yield();
+            jobs.push(0);
+            jobs.take(&mut round, |_, _| glances += 1);
+        }
+        assert_eq!(glances, 1);
     }
 }

@@ -283,7 +283,7 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
     let backends: Vec<_> = regular.chain(backups).map(Arc::new).collect();
     let limit = config
         .max_connections
-        .unwrap_or_else(|| most_connections(descriptors, backends.len()));
+        .unwrap_or_else(|| most_connections(descriptors, backends.len(), config.workers));
     Ok(Context {
         backends: Backends::new(backends),
         journal,
@@ -295,10 +295,11 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
     })
 }
 
-/// Of the descriptors that are not ours or a probe's, three quarters are for clients: those
+/// Of the descriptors that are not ours, a probe's or a worker's pipe, three quarters are for clients: those
 /// that are idle need one each, and those that are served two.
-fn most_connections(descriptors: u64, backends: usize) -> usize {
-    let free = descriptors.saturating_sub(OWN_DESCRIPTORS + backends as u64);
+fn most_connections(descriptors: u64, backends: usize, workers: usize) -> usize {
+    let pipes = 2 * workers;
+    let free = descriptors.saturating_sub(OWN_DESCRIPTORS + (backends + pipes) as u64);
     usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)
 }
 

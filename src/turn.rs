@@ -33,6 +33,10 @@ pub const TURN_BYTES: usize = 32 * 1024;
 /// To move so many bytes takes some ten microseconds, after which the time is another.
 const CLOCK_BYTES: usize = 64 * 1024;
 
+/// Bytes after which a turn in which nobody was queued sees to it that somebody minds the lot,
+/// or else others that are ready would never be: some hundred microseconds at loopback speed.
+const LONG_TURN_BYTES: usize = 1024 * 1024;
+
 /// What all sessions share.
 #[derive(Debug)]
 pub struct Context {
@@ -232,10 +236,11 @@ impl<'w> Turn<'w> {
         }
     }
 
-    /// Whether the session has had its share and somebody else waits.
+    /// Whether the session has had its share and somebody else waits, or may wait unseen.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.moved >= TURN_BYTES && self.crew.is_queued()
+        let is_unseen = || self.moved >= LONG_TURN_BYTES && !self.crew.has_minder();
+        self.moved >= TURN_BYTES && (self.crew.is_queued() || is_unseen())
     }
 
     /// Whether somebody else waits for this worker.

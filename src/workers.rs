@@ -153,7 +153,10 @@ fn work(floor: &Floor) {
         drop(turn);
         match outcome {
             Ok(Outcome::Park) => floor.park(session),
-            Ok(Outcome::Yield) => floor.jobs.push(Job::Session(session)),
+            Ok(Outcome::Yield) => {
+                round.see_yield();
+                floor.jobs.push(Job::Session(session));
+            }
             Ok(Outcome::Close) => drop(session),
             Err(_) => log::error!("a session failed and was closed; this is a bug in lb"),
         }

@@ -48,5 +48,7 @@ pub(super) fn pass(
         client.flush_pipe(&mut pipe, turn)?;
     }
     turn.shelf.pipe.put(pipe);
-    Ok(Some(moved))
+    // It stops before an urgent byte as before the end, which only a read tells apart.
+    let is_in_doubt = moved == Moved::End || (moved == Moved::Nothing && turn.is_resumed);
+    Ok(Some(moved).filter(|_| !is_in_doubt))
 }

@@ -199,7 +199,7 @@ impl Exchange {
         loop {
             let (sending, answering) = self.pump(client, turn)?;
             match (sending, answering) {
-                (_, answer::Progress::Complete) => return Ok(self.finish(turn)),
+                (_, answer::Progress::Complete) => return Ok(self.finish(client, turn)),
                 (_, answer::Progress::Switched) => return Ok(self.switch(turn)),
                 _ if turn.is_over() => return Ok(Flow::Yield),
                 (upload::Progress::Paused, _) | (_, answer::Progress::Paused) => continue,
@@ -248,7 +248,7 @@ impl Exchange {
     }
 
     /// The response is with the client: decides what becomes of both connections.
-    fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
+    fn finish(&mut self, client: &Client, turn: &mut Turn<'_>) -> Flow {
         let now = turn.now();
         turn.renew_patience(now);
         let terms = self.answer.terms;
@@ -265,15 +265,15 @@ impl Exchange {
         self.release(turn);
         match terms.keeps_client {
             true => Flow::NextRequest,
-            false if self.is_over_for_both() => Flow::CloseAsAsked,
+            false if self.is_over_for_both(client) => Flow::CloseAsAsked,
             false => Flow::Linger,
         }
     }
 
     /// Whether the client has asked for the close, with a request that had no body it might add
-    /// to, and an answer is on its way that no late byte of its could cost it.
-    fn is_over_for_both(&self) -> bool {
-        let is_small = self.answer.content() <= AT_ONCE_BYTES;
+    /// to, and all that was written is on its way, so that no late byte of its could cost it that.
+    fn is_over_for_both(&self, client: &Client) -> bool {
+        let is_small = client.written <= AT_ONCE_BYTES;
         !self.request.keeps_alive && !self.upload.had_body() && is_small
     }
 

@@ -9,7 +9,8 @@ use super::pipe::SparePipe;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Size of a storage, and so the most body bytes that one direction of a session holds. Large
+/// Size of a storage, and so the most body bytes that one direction of a session holds, unless
+/// they came through a pipe ([`super::pipe::PIPE_BYTES`]). Large
 /// enough for a whole head of default size (32 KiB) and for few system calls per megabyte.
 pub const STORAGE_BYTES: usize = 32 * 1024;
 

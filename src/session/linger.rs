@@ -57,7 +57,7 @@ impl Linger {
             }
         }
         // If it has sent something all the same, it gets the answer all the same.
-        if self.is_asked && client.inbound.is_empty() && client.conn.is_quiet() {
+        if self.is_asked && !self.has_ended && client.inbound.is_empty() && client.conn.is_quiet() {
             return Step::Close;
         }
         if !self.has_ended {
