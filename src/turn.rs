@@ -34,8 +34,9 @@ pub const TURN_BYTES: usize = 32 * 1024;
 const CLOCK_BYTES: usize = 64 * 1024;
 
 /// Bytes after which a turn in which nobody was queued sees to it that somebody minds the lot,
-/// or else others that are ready would never be: some hundred microseconds at loopback speed.
-const LONG_TURN_BYTES: usize = 1024 * 1024;
+/// or else others that are ready would never be: some milliseconds at loopback speed. A wake-up
+/// for each megabyte costs a tenth of the processor time.
+const LONG_TURN_BYTES: usize = 16 * 1024 * 1024;
 
 /// What all sessions share.
 #[derive(Debug)]
