@@ -278,6 +278,12 @@ mod tests {
         (crew, receiver)
     }
 
+    fn wait_for_sleepers(crew: &Crew, count: usize) {
+        while crew.idle().asleep.len() < count {
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_worker_waits_only_alone_with_nobody_queued_and_the_lot_minded() {
         let (crew, calls) = crew(2);
@@ -325,9 +331,7 @@ mod tests {
         crew.join();
         let other = Arc::clone(&crew);
         let sleeper = thread::spawn(move || other.go_idle());
-        while crew.idle().asleep.is_empty() {
-            thread::yield_now();
-        }
+        wait_for_sleepers(&crew, 1);
         (0..2 * JOBS_PER_WORKER).for_each(|_| crew.add_job(|| ()));
         (0..2 * JOBS_PER_WORKER).for_each(|_| crew.remove_job());
         assert_eq!(crew.go_idle(), Duty::Mind);
@@ -344,9 +348,7 @@ mod tests {
         crew.join();
         let other = Arc::clone(&crew);
         let sleeper = thread::spawn(move || [other.go_idle(), other.go_idle()]);
-        while crew.idle().asleep.is_empty() {
-            thread::yield_now();
-        }
+        wait_for_sleepers(&crew, 1);
         assert!(crew.begin_waiting());
         crew.end_waiting();
         let duties = sleeper.join().expect("no panic");
@@ -365,9 +367,7 @@ mod tests {
                 thread::spawn(move || crew.go_idle())
             })
             .collect();
-        while crew.idle().asleep.len() < 3 {
-            thread::yield_now();
-        }
+        wait_for_sleepers(&crew, 3);
         crew.close();
         for sleeper in sleepers {
             assert_eq!(sleeper.join().expect("no panic"), Duty::Look);

@@ -50,10 +50,6 @@ use std::time::Instant;
 use upload::Upload;
 use waiting::park;
 
-/// So many bytes are sent as soon as they are written (RFC 6928: ten segments), and so are out
-/// of the reach of a reset that comes behind them.
-const AT_ONCE_BYTES: u64 = 10 * 1024;
-
 /// What is remembered of a request once its head is rewritten.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -97,7 +93,7 @@ pub enum Flow {
     NextRequest,
     /// Close, once the client has our last bytes.
     Linger,
-    /// The same, after all that the client wanted to send.
+    /// The same, as the client has asked, with a request that had no body it might add to.
     CloseAsAsked,
     /// Close.
     Close,
@@ -199,7 +195,7 @@ impl Exchange {
         loop {
             let (sending, answering) = self.pump(client, turn)?;
             match (sending, answering) {
-                (_, answer::Progress::Complete) => return Ok(self.finish(client, turn)),
+                (_, answer::Progress::Complete) => return Ok(self.finish(turn)),
                 (_, answer::Progress::Switched) => return Ok(self.switch(turn)),
                 _ if turn.is_over() => return Ok(Flow::Yield),
                 (upload::Progress::Paused, _) | (_, answer::Progress::Paused) => continue,
@@ -248,7 +244,7 @@ impl Exchange {
     }
 
     /// The response is with the client: decides what becomes of both connections.
-    fn finish(&mut self, client: &Client, turn: &mut Turn<'_>) -> Flow {
+    fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
         let now = turn.now();
         turn.renew_patience(now);
         let terms = self.answer.terms;
@@ -263,18 +259,11 @@ impl Exchange {
         self.record
             .end(terms.status, self.answer.content(), None, turn);
         self.release(turn);
-        match terms.keeps_client {
-            true => Flow::NextRequest,
-            false if self.is_over_for_both(client) => Flow::CloseAsAsked,
-            false => Flow::Linger,
+        match (terms.keeps_client, self.request.keeps_alive) {
+            (true, _) => Flow::NextRequest,
+            (false, false) if !self.upload.had_body() => Flow::CloseAsAsked,
+            (false, _) => Flow::Linger,
         }
-    }
-
-    /// Whether the client has asked for the close, with a request that had no body it might add
-    /// to, and all that was written is on its way, so that no late byte of its could cost it that.
-    fn is_over_for_both(&self, client: &Client) -> bool {
-        let is_small = client.written <= AT_ONCE_BYTES;
-        !self.request.keeps_alive && !self.upload.had_body() && is_small
     }
 
     /// The connections go on as a tunnel.

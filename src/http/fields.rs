@@ -235,9 +235,14 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
 
 /// The values of all fields of this kind, in order. Only for kinds that are one field.
 pub fn values<'b>(fields: &[Header<'b>], wanted: Field) -> impl Iterator<Item = &'b [u8]> {
+    named(fields, wanted.name())
+}
+
+/// The values of all fields of this name, in order; for names that [`Field`] does not know.
+pub fn named<'b>(fields: &[Header<'b>], name: &str) -> impl Iterator<Item = &'b [u8]> {
     fields
         .iter()
-        .filter(move |field| field.name.eq_ignore_ascii_case(wanted.name()))
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
         .map(|field| field.value)
 }
 

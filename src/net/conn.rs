@@ -196,14 +196,11 @@ pub(super) fn nothing_or(errno: Errno) -> io::Result<Moved> {
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::net::TcpListener;
 
     #[test]
     fn a_peek_tells_silence_bytes_and_the_end_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let mut other =
-            TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
-        let conn = Conn::accepted(listener.accept().expect("it came").0).expect("open");
+        let (stream, mut other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
         assert!(conn.is_quiet());
         other.write_all(b"x").expect("sends");
         while conn.is_quiet() {}

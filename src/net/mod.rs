@@ -112,3 +112,12 @@ pub fn wait_many<'a>(
         .collect();
     poll(&mut polled, Some(timeout))
 }
+
+/// Both ends of a connection.
+#[cfg(test)]
+fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let other = std::net::TcpStream::connect(address).expect("connects");
+    (listener.accept().expect("it came").0, other)
+}

@@ -186,12 +186,11 @@ mod tests {
     use super::*;
     use crate::net::conn::Wait;
     use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpStream;
 
     fn pair() -> (Conn, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let other = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
-        let conn = Conn::accepted(listener.accept().expect("it came").0).expect("open");
+        let (stream, other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
         conn.set_options().expect("open");
         (conn, other)
     }

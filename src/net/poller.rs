@@ -40,16 +40,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::pair;
     use std::io::Write as _;
-    use std::net::{TcpListener, TcpStream};
-    use std::sync::Arc;
     use std::time::{Duration, Instant};
-
-    fn pair() -> (Arc<TcpStream>, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let other = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
-        (Arc::new(listener.accept().expect("it came").0), other)
-    }
 
     fn wait(poller: &Poller, timeout: Duration) -> Vec<Report> {
         let mut events = Events::new();

@@ -23,6 +23,10 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same while the balancer is about to end, or others wait for the place.
 const PRESSED_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// So many bytes are sent as soon as they are written (RFC 6928: ten segments), and so are out
+/// of the reach of a reset that comes behind them.
+const AT_ONCE_BYTES: u64 = 10 * 1024;
+
 /// Progress in closing.
 #[derive(Debug, Default)]
 pub struct Linger {
@@ -35,7 +39,7 @@ pub struct Linger {
 }
 
 impl Linger {
-    /// After the answer to a request with which the client asked for the close.
+    /// After the answer to a request without a body, with which the client asked for the close.
     #[must_use]
     pub fn as_asked() -> Self {
         Self {
@@ -56,15 +60,21 @@ impl Linger {
                 Ok(false) | Err(_) => return Step::Close,
             }
         }
-        // If it has sent something all the same, it gets the answer all the same.
-        if self.is_asked && !self.has_ended && client.inbound.is_empty() && client.conn.is_quiet() {
-            return Step::Close;
-        }
         if !self.has_ended {
+            if self.is_over(client) {
+                return Step::Close;
+            }
             client.conn.end_sending();
             self.has_ended = true;
         }
         self.discard(client, turn, due)
+    }
+
+    /// Whether the client has asked for the close, and no late byte of its could cost it what we
+    /// have written. If it has sent something all the same, it gets the answer all the same.
+    fn is_over(&self, client: &Client) -> bool {
+        let is_small = client.written <= AT_ONCE_BYTES;
+        self.is_asked && is_small && client.inbound.is_empty() && client.conn.is_quiet()
     }
 
     fn discard(&mut self, client: &mut Client, turn: &mut Turn<'_>, due: Instant) -> Step {

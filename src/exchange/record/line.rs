@@ -7,6 +7,7 @@
 use super::quote::{cut, write_quoted};
 use crate::backends::Name;
 use crate::error::Error;
+use crate::http::fields::named;
 use crate::http::forward::write_decimal;
 use crate::http::forwarded::write_address;
 use crate::http::request::RequestHead;
@@ -39,13 +40,13 @@ const OWN_BYTES: usize = 64;
 
 impl Line {
     pub(super) fn of(head: &RequestHead<'_, '_>, client: IpAddr) -> Self {
-        let value = |name| value_of(head, name).unwrap_or(b"-");
+        let value = |name| cut(named(head.fields, name).next().unwrap_or(b"-"));
         let (referer, agent) = (value("Referer"), value("User-Agent"));
         let mut line = Self::empty(client);
         line.text.reserve(
             OWN_BYTES + cut(head.target.rest.as_bytes()).len() + referer.len() + agent.len(),
         );
-        write_request_line(head, &mut line.text);
+        write_request_line(head, write_quoted, &mut line.text);
         line.end_request(referer, agent);
         line
     }
@@ -126,19 +127,16 @@ impl Line {
     }
 }
 
-/// The first field of that name.
-fn value_of<'b>(head: &RequestHead<'_, 'b>, name: &str) -> Option<&'b [u8]> {
-    let mut fields = head.fields.iter();
-    let field = fields.find(|field| field.name.eq_ignore_ascii_case(name));
-    field.map(|field| cut(field.value))
-}
-
-/// Appends the request line, quoted.
-pub(super) fn write_request_line(head: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
-    write_quoted(head.method_name.as_bytes(), out);
+/// Appends the request line, with method and target as `write` has them.
+pub(super) fn write_request_line(
+    head: &RequestHead<'_, '_>,
+    write: impl Fn(&[u8], &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
+    write(head.method_name.as_bytes(), out);
     let slash: &[u8] = if head.target.lacks_slash { b" /" } else { b" " };
     out.extend_from_slice(slash);
-    write_quoted(head.target.rest.as_bytes(), out);
+    write(head.target.rest.as_bytes(), out);
     out.extend_from_slice(b" HTTP/");
     out.extend_from_slice(head.version.number().as_bytes());
 }

@@ -2,8 +2,9 @@
 //! answered, and how the answer begins.
 
 use super::line::{Outcome, write_millis, write_request_line};
-use super::quote::{cut, escape};
+use super::quote::{cut, escape, write_quoted};
 use crate::http::chunked::{Piece, Scanner};
+use crate::http::fields::named;
 use crate::http::framing::Framing;
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
@@ -39,7 +40,7 @@ impl Story {
     pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
         log::info!("{}", request_story(head, client));
         Self {
-            request_line: text(|out| write_request_line(head, out)),
+            request_line: text(|out| write_request_line(head, write_quoted, out)),
             ..Self::default()
         }
     }
@@ -108,15 +109,10 @@ fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn request_line(head: &RequestHead<'_, '_>) -> String {
-    let slash = if head.target.lacks_slash { "/" } else { "" };
-    let part = |text: &str| String::from_utf8_lossy(cut(text.as_bytes())).into_owned();
-    let (method, target) = (part(head.method_name), part(head.target.rest));
-    format!("{method} {slash}{target} HTTP/{}", head.version.number())
-}
-
 fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
-    let mut story = format!("Received request from {client}\n  {}", request_line(head));
+    let plain = |part: &[u8], out: &mut Vec<u8>| out.extend_from_slice(cut(part));
+    let line = text(|out| write_request_line(head, plain, out));
+    let mut story = format!("Received request from {client}\n  {line}");
     for field in head.fields {
         if story.len() > MAX_LINE_BYTES {
             break;
@@ -128,14 +124,10 @@ fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
 }
 
 fn is_text(head: &ResponseHead<'_, '_>) -> bool {
-    let value_of = |name: &str| {
-        head.fields
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value.to_ascii_lowercase())
-    };
+    let first = |name| named(head.fields, name).next();
+    let kind = first("Content-Type").map(<[u8]>::to_ascii_lowercase);
     // A content coding leaves no text to show.
-    value_of("Content-Encoding").is_none()
-        && value_of("Content-Type")
+    first("Content-Encoding").is_none()
+        && kind
             .is_some_and(|kind| kind.starts_with(b"text/") || kind.starts_with(b"application/json"))
 }
