@@ -5,8 +5,10 @@
 //! out for themselves what has happened. Whichever worker has nothing else to do minds it with
 //! [`Lot::mind`]. Generic over what is parked: it names no session.
 
+mod places;
+
 use crate::net::readiness::{Readiness, Reports};
-use std::collections::BTreeSet;
+use places::{Leaves, Places};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,7 +87,13 @@ impl<T: Park> Lot<T> {
         let mut places = self.places();
         places.awake();
         waited?;
-        leaving.extend(reports.keys().filter_map(|key| places.take_ready(key)));
+        for ready in reports.ready() {
+            match places.take_ready(ready.key) {
+                Leaves::Now(item) => leaving.push(item),
+                Leaves::Soon => {}
+                Leaves::Before => self.readiness.miss(ready),
+            }
+        }
         places.take_due(Instant::now(), leaving);
         Ok(())
     }
@@ -108,193 +116,13 @@ impl<T: Park> Lot<T> {
     }
 
     /// Looks at every item that waits.
-    pub fn for_each(&self, mut look: impl FnMut(&T)) {
-        for place in &self.places().places {
-            if let State::Taken(item, _) = &place.state {
-                look(item);
-            }
-        }
+    pub fn for_each(&self, look: impl FnMut(&T)) {
+        self.places().guests().for_each(look);
     }
 
     fn places(&self) -> MutexGuard<'_, Places<T>> {
         // No code that could panic runs under the lock; if one does, the places are whole.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Half of a key numbers the place, half counts who has had it, so that a late report for an
-/// earlier guest is not taken for the present one's.
-const HALF: u32 = usize::BITS / 2;
-
-#[derive(Debug)]
-struct Places<T> {
-    places: Vec<Place<T>>,
-    free: Vec<usize>,
-    /// When to look at which place, earliest first. Not after its guest is due, but it may be
-    /// long before: most guests leave early, and the next one is mostly due later. So a place
-    /// is listed once for many guests, and parking costs no search for the right position.
-    looks: BTreeSet<(Instant, usize)>,
-    /// Until when who minds the lot sleeps; `None` while nobody does.
-    sleep: Option<Sleep>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Sleep {
-    Until(Instant),
-    Forever,
-}
-
-#[derive(Debug)]
-struct Place<T> {
-    guests: usize,
-    state: State<T>,
-    /// When it is looked at, if that is listed.
-    look: Option<Instant>,
-}
-
-#[derive(Debug)]
-enum State<T> {
-    Free,
-    /// Being prepared by whoever parks; `ready` if it was reported already.
-    Reserved {
-        ready: bool,
-    },
-    Taken(Box<T>, Instant),
-}
-
-impl<T> Default for Places<T> {
-    fn default() -> Self {
-        Self {
-            places: Vec::new(),
-            free: Vec::new(),
-            looks: BTreeSet::new(),
-            sleep: None,
-        }
-    }
-}
-
-impl<T> Places<T> {
-    /// A place for a new guest; returns its key.
-    fn reserve(&mut self) -> usize {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place {
-                guests: 0,
-                state: State::Free,
-                look: None,
-            });
-            self.places.len() - 1
-        });
-        let place = &mut self.places[number];
-        place.state = State::Reserved { ready: false };
-        // One less than all ones: the key of all ones is the poller's own.
-        place.guests = (place.guests + 1) % ((1 << HALF) - 1);
-        place.guests << HALF | number
-    }
-
-    /// The place that a key names, unless its guest has left.
-    fn place_of(&self, key: usize) -> Option<usize> {
-        let number = key & ((1 << HALF) - 1);
-        let place = self.places.get(number)?;
-        (place.guests == key >> HALF).then_some(number)
-    }
-
-    /// Puts the guest into the reserved place, and says whether it is due before who
-    /// minds the lot would wake.
-    fn fill(&mut self, key: usize, item: Box<T>, deadline: Instant) -> (Parked<T>, bool) {
-        let number = key & ((1 << HALF) - 1);
-        if let State::Reserved { ready: true } = self.places[number].state {
-            self.free_place(number);
-            return (Parked::Ready(item), false);
-        }
-        self.places[number].state = State::Taken(item, deadline);
-        self.list(number, deadline);
-        let is_earliest = match self.sleep {
-            Some(Sleep::Until(wake)) => deadline < wake,
-            Some(Sleep::Forever) => true,
-            None => false,
-        };
-        if is_earliest {
-            // One interruption is enough for all who come before it is awake.
-            self.sleep = Some(Sleep::Until(deadline));
-        }
-        (Parked::Yes, is_earliest)
-    }
-
-    /// Has the place looked at when its guest is due, if not before.
-    fn list(&mut self, number: usize, deadline: Instant) {
-        let place = &mut self.places[number];
-        if place.look.is_some_and(|look| look <= deadline) {
-            return;
-        }
-        if let Some(late) = place.look.replace(deadline) {
-            self.looks.remove(&(late, number));
-        }
-        self.looks.insert((deadline, number));
-    }
-
-    fn vacate(&mut self, key: usize) {
-        self.free_place(key & ((1 << HALF) - 1));
-    }
-
-    fn free_place(&mut self, number: usize) -> State<T> {
-        self.free.push(number);
-        std::mem::replace(&mut self.places[number].state, State::Free)
-    }
-
-    fn take(&mut self, number: usize) -> Option<Box<T>> {
-        if !matches!(self.places[number].state, State::Taken(..)) {
-            return None;
-        }
-        match self.free_place(number) {
-            State::Taken(item, _) => Some(item),
-            _ => None,
-        }
-    }
-
-    fn take_ready(&mut self, key: usize) -> Option<Box<T>> {
-        let number = self.place_of(key)?;
-        if let State::Reserved { ready } = &mut self.places[number].state {
-            *ready = true;
-            return None;
-        }
-        self.take(number)
-    }
-
-    fn take_due(&mut self, now: Instant, leaving: &mut Vec<Box<T>>) {
-        while let Some(&(look, number)) = self.looks.first()
-            && look <= now
-        {
-            self.looks.pop_first();
-            self.places[number].look = None;
-            match self.places[number].state {
-                State::Taken(_, deadline) if deadline > now => self.list(number, deadline),
-                _ => leaving.extend(self.take(number)),
-            }
-        }
-    }
-
-    /// Takes up to `count` that fit, in the order in which they are due.
-    fn call(&mut self, count: usize, fits: impl Fn(&T) -> bool) -> Vec<Box<T>> {
-        let fitting = |(number, place): (usize, &Place<T>)| match &place.state {
-            State::Taken(item, deadline) if fits(item) => Some((*deadline, number)),
-            _ => None,
-        };
-        let places = self.places.iter().enumerate();
-        let mut chosen: Vec<_> = places.filter_map(fitting).collect();
-        chosen.sort_unstable();
-        let first = chosen.into_iter().take(count);
-        first.filter_map(|(_, number)| self.take(number)).collect()
-    }
-
-    /// Somebody is about to sleep in here; returns until when.
-    fn sleep(&mut self) -> Option<Instant> {
-        let next = self.looks.first().map(|&(look, _)| look);
-        self.sleep = Some(next.map_or(Sleep::Forever, Sleep::Until));
-        next
-    }
-
-    fn awake(&mut self) {
-        self.sleep = None;
     }
 }
 
@@ -367,21 +195,5 @@ mod tests {
         assert_eq!(names(lot.call(2, is_odd)), [1, 3]);
         assert_eq!(names(lot.call(9, is_odd)), [5]);
         assert_eq!(names(lot.call_all()), [0, 2, 4]);
-    }
-
-    #[test]
-    fn a_report_for_an_earlier_guest_is_not_taken_for_the_present_one() {
-        let mut places = Places::default();
-        let first = places.reserve();
-        places.fill(first, item(1, 1000), Instant::now());
-        assert!(places.take_ready(first).is_some());
-        let second = places.reserve();
-        assert!(places.take_ready(first).is_none());
-        places.take_ready(second);
-        assert!(matches!(
-            places.fill(second, item(2, 1000), Instant::now()).0,
-            Parked::Ready(_)
-        ));
-        assert_eq!(places.free.len(), 1);
     }
 }

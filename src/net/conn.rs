@@ -52,6 +52,9 @@ pub struct Conn {
     /// Whether a call on it waits if no flag forbids it: set when a call needs it, so that none
     /// depends on what was done before.
     pub(super) is_blocking: Cell<bool>,
+    /// Whether the last read took all there was. Watching it resets that: see
+    /// [`super::readiness`].
+    pub(super) is_drained: Cell<bool>,
 }
 
 impl Conn {
@@ -62,6 +65,7 @@ impl Conn {
             stream: Arc::new(stream),
             registration: None,
             is_blocking: Cell::new(true),
+            is_drained: Cell::new(false),
         };
         if cfg!(not(target_os = "linux")) {
             conn.set_options()?;
@@ -94,11 +98,19 @@ impl Conn {
             Wait::No => RecvFlags::DONTWAIT,
         };
         let tail = buffer.tail_with_room(shelf);
-        match rustix::net::recv(&self.stream, spare_capacity(tail), flags) {
+        let room = tail.capacity() - tail.len();
+        let read = rustix::net::recv(&self.stream, spare_capacity(tail), flags);
+        let moved = match read {
             Ok((0, _)) => Ok(Moved::End),
             Ok((count, _)) => Ok(Moved::Bytes(count)),
             Err(errno) => nothing_or(errno),
-        }
+        };
+        self.is_drained.set(match moved {
+            Ok(Moved::Bytes(count)) => count < room,
+            Ok(Moved::Nothing) => true,
+            Ok(Moved::End) | Err(_) => false,
+        });
+        moved
     }
 
     /// Writes as much of `bytes`, which are not empty, as there is room for.

@@ -30,6 +30,7 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
         stream: Arc::new(stream),
         registration: None,
         is_blocking: Cell::new(false),
+        is_drained: Cell::new(false),
     })
 }
 

@@ -71,6 +71,7 @@ impl Pipe {
         // No flag of the call keeps it from waiting for the socket.
         from.set_blocking(false)?;
         let moved = splice_in(from, &self.ends, most)?;
+        from.is_drained.set(moved == Moved::Nothing);
         if let Moved::Bytes(count) = moved {
             self.held += count;
         }

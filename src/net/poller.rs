@@ -1,7 +1,9 @@
 //! The kernel's list of connections to report on: epoll on Linux, kqueue and its like elsewhere.
 //!
-//! Both sides offer the same: [`Poller`] and [`Events`]. Must not know what a report is good
-//! for; that is [`super::readiness`].
+//! Both sides offer the same: [`Poller`] and [`Events`]. What both promise of a connection that
+//! is armed: it is reported if it is ready then, and after that whenever something new makes it
+//! ready. Whether it is reported while nothing changes is up to them (the portable side does).
+//! Must not know what a report is good for; that is [`super::readiness`].
 
 #[cfg(all(target_os = "linux", not(lb_portable)))]
 mod epoll;
@@ -27,6 +29,10 @@ pub(super) struct Report {
     pub(crate) is_writable: bool,
     /// Nothing more will happen: it is reset, or both sides have ended.
     pub(crate) is_over: bool,
+    /// A read that takes less than it could need not have taken all: the other side has ended,
+    /// or sent an urgent byte, at which reads stop. Where each change is reported once, nothing
+    /// more may be reported of it.
+    pub(crate) hides_more: bool,
 }
 
 impl Report {
@@ -53,20 +59,23 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn what_is_armed_is_reported_again_and_again_until_it_is_disarmed() {
+    fn what_is_armed_is_reported_for_whatever_comes_until_it_is_disarmed() {
         let (poller, (stream, mut other)) = (Poller::new().expect("descriptors"), pair());
         poller.add(&stream, 7, Interest::Read).expect("registers");
         assert!(wait(&poller, Duration::ZERO).is_empty());
-        other.write_all(b"x").expect("sends");
         for _ in 0..2 {
+            other.write_all(b"x").expect("sends");
             let reports = wait(&poller, LONG);
             assert!(reports.len() == 1 && reports[0].token == 7);
             assert!(reports[0].answers(Interest::Read) && !reports[0].answers(Interest::Write));
         }
         poller.disarm(&stream, 7).expect("known");
         assert!(wait(&poller, Duration::ZERO).is_empty());
-        poller.arm(&stream, 7, Interest::ReadWrite).expect("known");
-        assert!(wait(&poller, LONG)[0].answers(Interest::Write));
+        // It has been so for long, but arming looks afresh.
+        for _ in 0..2 {
+            poller.arm(&stream, 7, Interest::ReadWrite).expect("known");
+            assert!(wait(&poller, LONG)[0].answers(Interest::Write));
+        }
         poller.delete(&stream).expect("known");
         assert!(wait(&poller, Duration::ZERO).is_empty());
     }

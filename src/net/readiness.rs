@@ -1,9 +1,18 @@
 //! Which of many parked connections can go on.
 //!
-//! A connection is registered once, when it is first parked, and stays armed in the kernel
-//! (level-triggered), while what is asked of it, and under which key, is kept here. So parking
-//! one again costs no system call. A connection that reports something nobody asked for, for
-//! it is being served or rests, is disarmed and armed anew when it is next asked for.
+//! A connection is registered once, when it is first parked, and stays armed in the kernel,
+//! while what is asked of it, and under which key, is kept here. So parking one again costs no
+//! system call. The kernel reports each change once (edge-triggered), so that who is still
+//! queued is not reported again when a busy worker looks.
+//!
+//! What makes that delicate is that a report on which nobody acts is never repeated. Arming
+//! looks at the connection afresh; so one is armed anew when it is next asked for
+//! - if it reported something that nobody asked for, for it is being served or rests (until
+//!   then it is disarmed, or each further byte would wake somebody);
+//! - if it reported to somebody who had left already ([`Readiness::miss`]);
+//! - if it was reported, and not read to the end since;
+//! - if it may hide more than a read can tell ([`Report::hides_more`]);
+//! - if room to write is asked for: who writes rarely has to ask.
 
 use super::Interest;
 use super::conn::Conn;
@@ -34,6 +43,8 @@ struct Slot {
     /// What the kernel reports of it again and again; `None` is nothing at all.
     armed: Option<Interest>,
     asked: Option<(usize, Interest)>,
+    /// It was reported since it was last asked for.
+    is_reported: bool,
 }
 
 /// The place of a connection among the registered ones; dropping it takes the connection out.
@@ -43,11 +54,19 @@ pub(super) struct Registration {
     token: usize,
 }
 
+/// A connection that has what it is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// Under which it was watched.
+    pub key: usize,
+    token: usize,
+}
+
 /// Room for what one wait reports.
 #[derive(Debug)]
 pub struct Reports {
     events: Events,
-    keys: Vec<usize>,
+    ready: Vec<Ready>,
 }
 
 impl Reports {
@@ -56,13 +75,13 @@ impl Reports {
     pub fn new() -> Self {
         Self {
             events: Events::new(),
-            keys: Vec::new(),
+            ready: Vec::new(),
         }
     }
 
-    /// The keys under which the ready connections were watched.
-    pub fn keys(&self) -> impl Iterator<Item = usize> + '_ {
-        self.keys.iter().copied()
+    /// The ready connections.
+    pub fn ready(&self) -> impl Iterator<Item = Ready> + '_ {
+        self.ready.iter().copied()
     }
 }
 
@@ -84,12 +103,12 @@ impl Readiness {
     /// Waits until a watched connection is ready, `timeout` has passed (`None`: never) or
     /// [`Self::interrupt`] is called.
     pub fn wait(&self, reports: &mut Reports, timeout: Option<Duration>) -> io::Result<()> {
-        let Reports { events, keys } = reports;
-        keys.clear();
+        let Reports { events, ready } = reports;
+        ready.clear();
         self.poller.wait(events, timeout)?;
         let mut watched = self.watched();
         let reports = events.reports();
-        keys.extend(reports.filter_map(|report| watched.take(report, &self.poller)));
+        ready.extend(reports.filter_map(|report| watched.take(report, &self.poller)));
         Ok(())
     }
 
@@ -99,12 +118,33 @@ impl Readiness {
         let _ = self.poller.notify();
     }
 
-    /// Asks a registered connection to be reported once.
-    fn ask(&self, token: usize, key: usize, interest: Interest) -> io::Result<()> {
+    /// Takes a report back, whose guest had left before it came: the connection may be another's
+    /// by now, who waits for the same.
+    pub fn miss(&self, ready: Ready) {
+        let mut watched = self.watched();
+        // It may be gone as well.
+        if let Some(slot) = watched.slots.get_mut(ready.token) {
+            slot.armed = None;
+            if let Some((_, interest)) = slot.asked {
+                slot.rearm(ready.token, interest, &self.poller);
+            }
+        }
+    }
+
+    /// Asks a registered connection to be reported once. `is_drained` says that all there was to
+    /// read has been read since it was last asked for.
+    fn ask(
+        &self,
+        token: usize,
+        (key, interest): (usize, Interest),
+        is_drained: bool,
+    ) -> io::Result<()> {
         let mut watched = self.watched();
         let slot = &mut watched.slots[token];
         slot.asked = Some((key, interest));
-        match slot.armed.is_some_and(|armed| armed.covers(interest)) {
+        let is_news_to_come = !std::mem::take(&mut slot.is_reported) || is_drained;
+        let is_armed = slot.armed.is_some_and(|armed| armed.covers(interest));
+        match is_armed && is_news_to_come && !interest.writes() {
             true => Ok(()),
             false => slot.arm(token, interest, &self.poller),
         }
@@ -117,27 +157,26 @@ impl Readiness {
 }
 
 impl Watched {
-    /// The key to which a report belongs, if somebody asked for it. If not, the kernel is told
-    /// to report no more than what is asked: it would repeat itself for ever.
-    fn take(&mut self, report: Report, poller: &Poller) -> Option<usize> {
-        let slot = self.slots.get_mut(report.token)?;
+    /// The connection that a report is about, if somebody asked for it. If not, the kernel is
+    /// told to report no more than what is asked.
+    fn take(&mut self, report: Report, poller: &Poller) -> Option<Ready> {
+        let token = report.token;
+        let slot = self.slots.get_mut(token)?;
         match slot.asked {
             Some((key, interest)) if report.answers(interest) => {
                 slot.asked = None;
-                Some(key)
+                slot.is_reported = true;
+                if report.is_over || report.hides_more {
+                    slot.armed = None;
+                }
+                return Some(Ready { key, token });
             }
-            Some((_, interest)) => {
-                // Arming can fail only if the connection is gone, and then it reports nothing.
-                let _ = slot.arm(report.token, interest, poller);
-                None
-            }
-            None if slot.armed.is_some() => {
-                let _ = slot.disarm(report.token, poller);
-                None
-            }
+            Some((_, interest)) => slot.rearm(token, interest, poller),
+            None if slot.armed.is_some() => slot.disarm(token, poller),
             // The last report of one that was disarmed.
-            None => None,
+            None => {}
         }
+        None
     }
 
     fn reserve(&mut self, stream: &Arc<TcpStream>) -> usize {
@@ -160,12 +199,18 @@ impl Slot {
         }
     }
 
+    /// The same where nobody could be told of a failure. It can fail only if the connection is
+    /// gone, and then there is nothing to report.
+    fn rearm(&mut self, token: usize, interest: Interest, poller: &Poller) {
+        let _ = self.arm(token, interest, poller);
+    }
+
     /// Has the kernel report nothing.
-    fn disarm(&mut self, token: usize, poller: &Poller) -> io::Result<()> {
+    fn disarm(&mut self, token: usize, poller: &Poller) {
         self.armed = None;
-        match &self.stream {
-            Some(stream) => poller.disarm(stream, token),
-            None => Ok(()),
+        if let Some(stream) = &self.stream {
+            // As with `rearm`.
+            let _ = poller.disarm(stream, token);
         }
     }
 }
@@ -179,8 +224,9 @@ impl Conn {
         key: usize,
         interest: Interest,
     ) -> io::Result<()> {
+        let is_drained = self.is_drained.take();
         match &self.registration {
-            Some(registration) => readiness.ask(registration.token, key, interest),
+            Some(registration) => readiness.ask(registration.token, (key, interest), is_drained),
             None => self.register(readiness, key, interest),
         }
     }
@@ -220,3 +266,6 @@ impl Drop for Registration {
         drop(watched);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ fn report(event: Event) -> Option<Report> {
         is_readable: flags.contains(EventFlags::IN),
         is_writable: flags.contains(EventFlags::OUT),
         is_over: flags.intersects(EventFlags::HUP | EventFlags::ERR),
+        hides_more: flags.intersects(EventFlags::RDHUP | EventFlags::PRI),
     })
 }
 
@@ -74,7 +75,7 @@ impl Poller {
         )?)
     }
 
-    /// Reports this, again and again, while it is so.
+    /// Reports this if it is so now, and whenever it becomes so by something new.
     pub(crate) fn arm(
         &self,
         stream: &TcpStream,
@@ -117,8 +118,11 @@ fn data(token: usize) -> EventData {
 }
 
 fn flags(interest: Interest) -> EventFlags {
-    let mut flags = EventFlags::empty();
-    flags.set(EventFlags::IN, interest.reads());
+    let mut flags = EventFlags::ET;
+    flags.set(
+        EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI,
+        interest.reads(),
+    );
     flags.set(EventFlags::OUT, interest.writes());
     flags
 }

@@ -30,6 +30,8 @@ impl Events {
             is_readable: event.readable,
             is_writable: event.writable,
             is_over: event.is_interrupt() || event.is_err().unwrap_or(false),
+            // It is reported for as long as it is so.
+            hides_more: false,
         })
     }
 }
@@ -56,7 +58,7 @@ impl Poller {
         }
     }
 
-    /// Reports this, again and again, while it is so.
+    /// Reports this for as long as it is so.
     pub(crate) fn arm(
         &self,
         stream: &TcpStream,

@@ -1,0 +1,135 @@
+//! Each rule by which no change of a connection is forgotten.
+
+use super::*;
+use crate::net::buffer::{Buffer, Shelf};
+use crate::net::conn::{Moved, Wait};
+use std::io::Write as _;
+
+/// A connection that was told of its first byte under the key 1.
+struct Told {
+    readiness: Arc<Readiness>,
+    conn: Conn,
+    other: TcpStream,
+}
+
+fn told() -> Told {
+    let readiness = Arc::new(Readiness::new().expect("descriptors"));
+    let (stream, mut other) = crate::net::pair();
+    let mut conn = Conn::accepted(stream).expect("open");
+    watch(&mut conn, &readiness, 1);
+    other.write_all(b"x").expect("sends");
+    assert_eq!(next(&readiness).key, 1);
+    Told {
+        readiness,
+        conn,
+        other,
+    }
+}
+
+fn watch(conn: &mut Conn, readiness: &Arc<Readiness>, key: usize) {
+    conn.watch(readiness, key, Interest::Read).expect("open");
+}
+
+fn wait(readiness: &Readiness, seconds: u64) -> Option<Ready> {
+    let mut reports = Reports::new();
+    let waited = readiness.wait(&mut reports, Some(Duration::from_secs(seconds)));
+    waited.expect("the kernel lets us wait");
+    reports.ready().next()
+}
+
+fn next(readiness: &Readiness) -> Ready {
+    wait(readiness, 60).expect("a report")
+}
+
+/// Reads with so much room.
+fn read(conn: &Conn, room: usize) -> Moved {
+    let (mut buffer, mut shelf) = (Buffer::default(), Shelf::default());
+    let tail = buffer.tail(&mut shelf);
+    tail.resize(tail.capacity() - room, 0);
+    let read = conn.read(&mut buffer, &mut shelf, Wait::No);
+    read.expect("open")
+}
+
+#[test]
+fn one_that_was_read_to_the_end_is_reported_only_for_what_comes_then() {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 2);
+    assert!(wait(&told.readiness, 0).is_none());
+    told.other.write_all(b"y").expect("sends");
+    assert_eq!(next(&told.readiness).key, 2);
+}
+
+#[test]
+fn one_that_was_not_read_to_the_end_is_reported_again() {
+    let mut told = told();
+    watch(&mut told.conn, &told.readiness, 2);
+    assert_eq!(next(&told.readiness).key, 2);
+    told.other.write_all(&[b'y'; 8192]).expect("sends");
+    while read(&told.conn, 4096) != Moved::Bytes(4096) {}
+    watch(&mut told.conn, &told.readiness, 3);
+    assert_eq!(next(&told.readiness).key, 3);
+}
+
+#[test]
+fn what_came_while_nobody_asked_is_reported_when_somebody_does() {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    told.other.write_all(b"y").expect("sends");
+    assert!(wait(&told.readiness, 1).is_none());
+    watch(&mut told.conn, &told.readiness, 2);
+    assert_eq!(next(&told.readiness).key, 2);
+}
+
+#[test]
+fn an_end_behind_bytes_that_were_read_is_reported() {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 2);
+    told.other.write_all(b"y").expect("sends");
+    told.other
+        .shutdown(std::net::Shutdown::Write)
+        .expect("open");
+    assert_eq!(next(&told.readiness).key, 2);
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 3);
+    assert_eq!(next(&told.readiness).key, 3);
+    assert_eq!(read(&told.conn, 8192), Moved::End);
+}
+
+#[test]
+fn bytes_behind_an_urgent_one_are_reported() {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 2);
+    told.other.write_all(b"y").expect("sends");
+    let urgent = rustix::net::send(&told.other, b"!", rustix::net::SendFlags::OOB);
+    urgent.expect("sends");
+    told.other.write_all(b"z").expect("sends");
+    assert_eq!(next(&told.readiness).key, 2);
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 3);
+    assert_eq!(next(&told.readiness).key, 3);
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+}
+
+#[test]
+fn a_report_that_came_too_late_for_one_is_made_to_the_next() {
+    for is_known_before in [true, false] {
+        let mut told = told();
+        assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+        watch(&mut told.conn, &told.readiness, 2);
+        // It leaves for another reason, and finds nothing to read.
+        assert_eq!(read(&told.conn, 8192), Moved::Nothing);
+        told.other.write_all(b"y").expect("sends");
+        let report = next(&told.readiness);
+        if is_known_before {
+            told.readiness.miss(report);
+        }
+        watch(&mut told.conn, &told.readiness, 3);
+        if !is_known_before {
+            told.readiness.miss(report);
+        }
+        assert_eq!(next(&told.readiness).key, 3);
+    }
+}
