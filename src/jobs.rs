@@ -1,13 +1,15 @@
 //! The channel between those who find work and the workers who do it.
 //!
 //! The accept thread pushes clients, the checker and others push sessions that have to look
-//! again, and whoever minds the lot pushes those that are ready. Must not know what a job is.
+//! again, and whoever minds the lot pushes those that are ready. Jobs that finish what others
+//! have begun may go first ([`Jobs::putting_first`]). Must not know what a job is.
 
 use crate::crew::{Crew, Duty};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 /// Jobs that one worker takes in a row before it looks into the lot, should nobody have time
-/// to mind it: a fraction of a millisecond.
+/// to mind it: a fraction of a millisecond. With 16 or 128, at 4000 busy connections, a request
+/// costs a twentieth more.
 const JOBS_PER_GLANCE: usize = 64;
 
 /// So many jobs does a turn count for that was ended for others' sake: it was a long one.
@@ -16,9 +18,23 @@ const JOBS_PER_YIELD: usize = 16;
 /// A queue of jobs. Its length is bounded by the number of connections.
 #[derive(Debug)]
 pub struct Jobs<J> {
+    first: Queue<J>,
+    others: Queue<J>,
+    goes_first: fn(&J) -> bool,
+    crew: Crew,
+}
+
+#[derive(Debug)]
+struct Queue<J> {
     sender: Sender<J>,
     receiver: Receiver<J>,
-    crew: Crew,
+}
+
+impl<J> Default for Queue<J> {
+    fn default() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
 }
 
 /// How to look for jobs that are not queued yet.
@@ -59,19 +75,30 @@ impl<J> Jobs<J> {
     /// An empty queue. Two values for the [`Crew`]: how many workers are enough, and what ends
     /// the `mind` of [`Self::take`].
     pub fn new(enough: usize, call_minder: impl Fn() + Send + Sync + 'static) -> Self {
-        let (sender, receiver) = unbounded();
         Self {
-            sender,
-            receiver,
+            first: Queue::default(),
+            others: Queue::default(),
+            goes_first: |_| false,
             crew: Crew::new(enough, call_minder),
         }
     }
 
+    /// Has some jobs taken before all others. It is for the caller that these become rare when
+    /// none of the others is taken: else those would wait for ever.
+    #[must_use]
+    pub fn putting_first(self, goes_first: fn(&J) -> bool) -> Self {
+        Self { goes_first, ..self }
+    }
+
     /// Adds a job.
     pub fn push(&self, job: J) {
+        let queue = match (self.goes_first)(&job) {
+            true => &self.first,
+            false => &self.others,
+        };
         self.crew.add_job(|| {
             // It fails only without a receiver, and `self` holds one.
-            let _ = self.sender.send(job);
+            let _ = queue.sender.send(job);
         });
     }
 
@@ -88,8 +115,7 @@ impl<J> Jobs<J> {
             self.hand_out(round);
         }
         loop {
-            if let Ok(job) = self.receiver.try_recv() {
-                self.crew.remove_job();
+            if let Some(job) = self.queued() {
                 return Some(job);
             }
             match self.crew.go_idle() {
@@ -103,20 +129,23 @@ impl<J> Jobs<J> {
         }
     }
 
+    fn queued(&self) -> Option<J> {
+        let first = self.first.receiver.try_recv();
+        let job = first.or_else(|_| self.others.receiver.try_recv()).ok()?;
+        self.crew.remove_job();
+        Some(job)
+    }
+
     /// Queues what was found. Most of it this worker will take itself.
     fn hand_out(&self, round: &mut Round<J>) {
         self.crew.end_minding();
-        // Those that were found are done before anybody looks again.
-        round.until_glance = JOBS_PER_GLANCE + round.found.len();
+        round.until_glance = JOBS_PER_GLANCE;
         round.found.drain(..).for_each(|job| self.push(job));
     }
 
     /// Drops whatever is still queued, once the workers have ended.
     pub fn clear(&self) {
-        while let Ok(job) = self.receiver.try_recv() {
-            self.crew.remove_job();
-            drop(job);
-        }
+        while self.queued().is_some() {}
     }
 
     /// Those who take.
@@ -146,6 +175,16 @@ mod tests {
         assert_eq!([next(&[2, 3]), next(&[])], [Some(2), Some(3)]);
         jobs.crew().close();
         assert_eq!(next(&[]), None);
+    }
+
+    #[test]
+    fn some_jobs_are_taken_before_those_that_came_before_them() {
+        let jobs = Jobs::new(1, || ()).putting_first(|job| job % 2 == 1);
+        jobs.crew().join();
+        let mut round = Round::default();
+        [2, 4, 1, 6, 3].into_iter().for_each(|job| jobs.push(job));
+        let taken = [(); 5].map(|()| jobs.take(&mut round, |_, _| ()));
+        assert_eq!(taken, [1, 3, 2, 4, 6].map(Some));
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub enum Job {
     Session(Box<Session>),
 }
 
+impl Job {
+    /// Whether it is about the answer to a request that is sent. These go first: of requests
+    /// that are waiting to be sent no more are in flight than backends take to answer, and no
+    /// more connections to them are in use, whose state, here and there, stays in the caches. That
+    /// holds up no others, because each was among them with its request.
+    fn finishes(&self) -> bool {
+        matches!(self, Self::Session(session) if session.awaits_answer())
+    }
+}
+
 /// All that workers, the lot and the accept thread have in common.
 #[derive(Debug)]
 pub struct Floor {
@@ -51,7 +61,8 @@ impl Floor {
         let minded = Arc::clone(&lot);
         Ok(Arc::new(Self {
             context,
-            jobs: Jobs::new(enough_workers(), move || minded.interrupt()),
+            jobs: Jobs::new(enough_workers(), move || minded.interrupt())
+                .putting_first(Job::finishes),
             lot,
             spare: Arc::default(),
             last: AtomicUsize::new(0),

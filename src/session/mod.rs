@@ -153,6 +153,12 @@ impl Session {
         }
     }
 
+    /// Whether its request is sent, and nothing of the answer has come.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        matches!(&self.stage, Stage::Exchange(exchange) if exchange.awaits_answer())
+    }
+
     /// The exchange in progress, if there is one: since when, and with which backend.
     #[must_use]
     pub fn describe(&self) -> Option<(Instant, String)> {
