@@ -46,6 +46,8 @@ pub struct Config {
     pub ready_path: Option<String>,
     /// How often the backends' names are resolved again.
     pub resolve_interval: Duration,
+    /// How the threads that serve are scheduled.
+    pub scheduling: Scheduling,
     /// What is printed.
     pub log: LogMode,
 }
@@ -141,6 +143,15 @@ pub enum LogMode {
     Off,
 }
 
+/// How the system schedules the threads that serve (see [`crate::scheduling`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduling {
+    /// Woken, they wait their turn: less processor time and more throughput.
+    Batch,
+    /// Like any other thread.
+    Normal,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -168,6 +179,9 @@ impl Default for Config {
             lame_duck: Duration::ZERO,
             ready_path: None,
             resolve_interval: Duration::from_secs(10),
+            // On two cores an eighth less processor time for new connections and for answers of
+            // 1 MiB; among busy loops it is neither better nor worse.
+            scheduling: Scheduling::Batch,
             log: LogMode::Story,
         }
     }

@@ -62,7 +62,7 @@
 //! lot  error  config                          generic over what is parked
 //! backends {select, health, kept}             names no HTTP and no socket
 //! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
-//! jobs ─▶ crew  gate  journal                 name nothing else of the crate
+//! jobs ─▶ crew  gate  journal  scheduling     name nothing else of the crate
 //! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
 //! ```
 //!
@@ -93,6 +93,7 @@ pub mod journal;
 pub mod lot;
 pub mod net;
 pub mod resolver;
+pub mod scheduling;
 pub mod server;
 pub mod session;
 pub mod turn;

@@ -19,7 +19,7 @@ use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
 use crate::turn::Context;
 use crate::workers::{self, Floor};
-use crate::{checker, resolver};
+use crate::{checker, resolver, scheduling};
 use drain::{drain, end_threads, join, join_soon};
 use std::io;
 use std::mem::take;
@@ -173,9 +173,10 @@ impl Server {
     }
 
     /// Serves until a stop is asked for, then finishes what is in flight. All threads have
-    /// ended when it returns.
+    /// ended when it returns; the calling one keeps the scheduling of those that serve.
     #[must_use]
     pub fn run(self) -> Ended {
+        scheduling::apply(self.floor.context.config.scheduling);
         self.accept_until_stopped();
         self.go_on_as_lame_duck();
         self.floor.context.stopping.store(true, Ordering::SeqCst);

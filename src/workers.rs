@@ -7,6 +7,7 @@ use crate::lot::{Lot, Parked};
 use crate::net::buffer::{Shelf, Spare};
 use crate::net::conn::Conn;
 use crate::net::readiness::Reports;
+use crate::scheduling;
 use crate::session::{Outcome, Session};
 use crate::turn::{Context, Dates, Turn};
 use std::io;
@@ -148,6 +149,7 @@ fn work(floor: &Floor) {
     let (mut shelf, mut dates) = (Shelf::beside(&floor.spare), Dates::default());
     let (mut round, mut minder) = (Round::default(), Minder::default());
     let crew = floor.jobs.crew();
+    scheduling::apply(floor.context.config.scheduling);
     crew.join();
     while let Some(job) = floor.jobs.take(&mut round, |minding, jobs| {
         minder.mind(floor, minding, jobs)

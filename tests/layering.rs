@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["net"]),
     ("backends", &["backends"]),
     ("conformance", &[]),
+    ("scheduling", &["config"]),
     ("crew", &[]),
     ("jobs", &["crew"]),
     ("gate", &[]),
@@ -46,7 +47,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resolver", &["backends", "net", "turn"]),
     (
         "workers",
-        &["gate", "jobs", "lot", "net", "session", "turn"],
+        &[
+            "gate",
+            "jobs",
+            "lot",
+            "net",
+            "scheduling",
+            "session",
+            "turn",
+        ],
     ),
     ("cli", &["backends", "cli", "config", "http"]),
 ];

@@ -193,3 +193,43 @@ fn a_stop_says_once_a_second_what_it_still_waits_for() {
     );
     assert_eq!(lb.wait(), Some(0));
 }
+
+/// The scheduling policy of each thread of a process, by the thread's name (proc(5), `stat`).
+#[cfg(target_os = "linux")]
+fn policies(pid: u32) -> Vec<(String, u32)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .map(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            let (start, rest) = stat.rsplit_once(") ").unwrap();
+            let name = start.split_once('(').unwrap().1.to_string();
+            // The 41st field; `rest` begins with the third.
+            (name, rest.split(' ').nth(41 - 3).unwrap().parse().unwrap())
+        })
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn those_who_serve_are_scheduled_as_a_batch_unless_told_otherwise() {
+    const NORMAL: u32 = 0;
+    const BATCH: u32 = 3;
+    // A niceness is inherited, and left alone together with the policy.
+    let is_nice = rustix::process::getpriority_process(None) != Ok(0);
+    let batch = if is_nice { NORMAL } else { BATCH };
+    let nowhere = support::nobody().to_string();
+    for (words, expected) in [
+        (&[][..], batch),
+        (&["--scheduling", "batch"], batch),
+        (&["--scheduling", "normal"], NORMAL),
+    ] {
+        let lb = LbProgram::start(0, &[&[nowhere.as_str()], words].concat());
+        let serves = |name: &str| name.starts_with("worker-") || name == "lb";
+        eventually("all are scheduled so", || {
+            policies(lb.child.id()).iter().all(|(name, policy)| {
+                let expected = if serves(name) { expected } else { NORMAL };
+                *policy == expected
+            })
+        });
+    }
+}

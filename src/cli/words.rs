@@ -2,7 +2,7 @@
 
 use super::values;
 use crate::backends::Name;
-use crate::config::{Config, HealthConfig, LogMode, Statuses, Timeouts};
+use crate::config::{Config, HealthConfig, LogMode, Scheduling, Statuses, Timeouts};
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
@@ -171,6 +171,10 @@ pub(super) struct Words {
     #[arg(long)]
     pub(super) add_forwarded: bool,
 
+    /// How the system schedules the threads that serve (Linux)
+    #[arg(long, value_enum, default_value_t = SchedulingWord::Batch)]
+    pub(super) scheduling: SchedulingWord,
+
     /// What to print of each request: its story (stderr), an access line (stdout), nothing
     #[arg(long, value_enum, default_value_t = LogWord::Story)]
     pub(super) log: LogWord,
@@ -192,6 +196,14 @@ pub(super) enum ForwardedWord {
     Replace,
     /// Leave them alone
     Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SchedulingWord {
+    /// Woken, they wait for their turn: cheapest
+    Batch,
+    /// Woken, they displace others, as any thread does
+    Normal,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -298,6 +310,10 @@ impl Words {
             trusted_proxies: self.trusted_proxies,
             adds_forwarded: self.add_forwarded,
             resolve_interval: self.resolve_interval,
+            scheduling: match self.scheduling {
+                SchedulingWord::Batch => Scheduling::Batch,
+                SchedulingWord::Normal => Scheduling::Normal,
+            },
             log: match self.log {
                 LogWord::Story => LogMode::Story,
                 LogWord::Access => LogMode::Access,
