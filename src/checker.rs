@@ -12,6 +12,7 @@
 
 mod probe;
 mod schedule;
+mod symptom;
 
 use crate::backends::health::Observation;
 use crate::backends::{Backend, Plight};
@@ -21,10 +22,10 @@ use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::{Interest, wait_many};
 use crate::turn::Context;
-use probe::Symptom;
 use rustix::fd::AsFd;
 use schedule::Schedule;
 use std::time::{Duration, Instant};
+use symptom::Symptom;
 
 /// How often connections that rested for too long are looked for and closed, and those who
 /// wait for a backend that is down are called.

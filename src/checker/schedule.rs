@@ -5,7 +5,8 @@
 //! patience: a backend that usually answers a probe in a millisecond, and now has not after a
 //! quarter of a second, is not just slow. That is what finds a frozen one within a second.
 
-use super::probe::{CONNECTING, Probe, Symptom};
+use super::probe::Probe;
+use super::symptom::{CONNECTING, Symptom};
 use crate::backends::{Backend, Wish};
 use crate::config::HealthConfig;
 use crate::net::Interest;
@@ -194,5 +195,39 @@ impl Schedule {
     /// What the probe under way waits for.
     pub(super) fn waits(&self) -> Option<(&Conn, Interest)> {
         self.probe.as_ref().and_then(Probe::waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::Name;
+    use crate::backends::health::Health;
+
+    fn schedule(now: Instant) -> Schedule {
+        let name = Name {
+            host: "localhost".into(),
+            port: 5001,
+        };
+        let backend = Backend::new(0, name, Health::new(2, 2));
+        Schedule::new(&Arc::new(backend), now)
+    }
+
+    #[test]
+    fn after_an_impatient_check_was_excused_the_next_one_has_all_its_time() {
+        let (now, config) = (Instant::now(), HealthConfig::default());
+        let mut schedule = schedule(now);
+        let mut run = |is_late| {
+            schedule.hasten(&config, now);
+            let is_hasty = schedule.is_hasty;
+            let verdict = schedule.excuse(Err(Symptom::TimedOut("reading")), is_late);
+            schedule.judge(&verdict, &config, now);
+            (is_hasty, verdict)
+        };
+        // On a machine that is always late, every impatient check would be excused for ever.
+        let timed_out = Err(Symptom::TimedOut("reading"));
+        assert_eq!(run(true), (true, Err(Symptom::Ours)));
+        assert_eq!(run(true), (false, timed_out.clone()));
+        assert_eq!(run(false), (true, timed_out));
     }
 }
