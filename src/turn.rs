@@ -256,3 +256,51 @@ impl Drop for Turn<'_> {
         self.wait_no_longer();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crew::Duty;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    fn context() -> Context {
+        Context {
+            config: Config::default(),
+            backends: Backends::new(Vec::new()),
+            journal: Journal::silent(),
+            gate: Gate::new(1),
+            stopping: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            trouble: Alarm::new().expect("descriptors"),
+        }
+    }
+
+    #[test]
+    fn a_long_turn_has_the_lot_minded_though_nobody_is_queued() {
+        let (context, crew) = (context(), Crew::new(1, || ()));
+        let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
+        crew.join();
+        let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, true);
+        turn.moved(LONG_TURN_BYTES - 1);
+        assert!(!turn.is_over());
+        turn.moved(1);
+        assert!(turn.is_over(), "there is nobody but this worker");
+        // With another, who sleeps because enough are at work, it goes on.
+        crew.join();
+        let (sender, duties) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    sender.send(crew.go_idle()).expect("open");
+                }
+            });
+            while turn.is_over() {
+                thread::yield_now();
+            }
+            assert_eq!(duties.recv(), Ok(Duty::Look));
+            assert_eq!(duties.recv(), Ok(Duty::Mind));
+        });
+        assert!(!turn.is_over());
+    }
+}
