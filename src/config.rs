@@ -22,6 +22,9 @@ pub struct Config {
     pub backups: Vec<Name>,
     /// Threads that serve.
     pub workers: usize,
+    /// How many of them work side by side as long as none has to wait; `None` is half as many
+    /// as there are processors.
+    pub cores: Option<usize>,
     /// Most clients at a time; `None` derives it from the descriptor limit.
     pub max_connections: Option<usize>,
     /// Bounds on request and response heads.
@@ -163,6 +166,7 @@ impl Default for Config {
             // cheapest way to wait, and few enough that they seldom displace one another. On
             // two cores 16 was faster than 4, 64 and 128.
             workers: 16,
+            cores: None,
             max_connections: None,
             head: HeadLimits {
                 bytes: 32 * 1024,     // nginx: 4 buffers of 8 KiB

@@ -60,10 +60,10 @@ impl Floor {
     pub fn new(context: Context) -> io::Result<Arc<Self>> {
         let lot = Arc::new(Lot::new()?);
         let minded = Arc::clone(&lot);
+        let enough = context.config.cores.unwrap_or_else(enough_workers);
         Ok(Arc::new(Self {
             context,
-            jobs: Jobs::new(enough_workers(), move || minded.interrupt())
-                .putting_first(Job::finishes),
+            jobs: Jobs::new(enough, move || minded.interrupt()).putting_first(Job::finishes),
             lot,
             spare: Arc::default(),
             last: AtomicUsize::new(0),

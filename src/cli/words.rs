@@ -41,6 +41,11 @@ pub(super) struct Words {
           value_parser = values::count(1..=1024))]
     pub(super) workers: usize,
 
+    /// How many of them work side by side as long as none has to wait: each takes up to two
+    /// processors, with what the system does for it [default: half of the processors]
+    #[arg(long, value_name = "N", value_parser = values::count(1..=1024))]
+    pub(super) cores: Option<usize>,
+
     /// Most clients at a time; the others wait unaccepted [default: from the descriptor limit]
     #[arg(long, value_name = "N", value_parser = values::count(1..=1_000_000))]
     pub(super) max_connections: Option<usize>,
@@ -269,6 +274,7 @@ impl Words {
             backends,
             backups,
             workers: self.workers,
+            cores: self.cores,
             max_connections: self.max_connections,
             head: HeadLimits {
                 bytes: bytes(self.max_head),
