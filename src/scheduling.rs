@@ -14,11 +14,14 @@ use crate::config::Scheduling;
 pub fn apply(scheduling: Scheduling) {
     use thread_priority::{
         NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityOsValue, ThreadSchedulePolicy,
-        set_thread_priority_and_policy, thread_native_id,
+        set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
     };
-    // Policy and niceness can only be set together, and somebody's niceness is not ours to change.
-    let is_nice = rustix::process::getpriority_process(None) != Ok(0);
-    if scheduling == Scheduling::Normal || is_nice {
+    const NORMAL: ThreadSchedulePolicy =
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
+    // What somebody else has chosen is not ours to change; policy and niceness go together.
+    let is_usual = thread_schedule_policy() == Ok(NORMAL)
+        && rustix::process::getpriority_process(None) == Ok(0);
+    if scheduling == Scheduling::Normal || !is_usual {
         return;
     }
     let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);

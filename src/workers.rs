@@ -31,12 +31,12 @@ pub enum Job {
 }
 
 impl Job {
-    /// Whether it is about the answer to a request that is sent. These go first: of requests
-    /// that are waiting to be sent no more are in flight than backends take to answer, and no
-    /// more connections to them are in use, whose state, here and there, stays in the caches. That
-    /// holds up no others, because each was among them with its request.
+    /// Whether it is about the answer to a request that is sent, and nothing else. These go first:
+    /// so no more requests are in flight than backends take to answer, and no more connections to
+    /// them in use, whose state, here and there, stays in the caches. That holds up no others for
+    /// long, because each was among them with its request, and has to be again with the next.
     fn finishes(&self) -> bool {
-        matches!(self, Self::Session(session) if session.awaits_answer())
+        matches!(self, Self::Session(session) if session.awaits_only_answer())
     }
 }
 

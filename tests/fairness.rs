@@ -3,8 +3,12 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use support::{Lb, Origin, nobody};
+use std::time::{Duration, Instant};
+use support::{Lb, Origin, PATIENCE, Program, eventually, nobody};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -41,4 +45,48 @@ fn requests_take_turns() {
             assert_eq!(origin.count(), 1);
         }
     }
+}
+
+/// Sends requests on `count` connections as fast as answers come, never waiting for one, until
+/// `end` is set or the patience is over. Adds up the bytes of the answers.
+fn pipeline(address: SocketAddr, count: usize, answered: &AtomicUsize, end: &AtomicBool) {
+    let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let mut clients: Vec<_> = (0..count)
+        .map(|_| (TcpStream::connect(address).unwrap(), 0))
+        .collect();
+    for (stream, _) in &clients {
+        stream.set_nonblocking(true).unwrap();
+    }
+    let mut answers = [0; 65536];
+    let until = Instant::now() + PATIENCE;
+    while !end.load(Ordering::Relaxed) && Instant::now() < until {
+        for (stream, sent) in &mut clients {
+            let read = stream.read(&mut answers).unwrap_or(0);
+            answered.fetch_add(read, Ordering::Relaxed);
+            // It stops anywhere, mostly in the middle of a head.
+            if let Ok(count) = stream.write(&requests.as_bytes()[*sent..]) {
+                *sent = (*sent + count) % requests.len();
+            }
+        }
+    }
+}
+
+#[test]
+fn clients_that_always_have_the_next_request_there_do_not_keep_others_from_theirs() {
+    let backend = Program::backend(0);
+    let lb = Lb::over(&[backend.address]);
+    let (answered, end) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let took = thread::scope(|scope| {
+        let flood = || pipeline(lb.address, 150, &answered, &end);
+        let floods = [scope.spawn(flood), scope.spawn(flood)];
+        let enough = || answered.load(Ordering::Relaxed) > 4_000_000;
+        eventually("they have had some 100 answers each", enough);
+        let start = Instant::now();
+        assert_eq!(lb.client().get("/").status, 200);
+        let took = start.elapsed();
+        end.store(true, Ordering::Relaxed);
+        floods.into_iter().for_each(|flood| flood.join().unwrap());
+        took
+    });
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

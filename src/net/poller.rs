@@ -36,9 +36,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Whether it is what was waited for. The end always is.
+    /// Whether it is what was waited for. The end always is; an urgent byte that nothing follows
+    /// has to be passed over by a read.
     pub(crate) fn answers(&self, interest: Interest) -> bool {
-        let reads = interest.reads() && self.is_readable;
+        let reads = interest.reads() && (self.is_readable || self.hides_more);
         self.is_over || reads || (interest.writes() && self.is_writable)
     }
 }

@@ -40,8 +40,10 @@ struct Watched {
 struct Slot {
     /// `None` while the slot is free.
     stream: Option<Arc<TcpStream>>,
-    /// What the kernel reports of it again and again; `None` is nothing at all.
+    /// What the kernel reports of it; `None` is nothing at all.
     armed: Option<Interest>,
+    /// Something may be there that the kernel will not report unless it is armed anew.
+    is_stale: bool,
     asked: Option<(usize, Interest)>,
     /// It was reported since it was last asked for.
     is_reported: bool,
@@ -124,7 +126,7 @@ impl Readiness {
         let mut watched = self.watched();
         // It may be gone as well.
         if let Some(slot) = watched.slots.get_mut(ready.token) {
-            slot.armed = None;
+            slot.is_stale = true;
             if let Some((_, interest)) = slot.asked {
                 slot.rearm(ready.token, interest, &self.poller);
             }
@@ -144,7 +146,7 @@ impl Readiness {
         slot.asked = Some((key, interest));
         let is_news_to_come = !std::mem::take(&mut slot.is_reported) || is_drained;
         let is_armed = slot.armed.is_some_and(|armed| armed.covers(interest));
-        match is_armed && is_news_to_come && !interest.writes() {
+        match is_armed && !slot.is_stale && is_news_to_come && !interest.writes() {
             true => Ok(()),
             false => slot.arm(token, interest, &self.poller),
         }
@@ -166,9 +168,7 @@ impl Watched {
             Some((key, interest)) if report.answers(interest) => {
                 slot.asked = None;
                 slot.is_reported = true;
-                if report.is_over || report.hides_more {
-                    slot.armed = None;
-                }
+                slot.is_stale |= report.is_over || report.hides_more;
                 return Some(Ready { key, token });
             }
             Some((_, interest)) => slot.rearm(token, interest, poller),
@@ -192,7 +192,7 @@ impl Watched {
 impl Slot {
     /// Has the kernel report this from now on.
     fn arm(&mut self, token: usize, interest: Interest, poller: &Poller) -> io::Result<()> {
-        self.armed = Some(interest);
+        (self.armed, self.is_stale) = (Some(interest), false);
         match &self.stream {
             Some(stream) => poller.arm(stream, token, interest),
             None => Ok(()),

@@ -153,10 +153,13 @@ impl Session {
         }
     }
 
-    /// Whether its request is sent, and nothing of the answer has come.
+    /// Whether it was parked with its request sent, nothing of the answer has come, and
+    /// nothing of another request either, so that this answer is all it can go on with.
     #[must_use]
-    pub fn awaits_answer(&self) -> bool {
-        matches!(&self.stage, Stage::Exchange(exchange) if exchange.awaits_answer())
+    pub fn awaits_only_answer(&self) -> bool {
+        let awaits =
+            |stage: &Stage| matches!(stage, Stage::Exchange(exchange) if exchange.awaits_answer());
+        self.waits.is_some() && self.client.inbound.is_empty() && awaits(&self.stage)
     }
 
     /// The exchange in progress, if there is one: since when, and with which backend.

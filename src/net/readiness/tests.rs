@@ -4,6 +4,7 @@ use super::*;
 use crate::net::buffer::{Buffer, Shelf};
 use crate::net::conn::{Moved, Wait};
 use std::io::Write as _;
+use std::time::Instant;
 
 /// A connection that was told of its first byte under the key 1.
 struct Told {
@@ -132,4 +133,42 @@ fn a_report_that_came_too_late_for_one_is_made_to_the_next() {
         }
         assert_eq!(next(&told.readiness).key, 3);
     }
+}
+
+#[test]
+fn an_urgent_byte_alone_is_reported_until_it_is_passed_over() {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 2);
+    let urgent = rustix::net::send(&told.other, b"!", rustix::net::SendFlags::OOB);
+    urgent.expect("sends");
+    assert_eq!(next(&told.readiness).key, 2);
+    assert_eq!(read(&told.conn, 8192), Moved::Nothing);
+    watch(&mut told.conn, &told.readiness, 3);
+    assert_wakes_nobody(&told.readiness);
+}
+
+#[test]
+fn one_that_nobody_asks_for_wakes_somebody_once_whatever_was_before() {
+    for is_missed in [false, true] {
+        let mut told = told();
+        watch(&mut told.conn, &told.readiness, 2);
+        let report = next(&told.readiness);
+        if is_missed {
+            told.readiness.miss(report);
+        }
+        told.other.write_all(b"y").expect("sends");
+        assert!(wait(&told.readiness, 1).is_none());
+        told.other.write_all(b"z").expect("sends");
+        assert_wakes_nobody(&told.readiness);
+    }
+}
+
+fn assert_wakes_nobody(readiness: &Readiness) {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let (start, mut reports) = (Instant::now(), Reports::new());
+    let waited = readiness.wait(&mut reports, Some(MOMENT));
+    waited.expect("the kernel lets us wait");
+    assert!(reports.ready().next().is_none());
+    assert!(start.elapsed() >= MOMENT, "something was reported");
 }
