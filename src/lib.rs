@@ -29,8 +29,8 @@
 //! Waiting on the socket itself is the fastest way for a single client: one system call, one
 //! wake-up. For many at once it is the slowest, a wake-up for each message; so then nobody
 //! waits that way. All are parked, and one worker takes out whatever is ready and goes through
-//! it in one go, as an event loop would. Answers go first: so no more requests are in flight
-//! at the backends than these take to answer.
+//! it in one go, as an event loop would. Answers that come quickly go first: so no more
+//! requests are in flight at the backends than these take to answer.
 //!
 //! # Threads
 //!

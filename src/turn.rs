@@ -110,7 +110,7 @@ impl Waits {
 /// A deadline that moves on only when something else has.
 #[derive(Debug, Default)]
 pub struct Due {
-    at: Option<Instant>,
+    since: Option<Instant>,
     moved: u64,
 }
 
@@ -118,9 +118,16 @@ impl Due {
     /// The deadline, `timeout` after it was first seen that so much had been moved.
     pub fn after(&mut self, moved: u64, timeout: Duration, now: Instant) -> Instant {
         if self.moved != moved {
-            (self.at, self.moved) = (None, moved);
+            (self.since, self.moved) = (None, moved);
         }
-        *self.at.get_or_insert(now + timeout)
+        *self.since.get_or_insert(now) + timeout
+    }
+
+    /// For how long nothing has moved; nothing if that was never asked.
+    #[must_use]
+    pub fn waited(&self, now: Instant) -> Duration {
+        self.since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 }
 

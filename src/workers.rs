@@ -31,12 +31,12 @@ pub enum Job {
 }
 
 impl Job {
-    /// Whether it is about the answer to a request that is sent, and nothing else. These go first:
-    /// so no more requests are in flight than backends take to answer, and no more connections to
-    /// them in use, whose state, here and there, stays in the caches. That holds up no others for
-    /// long, because each was among them with its request, and has to be again with the next.
+    /// Whether it is about a quick answer to a request that is sent, and nothing else. These go
+    /// first: so no more requests are in flight than backends take to answer, and no more
+    /// connections to them in use, whose state, here and there, stays in the caches. That holds
+    /// up no others for long: each was among them with its request, and is again with the next.
     fn finishes(&self) -> bool {
-        matches!(self, Self::Session(session) if session.awaits_only_answer())
+        matches!(self, Self::Session(session) if session.awaits_only_quick_answer())
     }
 }
 

@@ -373,12 +373,6 @@ impl Exchange {
         (self.record.started(), format!("{request} -> {backend}"))
     }
 
-    /// Whether the request is sent, and nothing of the answer has come.
-    #[must_use]
-    pub fn awaits_answer(&self) -> bool {
-        self.upload.is_complete() && !self.answer.is_begun
-    }
-
     /// The backend's connection, to be watched.
     pub fn backend_conn(&mut self) -> Option<&mut Conn> {
         self.attempt.as_mut().and_then(Attempt::conn_mut)

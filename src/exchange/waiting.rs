@@ -7,12 +7,25 @@ use crate::error::{Cause, Error, Phase};
 use crate::evidence;
 use crate::net::Interest;
 use crate::turn::{Turn, Waits};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When it is worth to watch a client that only waits: from then on its leaving is noticed.
 const LOOK_AFTER: Duration = Duration::from_millis(200);
 
+/// An answer that takes longer is no quick one. Of those so many are in flight in any case that
+/// nothing is won by passing them on before others; but all that come together then bring as
+/// many requests together, which come back together, and so on: with answers that take 100 ms
+/// it cost a tenth of the throughput. With 20 ms less is won at 4000 busy connections.
+const QUICK: Duration = Duration::from_millis(50);
+
 impl Exchange {
+    /// Whether the request was sent a moment ago, and nothing of the answer has come.
+    #[must_use]
+    pub fn awaits_quick_answer(&self) -> bool {
+        let is_awaited = self.upload.is_complete() && !self.answer.is_begun;
+        is_awaited && self.due.waited(Instant::now()) < QUICK
+    }
+
     /// Waits for a moment, on both sides at once; returns whether something can move.
     pub(super) fn can_move(&self, waits: &Waits, client: &Client) -> bool {
         let backend = self.attempt.as_ref().and_then(Attempt::conn);

@@ -153,13 +153,14 @@ impl Session {
         }
     }
 
-    /// Whether it was parked with its request sent, nothing of the answer has come, and
-    /// nothing of another request either, so that this answer is all it can go on with.
+    /// Whether it was parked when its request had just been sent, nothing of the answer has come,
+    /// and nothing of another request either, so that this answer is all it can go on with.
     #[must_use]
-    pub fn awaits_only_answer(&self) -> bool {
-        let awaits =
-            |stage: &Stage| matches!(stage, Stage::Exchange(exchange) if exchange.awaits_answer());
-        self.waits.is_some() && self.client.inbound.is_empty() && awaits(&self.stage)
+    pub fn awaits_only_quick_answer(&self) -> bool {
+        let Stage::Exchange(exchange) = &self.stage else {
+            return false;
+        };
+        self.waits.is_some() && self.client.inbound.is_empty() && exchange.awaits_quick_answer()
     }
 
     /// The exchange in progress, if there is one: since when, and with which backend.
