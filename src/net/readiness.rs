@@ -11,7 +11,7 @@
 //!   then it is disarmed, or each further byte would wake somebody);
 //! - if it reported to somebody who had left already ([`Readiness::miss`]);
 //! - if it was reported, and not read to the end since;
-//! - if it may hide more than a read can tell ([`Report::hides_more`]);
+//! - if it may hide more than a read can tell (`Report::hides_more`);
 //! - if room to write is asked for: who writes rarely has to ask.
 
 use super::Interest;
