@@ -2,7 +2,7 @@
 //!
 //! A thread that is woken usually takes the processor from who woke it, or from whoever runs
 //! there: a worker is called in the middle of the accept thread's work for each client, and
-//! cuts in on a client or backend on this machine after each of the bytes they send. Under
+//! cuts in on a client or backend on this machine after each of its writes. Under
 //! `SCHED_BATCH` (Linux, see sched(7)) it waits until they have had their slice, and finds more
 //! to do at a time.
 
