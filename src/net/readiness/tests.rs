@@ -172,3 +172,15 @@ fn assert_wakes_nobody(readiness: &Readiness) {
     assert!(reports.ready().next().is_none());
     assert!(start.elapsed() >= MOMENT, "something was reported");
 }
+
+#[test]
+fn room_to_write_is_reported_as_often_as_it_is_asked_for() {
+    let mut told = told();
+    for key in [2, 3] {
+        // That there is nothing to read says nothing of the other direction.
+        while read(&told.conn, 8192) != Moved::Nothing {}
+        let asked = told.conn.watch(&told.readiness, key, Interest::Write);
+        asked.expect("open");
+        assert_eq!(next(&told.readiness).key, key);
+    }
+}
