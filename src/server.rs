@@ -282,9 +282,14 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
     let backups = config.backups.iter().enumerate();
     let backups = backups.map(|(index, name)| new(config.backends.len() + index, name).as_backup());
     let backends: Vec<_> = regular.chain(backups).map(Arc::new).collect();
-    let limit = config
-        .max_connections
-        .unwrap_or_else(|| most_connections(descriptors, backends.len(), config.workers));
+    let own = own_descriptors(backends.len(), config.workers);
+    let limit = match config.max_connections {
+        Some(limit) => {
+            warn_of_too_many(limit, own, descriptors);
+            limit
+        }
+        None => most_connections(descriptors, own),
+    };
     Ok(Context {
         backends: Backends::new(backends),
         journal,
@@ -296,12 +301,29 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
     })
 }
 
-/// Of the descriptors that are not ours, a probe's or a worker's pipe, three quarters are for clients: those
-/// that are idle need one each, and those that are served two.
-fn most_connections(descriptors: u64, backends: usize, workers: usize) -> usize {
+/// Descriptors that are ours, a probe's or a worker's pipe.
+fn own_descriptors(backends: usize, workers: usize) -> u64 {
     let pipes = 2 * workers;
-    let free = descriptors.saturating_sub(OWN_DESCRIPTORS + (backends + pipes) as u64);
+    OWN_DESCRIPTORS + (backends + pipes) as u64
+}
+
+/// Of the other descriptors three quarters are for clients: those that are idle need one each,
+/// and those that are served two.
+fn most_connections(descriptors: u64, own: u64) -> usize {
+    let free = descriptors.saturating_sub(own);
     usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)
+}
+
+/// So many clients are too many if there is not even one descriptor for each.
+fn warn_of_too_many(limit: usize, own: u64, descriptors: u64) {
+    let needed = own + limit as u64;
+    if needed > descriptors {
+        log::warn!(
+            "--max-connections {limit} takes at least {needed} descriptors, and the limit is \
+             {descriptors}: clients may get 503. Raise the limit (ulimit -n), or leave the option \
+             out."
+        );
+    }
 }
 
 fn spawn(
