@@ -6,7 +6,7 @@ mod support;
 use rustix::process::Signal;
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use support::{Client, LbProgram, PATIENCE, Program, eventually};
+use support::{Client, LbProgram, PATIENCE, Program, eventually, lb_command};
 
 fn lb(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lb"))
@@ -238,13 +238,13 @@ fn those_who_serve_are_scheduled_as_a_batch_unless_told_otherwise() {
 fn more_clients_than_descriptors_are_warned_of_at_the_start() {
     // Its backend's name does not resolve, so that it ends by itself.
     for (clients, is_warned) in [("200", true), ("20", false)] {
-        let output = Command::new("sh")
-            .args(["-c", "ulimit -n 120; exec \"$0\" \"$@\""])
-            .arg(env!("CARGO_BIN_EXE_lb"))
-            .args(["-q", "127.0.0.1:0", "no-such-name.invalid:80"])
-            .args(["--max-connections", clients])
-            .output()
-            .unwrap();
+        let words = [
+            "-q",
+            "no-such-name.invalid:80",
+            "--max-connections",
+            clients,
+        ];
+        let output = lb_command(120, &words).output().unwrap();
         let text = errors(&output);
         let warning = "--max-connections 200 takes at least 265 descriptors, and the limit is 120";
         assert_eq!(text.contains(warning), is_warned, "{text}");

@@ -579,6 +579,21 @@ pub fn threads(pid: u32) -> usize {
         .count()
 }
 
+/// The `lb` program, to listen on a port of its own, with at most `descriptors` (0: as many as we
+/// may have).
+pub fn lb_command(descriptors: u32, words: &[&str]) -> Command {
+    let limit = match descriptors {
+        0 => String::new(),
+        count => format!("ulimit -n {count}; "),
+    };
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
+        .args([env!("CARGO_BIN_EXE_lb"), "127.0.0.1:0"])
+        .args(words);
+    command
+}
+
 /// The `lb` program as a process of its own, on a port of its own.
 pub struct LbProgram {
     pub child: Child,
@@ -590,15 +605,7 @@ impl LbProgram {
     /// Starts it with at most `descriptors` (0: as many as we may have) and waits until it
     /// listens. What it prints on stderr can be read, from the line about listening on.
     pub fn start(descriptors: u32, words: &[&str]) -> Self {
-        let limit = match descriptors {
-            0 => String::new(),
-            count => format!("ulimit -n {count}; "),
-        };
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
-            .arg(env!("CARGO_BIN_EXE_lb"))
-            .arg("127.0.0.1:0")
-            .args(words)
+        let mut child = lb_command(descriptors, words)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -6,6 +6,8 @@ use crate::net::conn::{Moved, Wait};
 use std::io::Write as _;
 use std::time::Instant;
 
+const LONG: Duration = Duration::from_secs(60);
+
 /// A connection that was told of its first byte under the key 1.
 struct Told {
     readiness: Arc<Readiness>,
@@ -27,19 +29,32 @@ fn told() -> Told {
     }
 }
 
+/// The same, with that byte read and the connection watched again, under the key 2.
+fn watched_again() -> Told {
+    let mut told = told();
+    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
+    watch(&mut told.conn, &told.readiness, 2);
+    told
+}
+
 fn watch(conn: &mut Conn, readiness: &Arc<Readiness>, key: usize) {
     conn.watch(readiness, key, Interest::Read).expect("open");
 }
 
-fn wait(readiness: &Readiness, seconds: u64) -> Option<Ready> {
+fn wait(readiness: &Readiness, timeout: Duration) -> Option<Ready> {
     let mut reports = Reports::new();
-    let waited = readiness.wait(&mut reports, Some(Duration::from_secs(seconds)));
+    let waited = readiness.wait(&mut reports, Some(timeout));
     waited.expect("the kernel lets us wait");
     reports.ready().next()
 }
 
 fn next(readiness: &Readiness) -> Ready {
-    wait(readiness, 60).expect("a report")
+    wait(readiness, LONG).expect("a report")
+}
+
+fn send_urgent(stream: &TcpStream) {
+    let sent = rustix::net::send(stream, b"!", rustix::net::SendFlags::OOB);
+    sent.expect("sends");
 }
 
 /// Reads with so much room.
@@ -53,10 +68,8 @@ fn read(conn: &Conn, room: usize) -> Moved {
 
 #[test]
 fn one_that_was_read_to_the_end_is_reported_only_for_what_comes_then() {
-    let mut told = told();
-    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
-    watch(&mut told.conn, &told.readiness, 2);
-    assert!(wait(&told.readiness, 0).is_none());
+    let mut told = watched_again();
+    assert!(wait(&told.readiness, Duration::ZERO).is_none());
     told.other.write_all(b"y").expect("sends");
     assert_eq!(next(&told.readiness).key, 2);
 }
@@ -77,16 +90,14 @@ fn what_came_while_nobody_asked_is_reported_when_somebody_does() {
     let mut told = told();
     assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
     told.other.write_all(b"y").expect("sends");
-    assert!(wait(&told.readiness, 1).is_none());
+    assert!(wait(&told.readiness, LONG).is_none());
     watch(&mut told.conn, &told.readiness, 2);
     assert_eq!(next(&told.readiness).key, 2);
 }
 
 #[test]
 fn an_end_behind_bytes_that_were_read_is_reported() {
-    let mut told = told();
-    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
-    watch(&mut told.conn, &told.readiness, 2);
+    let mut told = watched_again();
     told.other.write_all(b"y").expect("sends");
     told.other
         .shutdown(std::net::Shutdown::Write)
@@ -100,12 +111,9 @@ fn an_end_behind_bytes_that_were_read_is_reported() {
 
 #[test]
 fn bytes_behind_an_urgent_one_are_reported() {
-    let mut told = told();
-    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
-    watch(&mut told.conn, &told.readiness, 2);
+    let mut told = watched_again();
     told.other.write_all(b"y").expect("sends");
-    let urgent = rustix::net::send(&told.other, b"!", rustix::net::SendFlags::OOB);
-    urgent.expect("sends");
+    send_urgent(&told.other);
     told.other.write_all(b"z").expect("sends");
     assert_eq!(next(&told.readiness).key, 2);
     assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
@@ -117,9 +125,7 @@ fn bytes_behind_an_urgent_one_are_reported() {
 #[test]
 fn a_report_that_came_too_late_for_one_is_made_to_the_next() {
     for is_known_before in [true, false] {
-        let mut told = told();
-        assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
-        watch(&mut told.conn, &told.readiness, 2);
+        let mut told = watched_again();
         // It leaves for another reason, and finds nothing to read.
         assert_eq!(read(&told.conn, 8192), Moved::Nothing);
         told.other.write_all(b"y").expect("sends");
@@ -137,11 +143,8 @@ fn a_report_that_came_too_late_for_one_is_made_to_the_next() {
 
 #[test]
 fn an_urgent_byte_alone_is_reported_until_it_is_passed_over() {
-    let mut told = told();
-    assert_eq!(read(&told.conn, 8192), Moved::Bytes(1));
-    watch(&mut told.conn, &told.readiness, 2);
-    let urgent = rustix::net::send(&told.other, b"!", rustix::net::SendFlags::OOB);
-    urgent.expect("sends");
+    let mut told = watched_again();
+    send_urgent(&told.other);
     assert_eq!(next(&told.readiness).key, 2);
     assert_eq!(read(&told.conn, 8192), Moved::Nothing);
     watch(&mut told.conn, &told.readiness, 3);
@@ -158,7 +161,7 @@ fn one_that_nobody_asks_for_wakes_somebody_once_whatever_was_before() {
             told.readiness.miss(report);
         }
         told.other.write_all(b"y").expect("sends");
-        assert!(wait(&told.readiness, 1).is_none());
+        assert!(wait(&told.readiness, LONG).is_none());
         told.other.write_all(b"z").expect("sends");
         assert_wakes_nobody(&told.readiness);
     }
@@ -166,10 +169,8 @@ fn one_that_nobody_asks_for_wakes_somebody_once_whatever_was_before() {
 
 fn assert_wakes_nobody(readiness: &Readiness) {
     const MOMENT: Duration = Duration::from_millis(20);
-    let (start, mut reports) = (Instant::now(), Reports::new());
-    let waited = readiness.wait(&mut reports, Some(MOMENT));
-    waited.expect("the kernel lets us wait");
-    assert!(reports.ready().next().is_none());
+    let start = Instant::now();
+    assert!(wait(readiness, MOMENT).is_none());
     assert!(start.elapsed() >= MOMENT, "something was reported");
 }
 
