@@ -176,7 +176,8 @@ pub(super) struct Words {
     #[arg(long)]
     pub(super) add_forwarded: bool,
 
-    /// How the system schedules the threads that serve (Linux)
+    /// How the system schedules the threads that serve (Linux); normal where other programs keep
+    /// the processors busy
     #[arg(long, value_enum, default_value_t = SchedulingWord::Batch)]
     pub(super) scheduling: SchedulingWord,
 
