@@ -159,7 +159,14 @@ impl Connection {
 
     fn read_more(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 16 * 1024];
-        let count = self.stream.read(&mut bytes)?;
+        let count = loop {
+            match self.stream.read(&mut bytes) {
+                // On Linux a read with a timeout ends like this when the process was stopped and
+                // goes on (signal(7)): nothing has happened to the connection.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                otherwise => break otherwise?,
+            }
+        };
         self.received.extend_from_slice(&bytes[..count]);
         Ok(count > 0)
     }

@@ -2,34 +2,44 @@
 //! thread, each at its own time and with its own deadline, so that one that hangs delays no
 //! other.
 //!
-//! It reports observations and knows no thresholds; `backends::health` decides what follows.
-//! When something did, those who wait for a backend are called, because they have to move.
+//! It reports observations and knows no thresholds; `backends::health` decides what follows for
+//! new requests. Those under way it never ends: it calls sessions that wait for a backend to
+//! come up, or for one that is lost, and they see for themselves what to do.
 //!
 //! | file | duty |
 //! |---|---|
 //! | `probe` | one probe: connect, send, read, judge |
-//! | `schedule` | when a backend is probed, and how patiently |
+//! | `schedule` | when a backend is probed, and what it means that a probe is late |
+//! | `usual` | how long probes of a backend usually take |
+//! | `symptom` | what is wrong with a backend, and how it is said |
 
 mod probe;
 mod schedule;
 mod symptom;
+mod usual;
 
 use crate::backends::health::Observation;
-use crate::backends::{Backend, Plight};
+use crate::backends::{Backend, Finding};
 use crate::config::LogMode;
+use crate::error::Cause;
 use crate::evidence;
 use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::{Interest, wait_many};
 use crate::turn::Context;
 use rustix::fd::AsFd;
-use schedule::Schedule;
+use schedule::{Schedule, Seen};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use symptom::Symptom;
 
 /// How often connections that rested for too long are looked for and closed, and those who
 /// wait for a backend that is down are called.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Held up for longer than this, we take what we did not hear meanwhile for no silence. Shorter
+/// than any silence that something follows from.
+const HELD_UP: Duration = Duration::from_millis(200);
 
 /// How soon after a change those who wait are called once more: a session that was about to
 /// park when it happened has done so by then.
@@ -47,19 +57,19 @@ pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
     let mut schedules: Vec<_> = all
         .map(|backend| Schedule::new(backend, Instant::now()))
         .collect();
-    while schedules.iter().any(Schedule::is_probing) {
+    while !schedules.iter().all(Schedule::is_known) {
         context.trouble.lower();
         let now = Instant::now();
-        for schedule in schedules.iter_mut().filter(|one| one.is_probing()) {
-            if let Some(verdict) = schedule.go_on(context, now) {
-                take(context, &schedule.backend, &verdict);
+        for schedule in schedules.iter_mut().filter(|one| !one.is_known()) {
+            if let Some(seen) = schedule.go_on(&context.config.health, now) {
+                take(context, &schedule.backend, &seen);
                 if tells {
-                    tell_first(&schedule.backend, &verdict);
+                    tell_first(&schedule.backend, &seen);
                 }
             }
         }
-        let probing = || schedules.iter().filter(|one| one.is_probing());
-        wait(probing, context, alarm, now + SWEEP_INTERVAL);
+        let unknown = || schedules.iter().filter(|one| !one.is_known());
+        wait(unknown, context, alarm, now + SWEEP_INTERVAL);
         if alarm.wait(Duration::ZERO) {
             break;
         }
@@ -72,86 +82,96 @@ pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
 pub struct Checks(Vec<Schedule>);
 
 impl Checks {
-    /// Checks on until the alarm is raised. `call` brings back those who wait for a backend
-    /// that is down, or for any.
+    /// Checks on until the alarm is raised. `call` brings back sessions that wait for a backend
+    /// to come up, or for one that is lost or down.
     pub fn run(mut self, context: &Context, alarm: &Alarm, call: impl Fn()) {
         let mut next_call = Instant::now();
         while !alarm.wait(Duration::ZERO) {
-            // A request may have changed something, too.
-            let is_called = context.trouble.lower();
+            context.trouble.lower();
             let now = Instant::now();
-            let has_changed = self.go_on(context, now);
-            if is_called || has_changed || now >= next_call {
+            self.go_on(context, now);
+            // A request may have changed something, too.
+            let has_changed = context.has_changed.swap(false, Ordering::SeqCst);
+            if has_changed || now >= next_call {
                 call();
                 sweep(context, now);
-                let is_soon = is_called || has_changed;
-                next_call = now + if is_soon { CALL_AGAIN } else { SWEEP_INTERVAL };
+                next_call = now
+                    + if has_changed {
+                        CALL_AGAIN
+                    } else {
+                        SWEEP_INTERVAL
+                    };
             }
-            wait(|| self.0.iter(), context, alarm, next_call);
+            let awaited = wait(|| self.0.iter(), context, alarm, next_call);
+            listen_again(context, awaited, Instant::now());
         }
     }
 
-    /// Each goes on as far as possible; returns whether anything has changed.
-    fn go_on(&mut self, context: &Context, now: Instant) -> bool {
-        let mut has_changed = false;
+    /// Each goes on as far as possible.
+    fn go_on(&mut self, context: &Context, now: Instant) {
         for schedule in &mut self.0 {
-            if let Some(verdict) = schedule.go_on(context, now) {
-                has_changed |= take(context, &schedule.backend, &verdict);
+            if let Some(seen) = schedule.go_on(&context.config.health, now) {
+                take(context, &schedule.backend, &seen);
             }
         }
-        has_changed
     }
 }
 
-/// Waits until a probe can go on or is due, something is odd, or it is `until`.
+/// Waits until a probe can go on or is due, something is odd, or it is `until`; returns the
+/// time by which it should be over.
 fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     schedules: impl Fn() -> I,
     context: &Context,
     alarm: &Alarm,
     until: Instant,
-) {
-    let Some(next) = schedules().map(Schedule::due).min() else {
-        return;
-    };
+) -> Instant {
+    let next = schedules().map(Schedule::due).min();
+    let until = next.map_or(until, |next| next.min(until));
     let sources = schedules().filter_map(Schedule::waits);
     let sources = sources.map(|(conn, interest)| (conn as &dyn AsFd, interest));
     let alarms = [alarm, &context.trouble].map(|alarm| (alarm as &dyn AsFd, Interest::Read));
-    let timeout = next.min(until).saturating_duration_since(Instant::now());
+    let timeout = until.saturating_duration_since(Instant::now());
     // If waiting itself fails, the deadlines still end every probe.
     let _ = wait_many(sources.chain(alarms), timeout);
+    until
 }
 
-/// Takes a verdict into account; returns whether it changed anything.
-fn take(context: &Context, backend: &Backend<Conn>, verdict: &Result<(), Symptom>) -> bool {
-    let (observation, reason, plight): (_, &dyn std::fmt::Display, _) = match verdict {
-        Ok(()) => (Observation::Good, &"", Plight::Unwell),
-        // Our own trouble says nothing about the backend.
-        Err(Symptom::Ours) => return false,
-        Err(symptom) => (
-            Observation::Bad(symptom.weight()),
-            symptom,
-            symptom.plight(),
-        ),
-    };
-    if let Err(symptom) = verdict {
-        log::debug!("Server {} failed a check ({symptom}).", backend.name);
+/// Woken much later than asked, we were paused or starved of processor: what we did not hear
+/// meanwhile is no silence.
+fn listen_again(context: &Context, awaited: Instant, now: Instant) {
+    if now.saturating_duration_since(awaited) > HELD_UP {
+        for backend in context.backends.all() {
+            backend.heard.listen_again(now);
+        }
     }
-    evidence::observe(
-        context,
-        backend,
-        observation,
-        evidence::CHECKS,
-        reason,
-        plight,
-    )
-    .is_some()
 }
 
-fn tell_first(backend: &Backend<Conn>, verdict: &Result<(), Symptom>) {
+/// Takes what was seen into account.
+fn take(context: &Context, backend: &Backend<Conn>, seen: &Seen) {
+    let (observation, reason) = match seen {
+        Seen::Good => (Observation::Good, String::new()),
+        Seen::Late(what) => (Observation::Late, format!("late while {what}")),
+        Seen::Bad(symptom) => {
+            log::debug!("Server {} failed a check ({symptom}).", backend.name);
+            let Some(evidence) = symptom.evidence() else {
+                return;
+            };
+            (Observation::Bad(evidence), symptom.to_string())
+        }
+    };
+    let finding = Finding {
+        reason,
+        is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
+    };
+    evidence::observe(context, backend, observation, &finding, evidence::CHECKS);
+}
+
+fn tell_first(backend: &Backend<Conn>, seen: &Seen) {
     let name = &backend.name;
-    match verdict {
-        Ok(()) => log::info!("Server {name} is healthy."),
-        Err(symptom) => log::warn!("Server {name} is unhealthy ({symptom})."),
+    match seen {
+        Seen::Good => log::info!("Server {name} is healthy."),
+        Seen::Late(_) => {}
+        Seen::Bad(symptom) => log::warn!("Server {name} is unhealthy ({symptom})."),
     }
 }
 
@@ -160,5 +180,6 @@ fn sweep(context: &Context, now: Instant) {
     let limit = context.config.timeouts.backend_idle;
     for backend in context.backends.all() {
         backend.kept.close_older_than(limit, now);
+        backend.kept.recover(now);
     }
 }

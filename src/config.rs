@@ -43,6 +43,13 @@ pub struct Config {
     pub adds_forwarded: bool,
     /// How long a request of which nothing was sent waits for a backend, when none is up.
     pub hold: Duration,
+    /// At how many backends an idempotent request is tried whose connection breaks.
+    pub tries: u32,
+    /// After how long without a byte from a backend that is late a request that waits there for
+    /// its first byte moves to another one, if it may be repeated.
+    pub rescue_after: Duration,
+    /// What becomes of sessions with a backend that goes down.
+    pub on_down: OnDown,
     /// How long it goes on as before when told to stop, while [`Self::ready_path`] says no.
     pub lame_duck: Duration,
     /// Target that is answered here: 200 while clients should come, else 503.
@@ -146,6 +153,15 @@ pub enum LogMode {
     Off,
 }
 
+/// What becomes of requests, answers and tunnels under way with a backend that goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDown {
+    /// They end by themselves: by their own connection, timeout or client.
+    Keep,
+    /// They are ended, as with HAProxy's `on-marked-down shutdown-sessions`.
+    Close,
+}
+
 /// How the system schedules the threads that serve (see [`crate::scheduling`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
@@ -180,6 +196,10 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             adds_forwarded: false,
             hold: Duration::ZERO,
+            tries: 3, // HAProxy's `retries`, Envoy's `num_retries` and nginx's usual three servers
+            // Longer than nearly all answers take, and shorter than people wait.
+            rescue_after: Duration::from_secs(10),
+            on_down: OnDown::Keep,
             lame_duck: Duration::ZERO,
             ready_path: None,
             resolve_interval: Duration::from_secs(10),
@@ -198,7 +218,9 @@ impl Default for Timeouts {
         let seconds = Duration::from_secs;
         Self {
             head: seconds(10),
-            connect: seconds(2),
+            // HAProxy's documentation recommends it: four of the kernel's attempts, a second
+            // apart at first. Where another backend is free, a request moves on much sooner.
+            connect: seconds(5),
             response: seconds(30),
             body: seconds(30),
             keep_alive: seconds(60),

@@ -54,8 +54,12 @@ pub enum Cause {
     NoneLive,
     /// The name of the backend has no address.
     Unresolved,
-    /// The backend went down while it was waited for.
+    /// The backend went down, and `--on-down close` ends what is under way there.
     WentDown,
+    /// The request was sent, and its bytes do not arrive at the backend's host.
+    Unacknowledged,
+    /// Not a byte has come from the backend for `--rescue-after`, on any connection.
+    Mute,
 }
 
 /// One failure.
@@ -123,7 +127,11 @@ impl Error {
             (Blame::Client | Blame::Proxy, _) => false,
             (Blame::Backend, Phase::Connect) => true,
             (Blame::Backend, Phase::RequestBody | Phase::ResponseHead) => {
-                matches!(self.cause, Cause::Reset | Cause::Closed | Cause::WentDown)
+                let is_lost = matches!(
+                    self.cause,
+                    Cause::Unreachable | Cause::Unacknowledged | Cause::Mute
+                );
+                is_lost || matches!(self.cause, Cause::Reset | Cause::Closed | Cause::WentDown)
             }
             (Blame::Backend, Phase::Queue | Phase::RequestHead | Phase::ResponseBody) => false,
         }
@@ -193,6 +201,8 @@ impl fmt::Display for Error {
             Cause::NoneLive => write!(out, "no backend is up"),
             Cause::Unresolved => write!(out, "the name has no address"),
             Cause::WentDown => write!(out, "it went down while {phase}"),
+            Cause::Unacknowledged => write!(out, "the request did not arrive"),
+            Cause::Mute => write!(out, "silent for too long while {phase}"),
         }
     }
 }

@@ -3,123 +3,166 @@
 //!
 //! | what a request met | what it counts as |
 //! |---|---|
-//! | connection refused, unreachable | a failed check, hard evidence |
-//! | no connection in time | a failed check, soft evidence |
+//! | connection refused, host unreachable | a failed check: the backend is gone |
+//! | no connection in time, an answer that is late | nothing but the next check, at once |
 //! | broken or malformed answer, none in time | one of `--eject-after` in a row |
+//! | the same, and the next backend failed at it too | nothing: it is the request's fault |
 //! | the backend's own 5xx | nothing: that is an answer |
 //! | the client left, our own descriptors or ports are used up, we are stopping | nothing |
 //!
-//! Each but the last two, and an answer that is late, brings the next check at once.
+//! Each but the last three brings the next check at once. Must not know which requests wait
+//! where: what is found here never ends one.
 
-use crate::backends::health::{Observation, Transition, Weight};
-use crate::backends::select::Change;
-use crate::backends::{Backend, Finding, Plight};
+use crate::backends::group::Change;
+use crate::backends::health::{Evidence, Observation, Transition};
+use crate::backends::{Backend, Finding};
 use crate::error::{Blame, Cause, Error, Phase};
 use crate::net::conn::Conn;
 use crate::turn::Context;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-/// What a failed attempt says of the backend.
-pub fn of_failure(context: &Context, backend: &Backend<Conn>, error: &Error) {
-    if error.blame != Blame::Backend || context.is_stopping() || error.cause == Cause::WentDown {
+/// What a failed attempt says of the backend at once, whatever becomes of the request.
+pub fn of_failed_attempt(context: &Context, backend: &Backend<Conn>, error: &Error) {
+    if !is_evidence(context, error) {
         return;
     }
-    let limit = context.config.health.eject_after;
-    let (observation, what, plight) = match (error.phase, error.cause) {
-        // Who refuses new connections may be finishing what it has.
-        (Phase::Connect, Cause::Refused) => {
-            (Observation::Bad(Weight::Hard), CONNECTIONS, Plight::Unwell)
-        }
-        (Phase::Connect, Cause::Unreachable) => {
-            (Observation::Bad(Weight::Hard), CONNECTIONS, Plight::Gone)
-        }
-        (Phase::Connect, Cause::TimedOut) => {
-            (Observation::Bad(Weight::Soft), CONNECTIONS, Plight::Gone)
-        }
-        _ if limit == 0 => return suspect(context, backend),
-        _ => match backend.count_failure() {
-            u32::MAX => (Observation::Ejected, PROBATION, Plight::Unwell),
-            row if row >= limit => (Observation::Ejected, REQUESTS, Plight::Unwell),
-            _ => return suspect(context, backend),
-        },
+    if let (Phase::Connect, Cause::Refused | Cause::Unreachable) = (error.phase, error.cause) {
+        let finding = Finding {
+            reason: error.to_string(),
+            is_unreachable: error.cause == Cause::Unreachable,
+        };
+        let observation = Observation::Bad(Evidence::Gone);
+        observe(
+            context,
+            backend,
+            observation,
+            &finding,
+            "failed connections",
+        );
+    }
+    ask_for_check(context, backend);
+}
+
+/// Whether the failed attempt is one of those that eject a backend when they come in a row, if
+/// the request is not at fault.
+#[must_use]
+pub fn counts_towards_ejection(context: &Context, error: &Error) -> bool {
+    let is_connecting = error.phase == Phase::Connect;
+    let is_of_checks = matches!(
+        error.cause,
+        Cause::Refused | Cause::Unreachable | Cause::TimedOut
+    );
+    is_evidence(context, error) && !(is_connecting && is_of_checks)
+}
+
+/// A request failed there, and not because of what it asked for.
+pub fn of_failed_request(context: &Context, backend: &Backend<Conn>, error: &Error) {
+    let Some(in_row) = backend.failures.count(context.config.health.eject_after) else {
+        return;
     };
-    observe(context, backend, observation, what, error, plight);
-    suspect(context, backend);
+    let finding = Finding {
+        reason: error.to_string(),
+        ..Finding::default()
+    };
+    let what = match in_row {
+        1 => "failed request",
+        _ => "failed requests in a row",
+    };
+    let change = context
+        .backends
+        .observe(backend, Observation::Failing, &finding);
+    follow(context, backend, &finding, (in_row, what), change);
+}
+
+/// A backend's failures only, and not those that follow from a decision of ours.
+fn is_evidence(context: &Context, error: &Error) -> bool {
+    let is_ours = matches!(
+        error.cause,
+        Cause::WentDown | Cause::Unacknowledged | Cause::Mute
+    );
+    // A request that left an unreachable host had a connection.
+    let has_left = error.cause == Cause::Unreachable && error.phase != Phase::Connect;
+    error.blame == Blame::Backend && !context.is_stopping() && !is_ours && !has_left
 }
 
 /// Something is odd: has the backend checked at once.
-pub fn suspect(context: &Context, backend: &Backend<Conn>) {
-    if backend.is_live() && backend.suspect() {
+pub fn ask_for_check(context: &Context, backend: &Backend<Conn>) {
+    if backend.is_live() && backend.ask_for_check() {
         context.trouble.raise();
     }
 }
 
-/// What is counted when a backend goes down.
+/// What is counted when checks take a backend down.
 pub const CHECKS: &str = "failed checks";
-const CONNECTIONS: &str = "failed connections";
-const REQUESTS: &str = "failed requests in a row";
-const PROBATION: &str = "failed request so soon";
 
 /// Takes what was seen into account; tells what changed, if anything. `what` names what was
-/// counted, `reason` what was seen.
+/// counted, `finding` says what was seen that was bad.
 pub fn observe(
     context: &Context,
     backend: &Backend<Conn>,
     observation: Observation,
+    finding: &Finding,
     what: &str,
-    reason: &dyn std::fmt::Display,
-    plight: Plight,
-) -> Option<Change> {
-    let reason = match observation {
-        // Most observations are good, and nothing is kept of them.
-        Observation::Good => String::new(),
-        _ => reason.to_string(),
-    };
-    let finding = Finding { reason, plight };
-    let change = context.backends.observe(backend, observation, &finding)?;
-    // The checker also sees to those who wait for this backend, or for any.
-    context.trouble.raise();
-    if change.lasted.is_some() {
-        if change.transition == Transition::Up {
-            backend
-                .ramp
-                .begin(std::time::Instant::now(), context.config.health.slow_start);
-        }
-        tell(
-            context,
-            backend,
-            observation,
-            what,
-            &finding.reason,
-            &change,
-        );
-    }
-    Some(change)
+) {
+    let change = context.backends.observe(backend, observation, finding);
+    let count = context.config.health.fall;
+    follow(context, backend, finding, (count, what), change);
 }
 
-fn tell(
+/// A response has begun, or a trial has passed, which is news.
+pub fn of_response(context: &Context, backend: &Backend<Conn>, observation: Observation) {
+    observe(context, backend, observation, &Finding::default(), CHECKS);
+}
+
+/// Tells what changed, and has the checking thread see to those whom it concerns.
+fn follow(
     context: &Context,
     backend: &Backend<Conn>,
-    observation: Observation,
-    what: &str,
-    reason: &str,
-    change: &Change,
+    finding: &Finding,
+    (count, what): (u32, &str),
+    change: Option<Change>,
 ) {
-    let health = &context.config.health;
+    let Some(change) = change else {
+        return;
+    };
+    tell_of_silence(context, &change);
     let (name, up, of) = (&backend.name, change.up, change.of);
-    match change.transition {
-        Transition::Down => {
-            let count = match (observation, what) {
-                (_, PROBATION) => 1,
-                (Observation::Ejected, _) => health.eject_after,
-                _ => health.fall,
-            };
+    let reason = &finding.reason;
+    match (change.transition, change.lasted) {
+        (Some(Transition::Suspected), _) => log::debug!("Server {name} is suspect ({reason})."),
+        (Some(Transition::Cleared), _) => log::debug!("Server {name} is free of suspicion."),
+        (Some(Transition::Down), Some(_)) => {
             log::warn!("Server {name} is DOWN after {count} {what} ({reason}); {up} of {of} up");
         }
-        Transition::Up => {
-            let lasted = seconds(change.lasted.unwrap_or_default());
-            log::info!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
+        (Some(Transition::Up), Some(lasted)) => {
+            let slow_start = context.config.health.slow_start;
+            backend.ramp.begin(Instant::now(), slow_start);
+            tell_up(context, backend.index, lasted, &change);
         }
+        (Some(Transition::Up | Transition::Down), None) | (None, _) => {}
+    }
+    context.has_changed.store(true, Ordering::SeqCst);
+    context.trouble.raise();
+}
+
+fn tell_up(context: &Context, index: usize, lasted: Duration, change: &Change) {
+    let (name, lasted) = (&context.backends.all()[index].name, seconds(lasted));
+    let (up, of) = (change.up, change.of);
+    log::info!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
+}
+
+fn tell_of_silence(context: &Context, change: &Change) {
+    match change.silence {
+        Some(true) => log::warn!(
+            "More than half of the servers are late: the trouble may be ours or everybody's, so \
+             they are used all the same."
+        ),
+        Some(false) => log::warn!("No longer are more than half of the servers late."),
+        None => {}
+    }
+    for (index, lasted) in &change.restored {
+        tell_up(context, *index, *lasted, change);
     }
 }
 

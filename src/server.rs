@@ -297,6 +297,7 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
         stopping: AtomicBool::new(false),
         leaving: AtomicBool::new(false),
         trouble: Alarm::new()?,
+        has_changed: AtomicBool::new(false),
         config,
     })
 }

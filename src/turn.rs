@@ -38,6 +38,9 @@ const CLOCK_BYTES: usize = 64 * 1024;
 /// for each megabyte costs a tenth of the processor time.
 const LONG_TURN_BYTES: usize = 16 * 1024 * 1024;
 
+/// A deadline that is noticed later than this was noticed late because of us.
+const OVERDUE: Duration = Duration::from_millis(50);
+
 /// What all sessions share.
 #[derive(Debug)]
 pub struct Context {
@@ -53,8 +56,10 @@ pub struct Context {
     pub stopping: AtomicBool,
     /// Set once, when a stop is near: those who ask whether we are ready are told no.
     pub leaving: AtomicBool,
-    /// Wakes the checker: a backend is suspect, or has changed.
+    /// Wakes the checker: a backend is to be checked, or has changed.
     pub trouble: Alarm,
+    /// A backend has changed: sessions that wait for one may have something to do.
+    pub has_changed: AtomicBool,
 }
 
 impl Context {
@@ -142,6 +147,9 @@ pub struct Turn<'w> {
     pub dates: &'w mut Dates,
     /// Whether the session comes out of the lot and has not moved a byte since.
     pub is_resumed: bool,
+    /// Whether it comes out of it long after its deadline: we were paused or starved of
+    /// processor, and what did not come meanwhile says nothing.
+    pub is_overdue: bool,
     crew: &'w Crew,
     /// No other session had a turn since its last one. Where many take turns, the next thing to
     /// happen is hardly ever this session's: then it is not worth to wait for.
@@ -169,6 +177,7 @@ impl<'w> Turn<'w> {
             shelf,
             dates,
             is_resumed: false,
+            is_overdue: false,
             crew,
             is_again,
             is_waiting: Cell::new(false),
@@ -176,6 +185,12 @@ impl<'w> Turn<'w> {
             time: Cell::new(None),
             moved: 0,
         }
+    }
+
+    /// The session comes out of the lot, where it was to be until `deadline` at the latest.
+    pub fn resume(&mut self, deadline: Instant) {
+        self.is_resumed = true;
+        self.is_overdue = self.now().saturating_duration_since(deadline) > OVERDUE;
     }
 
     /// Whether the next call on a socket may wait: nobody needs this worker now, and the
@@ -280,6 +295,7 @@ mod tests {
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             trouble: Alarm::new().expect("descriptors"),
+            has_changed: AtomicBool::new(false),
         }
     }
 

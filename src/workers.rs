@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long whoever minds the lot pauses when the kernel refuses to wait.
 const LOT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -90,10 +90,12 @@ impl Floor {
         }
     }
 
-    /// Queues all sessions that wait for a backend that is down, or for any to be up, so that
+    /// Queues all sessions that wait for a backend that is lost, or for any to be up, so that
     /// each sees what to do now.
     pub fn call_stranded(&self) {
-        for session in self.lot.call(usize::MAX, Session::is_stranded) {
+        let now = Instant::now();
+        let is_stranded = |session: &Session| session.is_stranded(&self.context, now);
+        for session in self.lot.call(usize::MAX, is_stranded) {
             self.jobs.push(Job::Session(session));
         }
     }

@@ -161,13 +161,68 @@ fn a_repetition_goes_on_a_new_connection_for_the_next_kept_one_may_be_dead_too()
 }
 
 #[test]
-fn a_request_visits_each_backend_at_most_once_and_is_sent_at_most_twice() {
-    let bad = [resetting(), resetting(), resetting()];
-    let lb = unwatched(&[bad[0].address, bad[1].address, bad[2].address]);
-    assert_eq!(send(&lb, "GET", "").status, 502);
-    let counts: Vec<usize> = bad.iter().map(Origin::count).collect();
-    assert_eq!(counts.iter().sum::<usize>(), 2, "{counts:?}");
-    assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
+fn a_request_visits_each_backend_at_most_once_and_is_sent_to_as_many_as_tries_says() {
+    for tries in 1..=4 {
+        let bad = [(); 4].map(|()| resetting());
+        let lb = Lb::with(&bad.each_ref().map(|one| one.address), |config| {
+            config.health.interval = Duration::from_secs(3600);
+            config.tries = tries;
+        });
+        assert_eq!(send(&lb, "GET", "").status, 502);
+        let counts = bad.each_ref().map(Origin::count);
+        assert_eq!(counts.iter().sum::<usize>(), tries as usize, "{counts:?}");
+        assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
+    }
+}
+
+/// Answers the first request of its first connection, takes the second and dies; later
+/// connections break at once.
+fn dying() -> Origin {
+    let connections = AtomicUsize::new(0);
+    Origin::scripted(move |served| {
+        let is_first = connections.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first && served.request().is_some() {
+            served.client.send(HELLO);
+        }
+        served.request();
+        served.reset();
+    })
+}
+
+#[test]
+fn a_kept_connection_that_turns_out_dead_is_no_try_and_its_backend_may_be_asked_once_more() {
+    let origins = [dying(), dying()];
+    let lb = unwatched(&[origins[0].address, origins[1].address]);
+    let mut client = lb.client();
+    for origin in &origins {
+        assert_eq!(client.get("/").status, 200);
+        origin.request();
+    }
+    // The first on its kept connection, the second and the first again on new ones.
+    assert_eq!(client.get("/").status, 502);
+    assert_eq!(origins.each_ref().map(Origin::count), [2, 1]);
+}
+
+#[test]
+fn with_two_of_three_killed_at_the_same_instant_no_get_fails() {
+    let mut programs = [(); 3].map(|()| support::Program::backend(0));
+    let lb = unwatched(&programs.each_ref().map(|program| program.address));
+    std::thread::scope(|scope| {
+        let gets: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| lb.client().get("/?delay=500ms").status))
+            .collect();
+        eventually("all are under way", || {
+            lb.floor.context.gate.inside() == gets.len()
+        });
+        let [one, two, _] = &mut programs;
+        for program in [one, two] {
+            // Both before either is waited for.
+            program.child.kill().unwrap();
+        }
+        for get in gets {
+            assert_eq!(get.join().unwrap(), 200);
+        }
+    });
 }
 
 #[test]
@@ -293,6 +348,51 @@ fn a_connection_that_is_not_answered_moves_on_within_its_timeout() {
         began.elapsed()
     );
     assert!(good.request().ends_with("body"));
+}
+
+#[test]
+fn a_single_backend_whose_queue_is_full_is_tried_as_often_as_tries_says() {
+    let full = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&full, 0).unwrap();
+    let address = full.local_addr().unwrap();
+    let (sender, accepted) = std::sync::mpsc::channel();
+    let checked = full.try_clone().unwrap();
+    let answered = std::thread::spawn(move || {
+        let mut client = Client::on(checked.accept().unwrap().0);
+        client.read_until(b"\r\n\r\n");
+        client.send(HELLO);
+    });
+    let lb = Lb::with(&[address], |config| {
+        config.timeouts.connect = Duration::from_millis(300);
+        config.health.interval = Duration::from_secs(3600);
+    });
+    answered.join().unwrap();
+    let fill: Vec<_> = (0..4)
+        .filter_map(|_| {
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()
+        })
+        .collect();
+    let began = Instant::now();
+    assert_eq!(send(&lb, "POST", "body").status, 504);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(850), "{took:?}");
+    // One for which there is room again before the last try.
+    let mut client = lb.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    eventually("it waits", || lb.floor.context.gate.inside() == 1);
+    drop(fill);
+    std::thread::spawn(move || {
+        for stream in full.incoming().map_while(Result::ok) {
+            let mut served = Client::on(stream);
+            // Those that filled the queue, and the first request's, are gone.
+            if served.read_to_end_of(b"body") {
+                sender.send(()).unwrap();
+                served.send(HELLO);
+            }
+        }
+    });
+    assert_eq!(client.response().status, 200);
+    assert_eq!(accepted.try_iter().count(), 1);
 }
 
 #[test]

@@ -34,8 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "client", "config", "error", "exchange", "gate", "http", "lot", "net", "session",
-            "turn",
+            "backends", "client", "config", "error", "exchange", "gate", "http", "lot", "net",
+            "session", "turn",
         ],
     ),
     (
@@ -89,8 +89,10 @@ fn modules() -> Vec<(String, PathBuf, String)> {
             .trim_end_matches(".rs")
             .to_string()
     };
+    let is_test = |path: &PathBuf| path.file_name().is_some_and(|name| name == "tests.rs");
     files(&source)
         .into_iter()
+        .filter(|path| !is_test(path))
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap().to_string();

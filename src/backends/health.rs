@@ -1,221 +1,279 @@
-//! Up or down, from observations. A pure state machine: no clock, no thread, no thresholds
-//! but those it was made with.
+//! Up, suspect or down, from observations. A pure state machine: no clock, no thread, no
+//! thresholds but those it was made with. A verdict only steers new requests; it must not know
+//! that there are requests under way.
+//!
+//! | state | gets new requests |
+//! |---|---|
+//! | up | yes |
+//! | suspect | while no other is up and free of suspicion |
+//! | down, ejected, not seen yet | no |
 
-/// How much a bad observation weighs.
+/// What kind of bad news an observation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// Something took too long. The network, or we, may be the cause: the last backend that is
-    /// up stays up, since a slow answer is better than none.
-    Soft,
-    /// It refused, broke the connection or gave a wrong answer.
-    Hard,
+pub enum Evidence {
+    /// It cannot be connected to, or broke the connection: refused, unreachable, reset.
+    Gone,
+    /// Its own word: a wrong status, a body that does not match, no HTTP.
+    Unwell,
+    /// It was late. From outside, a busy backend and a frozen one look the same, so this alone
+    /// never takes more than half of the backends away (see [`super::group`]).
+    Silent,
 }
 
-/// What somebody saw of a backend.
+/// What was seen of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// It answered a check as it should.
     Good,
-    /// It did not, or a request could not be brought to it.
-    Bad(Weight),
-    /// Its checks may be fine, but requests fail there one after the other.
-    Ejected,
+    /// A check failed, with its whole time; or a request was refused a connection.
+    Bad(Evidence),
+    /// A check is late, but its time is not over or responses to requests came meanwhile.
+    Late,
+    /// A response to a request has begun.
+    Response,
+    /// Requests fail there one after the other, whatever the checks say.
+    Failing,
+    /// It was ejected, and the request that it was given to try it was answered.
+    TrialPassed,
 }
 
-/// A change that is worth telling.
+/// A change that somebody has to know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// It gets requests from now on.
     Up,
     /// It gets none from now on.
     Down,
+    /// It is up as before, but others are preferred.
+    Suspected,
+    /// It is free of suspicion.
+    Cleared,
 }
 
-/// Good checks that an ejected backend has to pass beside `rise`. They are a second apart, so
-/// that it is tried again after about ten seconds, as with nginx (`fail_timeout=10s`).
-pub const EJECTED_CHECKS: u32 = 10;
+/// Where a backend stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has looked at it yet.
+    Unseen,
+    /// It gets requests. `bad` checks in a row failed, fewer than `fall`.
+    Up {
+        /// Bad checks in a row.
+        bad: u32,
+    },
+    /// It is late. With `bad` as high as `fall`, it is silent and would be down if that were
+    /// not too many.
+    Suspect {
+        /// Bad checks in a row.
+        bad: u32,
+    },
+    /// It gets no requests; `good` checks in a row passed, fewer than `rise`.
+    Down {
+        /// Good checks in a row.
+        good: u32,
+        /// Whether nothing but silence speaks against it, and it has answered before.
+        by_silence: bool,
+    },
+    /// Its checks may be fine, but requests failed there one after the other.
+    Ejected {
+        /// Bad checks in a row.
+        bad: u32,
+    },
+}
 
-/// The health of one backend, in a single counter, consecutive by construction: below `rise`
-/// it is down and counts good observations, from `rise` on it is up, and bad ones take it
-/// down from the top. Ejection takes it below nought; a bad check, which explains why requests
-/// failed, lifts it from there.
-///
-/// ```text
-///   -EJECTED_CHECKS ··· 0 ··· rise-1 │ rise ··· rise+fall-1
-///                    down            │         up
-/// ```
+/// The health of one backend.
 #[derive(Clone, Debug)]
 pub struct Health {
-    counter: i64,
-    rise: i64,
-    fall: i64,
-    is_known: bool,
+    state: State,
+    rise: u32,
+    fall: u32,
 }
 
 impl Health {
-    /// A backend nobody has seen. It goes up after `rise` good observations in a row and down
-    /// after `fall` bad ones, each at least 1; the very first observation decides at once.
+    /// A backend nobody has seen. It goes up after `rise` good checks in a row and down after
+    /// `fall` bad ones, each at least 1; the very first check decides at once.
     #[must_use]
     pub fn new(rise: u32, fall: u32) -> Self {
         Self {
-            counter: 0,
-            rise: rise.max(1).into(),
-            fall: fall.max(1).into(),
-            is_known: false,
+            state: State::Unseen,
+            rise: rise.max(1),
+            fall: fall.max(1),
         }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
     }
 
     /// Whether it gets requests, as far as its health is concerned.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.counter >= self.rise
+        matches!(self.state, State::Up { .. } | State::Suspect { .. })
+    }
+
+    /// Whether others are preferred to it.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        matches!(self.state, State::Suspect { .. })
     }
 
     /// Whether anything has been observed yet.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.is_known
+        self.state != State::Unseen
     }
 
-    /// Whether the next observation could begin or end an outage: it is down, or was seen
-    /// failing.
+    /// Whether the next check could change something: anything but up without a bad check.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.counter != self.top()
+        self.state != State::Up { bad: 0 }
     }
 
-    fn top(&self) -> i64 {
-        self.rise + self.fall - 1
+    /// Whether it was silent for `fall` checks, and is down or would be.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self.state {
+            State::Suspect { bad } => bad >= self.fall,
+            State::Down { by_silence, .. } => by_silence,
+            State::Unseen | State::Up { .. } | State::Ejected { .. } => false,
+        }
     }
 
-    /// Takes an observation into account. The first one always gives a transition. The last
-    /// backend that is up (`is_last`) goes down on hard evidence only.
-    pub fn observe(&mut self, observation: Observation, is_last: bool) -> Option<Transition> {
-        let (was_known, was_up) = (std::mem::replace(&mut self.is_known, true), self.is_up());
-        self.counter = match (observation, was_up) {
-            (Observation::Good, _) if was_up || !was_known => self.top(),
-            (Observation::Good, _) if self.counter + 1 == self.rise => self.top(),
-            (Observation::Good, _) => self.counter + 1,
-            (Observation::Bad(_), false) => 0,
-            (Observation::Ejected, true) if is_last => self.counter,
-            (Observation::Bad(_), true) if self.counter > self.rise => self.counter - 1,
-            (Observation::Bad(Weight::Soft), true) if is_last => self.counter,
-            (Observation::Bad(_), true) => 0,
-            (Observation::Ejected, true) => -i64::from(EJECTED_CHECKS),
-            (Observation::Ejected, false) => self.counter,
+    /// Whether it is out although its checks may be fine.
+    #[must_use]
+    pub fn is_ejected(&self) -> bool {
+        matches!(self.state, State::Ejected { .. })
+    }
+
+    /// Whether it is out by its own doing: gone, unwell, or never seen to answer.
+    #[must_use]
+    pub fn is_out_by_itself(&self) -> bool {
+        match self.state {
+            State::Unseen => true,
+            State::Down { by_silence, .. } => !by_silence,
+            State::Up { .. } | State::Suspect { .. } | State::Ejected { .. } => false,
+        }
+    }
+
+    /// Takes an observation into account. The first one always gives a transition. Silence and
+    /// failing requests take it away only if it `may_leave`.
+    pub fn observe(&mut self, observation: Observation, may_leave: bool) -> Option<Transition> {
+        let before = self.clone();
+        self.state = self.after(observation, may_leave);
+        let is_first = !before.is_known() && self.is_known();
+        match (before.is_up(), self.is_up()) {
+            (false, true) => Some(Transition::Up),
+            (true, false) => Some(Transition::Down),
+            (false, false) if is_first => Some(Transition::Down),
+            (true, true) if before.is_suspect() && !self.is_suspect() => Some(Transition::Cleared),
+            (true, true) if !before.is_suspect() && self.is_suspect() => {
+                Some(Transition::Suspected)
+            }
+            _ => None,
+        }
+    }
+
+    fn after(&self, observation: Observation, may_leave: bool) -> State {
+        match self.state {
+            State::Unseen => first(observation),
+            State::Up { bad } => match observation {
+                Observation::Late => State::Suspect { bad },
+                Observation::Response | Observation::TrialPassed => self.state,
+                _ => self.after_in_use(observation, bad, may_leave),
+            },
+            State::Suspect { bad } => match observation {
+                Observation::Late => self.state,
+                // Down by silence at most, and it is not silent.
+                Observation::Response | Observation::TrialPassed => State::Up {
+                    bad: bad.min(self.fall - 1),
+                },
+                _ => self.after_in_use(observation, bad, may_leave),
+            },
+            State::Down { good, by_silence } => self.after_down(observation, good, by_silence),
+            State::Ejected { bad } => self.after_ejected(observation, bad),
+        }
+    }
+
+    /// Up or suspect, and what both have in common.
+    fn after_in_use(&self, observation: Observation, bad: u32, may_leave: bool) -> State {
+        let evidence = match observation {
+            Observation::Bad(evidence) => evidence,
+            Observation::Failing if may_leave => return State::Ejected { bad: 0 },
+            Observation::Good => return State::Up { bad: 0 },
+            _ => return self.state,
         };
-        let changed = !was_known || was_up != self.is_up();
-        changed.then_some(match self.is_up() {
-            true => Transition::Up,
-            false => Transition::Down,
-        })
+        let (bad, by_silence) = (bad + 1, evidence == Evidence::Silent);
+        match (bad >= self.fall, by_silence) {
+            (true, true) if !may_leave => State::Suspect { bad: self.fall },
+            (true, _) => State::Down {
+                good: 0,
+                by_silence,
+            },
+            (false, false) if !self.is_suspect() => State::Up { bad },
+            (false, _) => State::Suspect { bad },
+        }
+    }
+
+    fn after_down(&self, observation: Observation, good: u32, by_silence: bool) -> State {
+        match observation {
+            Observation::Good if good + 1 >= self.rise => State::Up { bad: 0 },
+            Observation::Good => State::Down {
+                good: good + 1,
+                by_silence,
+            },
+            Observation::Bad(evidence) => State::Down {
+                good: 0,
+                by_silence: by_silence && evidence == Evidence::Silent,
+            },
+            _ => self.state,
+        }
+    }
+
+    /// Bad checks in a row explain why requests failed: then it is down, and good checks bring
+    /// it back.
+    fn after_ejected(&self, observation: Observation, bad: u32) -> State {
+        match observation {
+            Observation::TrialPassed => State::Up { bad: 0 },
+            Observation::Good => State::Ejected { bad: 0 },
+            Observation::Bad(evidence) if bad + 1 >= self.fall => State::Down {
+                good: 0,
+                by_silence: evidence == Evidence::Silent,
+            },
+            Observation::Bad(_) => State::Ejected { bad: bad + 1 },
+            _ => self.state,
+        }
+    }
+
+    /// Takes it back into use: too many are silent for silence to be its own fault. Returns
+    /// whether that changed anything.
+    pub fn restore(&mut self) -> bool {
+        let is_silent = matches!(
+            self.state,
+            State::Down {
+                by_silence: true,
+                ..
+            }
+        );
+        if is_silent {
+            self.state = State::Suspect { bad: self.fall };
+        }
+        is_silent
+    }
+}
+
+/// The first observation decides at once. A backend that was never seen to answer is out by
+/// itself, whatever kept it from answering.
+fn first(observation: Observation) -> State {
+    match observation {
+        Observation::Good => State::Up { bad: 0 },
+        Observation::Bad(_) => State::Down {
+            good: 0,
+            by_silence: false,
+        },
+        _ => State::Unseen,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Observation::{Bad, Ejected, Good};
-    use super::Transition::{Down, Up};
-    use super::Weight::{Hard, Soft};
-    use super::*;
-
-    fn run(rise: u32, fall: u32, seen: &[Observation]) -> Vec<Option<Transition>> {
-        let mut health = Health::new(rise, fall);
-        seen.iter()
-            .map(|&observation| health.observe(observation, false))
-            .collect()
-    }
-
-    #[test]
-    fn the_first_observation_decides() {
-        assert_eq!(run(3, 3, &[Good, Good]), [Some(Up), None]);
-        assert_eq!(run(3, 3, &[Bad(Hard), Bad(Soft)]), [Some(Down), None]);
-        assert_eq!(run(3, 3, &[Bad(Soft), Good]), [Some(Down), None]);
-    }
-
-    #[test]
-    fn it_takes_so_many_in_a_row() {
-        let bad = Bad(Hard);
-        let seen = [Good, bad, Good, bad, bad, Good, bad, Good, Good, Good];
-        let expected = [
-            Some(Up),
-            None,
-            None,
-            None,
-            Some(Down),
-            None,
-            None,
-            None,
-            None,
-            Some(Up),
-        ];
-        assert_eq!(run(3, 2, &seen), expected);
-        assert_eq!(
-            run(1, 1, &[Good, bad, Good]),
-            [Some(Up), Some(Down), Some(Up)]
-        );
-    }
-
-    #[test]
-    fn it_is_unsettled_until_all_is_well() {
-        let mut health = Health::new(2, 2);
-        let bad = Bad(Soft);
-        let unsettled = [Good, bad, Good, bad, bad, Good, Good].map(|observation| {
-            health.observe(observation, false);
-            health.is_unsettled()
-        });
-        assert_eq!(unsettled, [false, true, false, true, true, true, false]);
-    }
-
-    #[test]
-    fn every_state_takes_every_observation_where_it_belongs() {
-        // With rise 2 and fall 2: 0 and 1 are down, 2 and 3 up.
-        let table = [
-            (-10, [-9, 0, 0, -10]),
-            (-1, [0, 0, 0, -1]),
-            (0, [1, 0, 0, 0]),
-            (1, [3, 0, 0, 1]),
-            (2, [3, 0, 0, -10]),
-            (3, [3, 2, 2, -10]),
-        ];
-        for (before, after) in table {
-            for (observation, after) in [Good, Bad(Soft), Bad(Hard), Ejected].into_iter().zip(after)
-            {
-                let mut health = Health::new(2, 2);
-                (health.counter, health.is_known) = (before, true);
-                let transition = health.observe(observation, false);
-                assert_eq!(health.counter, after, "{observation:?} at {before}");
-                let expected = match (before >= 2, after >= 2) {
-                    (true, false) => Some(Down),
-                    (false, true) => Some(Up),
-                    _ => None,
-                };
-                assert_eq!(transition, expected, "{observation:?} at {before}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_last_one_up_goes_down_on_hard_evidence_only() {
-        let mut health = Health::new(2, 2);
-        health.observe(Good, true);
-        for soft in [Bad(Soft), Bad(Soft), Ejected, Bad(Soft)] {
-            assert_eq!(health.observe(soft, true), None, "{soft:?}");
-        }
-        assert_eq!(health.observe(Bad(Hard), true), Some(Down));
-    }
-
-    #[test]
-    fn an_ejected_one_has_more_checks_to_pass_unless_one_explains_the_trouble() {
-        let mut health = Health::new(2, 2);
-        health.observe(Good, false);
-        assert_eq!(health.observe(Ejected, false), Some(Down));
-        for _ in 1..EJECTED_CHECKS + 2 {
-            assert_eq!(health.observe(Good, false), None);
-        }
-        assert_eq!(health.observe(Good, false), Some(Up));
-        health.observe(Ejected, false);
-        let seen = [Bad(Hard), Good, Good].map(|seen| health.observe(seen, false));
-        assert_eq!(seen, [None, None, Some(Up)]);
-    }
-}
+mod tests;

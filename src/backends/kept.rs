@@ -1,6 +1,11 @@
 //! Connections that rest between requests: last in, first out, so that under little load few
 //! are in use and the others can grow old and go.
+//!
+//! A backend that serves one connection at a time cannot serve another while we hold one that
+//! is idle. When that is what it looks like, the idle ones are closed, and if it then answers,
+//! fewer are kept.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,10 +13,18 @@ use std::time::{Duration, Instant};
 /// nginx is usually told to keep, and far beyond what rests while it is used.
 const MAX_KEPT: usize = 4096;
 
+/// An answer within this after the idle connections were closed means that they were in its way.
+const BLOCKED: Duration = Duration::from_secs(1);
+
+/// After so long without being in its way, twice as many may rest again.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// The resting connections of one backend.
 #[derive(Debug)]
 pub struct Kept<C> {
     resting: Mutex<Stack<C>>,
+    /// They were closed because they may be in its way. Read for every response.
+    is_released: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -19,6 +32,12 @@ struct Stack<C> {
     connections: Vec<(C, Instant)>,
     /// Counts the clearings. What was leased before one is not put back after it.
     era: u64,
+    /// So many may rest.
+    limit: usize,
+    /// When they were closed because they may be in its way, and how many.
+    released: Option<(Instant, usize)>,
+    /// Since when nothing was in its way.
+    quiet_since: Option<Instant>,
 }
 
 /// When a connection was leased; it proves on return that no outage came between.
@@ -31,7 +50,11 @@ impl<C> Default for Kept<C> {
             resting: Mutex::new(Stack {
                 connections: Vec::new(),
                 era: 0,
+                limit: MAX_KEPT,
+                released: None,
+                quiet_since: None,
             }),
+            is_released: AtomicBool::new(false),
         }
     }
 }
@@ -53,7 +76,7 @@ impl<C> Kept<C> {
     /// many already; then it is closed.
     pub fn put(&self, connection: C, era: Era, now: Instant) {
         let mut resting = self.resting();
-        if resting.era == era.0 && resting.connections.len() < MAX_KEPT {
+        if resting.era == era.0 && resting.connections.len() < resting.limit {
             resting.connections.push((connection, now));
         } else {
             // Closing is a system call: not under the lock.
@@ -80,6 +103,47 @@ impl<C> Kept<C> {
         let closing = std::mem::take(&mut resting.connections);
         drop(resting);
         drop(closing);
+    }
+
+    /// Something waits for the backend, which says nothing: closes all that rest, since they
+    /// may be what it waits for itself.
+    pub fn release(&self, now: Instant) {
+        let mut resting = self.resting();
+        if resting.connections.is_empty() {
+            return;
+        }
+        let closing = std::mem::take(&mut resting.connections);
+        resting.released = Some((now, closing.len()));
+        self.is_released.store(true, Ordering::Relaxed);
+        drop(resting);
+        drop(closing);
+    }
+
+    /// The backend has answered. If idle connections were in its way, only half as many may
+    /// rest from now on.
+    pub fn see_answer(&self, now: Instant) {
+        if !self.is_released.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut resting = self.resting();
+        self.is_released.store(false, Ordering::Relaxed);
+        let Some((at, count)) = resting.released.take() else {
+            return;
+        };
+        if now.saturating_duration_since(at) <= BLOCKED {
+            resting.limit = count / 2;
+            resting.quiet_since = Some(now);
+        }
+    }
+
+    /// Lets twice as many rest after each quiet minute.
+    pub fn recover(&self, now: Instant) {
+        let mut resting = self.resting();
+        let is_quiet = |since: &Instant| now.saturating_duration_since(*since) >= QUIET;
+        if resting.quiet_since.as_ref().is_some_and(is_quiet) {
+            resting.limit = (resting.limit * 2).clamp(1, MAX_KEPT);
+            resting.quiet_since = (resting.limit < MAX_KEPT).then_some(now);
+        }
     }
 
     fn resting(&self) -> MutexGuard<'_, Stack<C>> {
@@ -113,5 +177,51 @@ mod tests {
         assert!(kept.take().is_none());
         kept.put("new", kept.era(), Instant::now());
         assert!(kept.take().is_some());
+    }
+
+    /// How many of these may rest.
+    fn room(kept: &Kept<u32>, now: Instant) -> usize {
+        (0..20).for_each(|number| kept.put(number, kept.era(), now));
+        std::iter::from_fn(|| kept.take()).count()
+    }
+
+    fn with_four(now: Instant) -> Kept<u32> {
+        let kept = Kept::default();
+        (0..4).for_each(|number| kept.put(number, kept.era(), now));
+        kept
+    }
+
+    #[test]
+    fn idle_connections_that_were_in_the_way_are_halved_and_return_by_doubling() {
+        let start = Instant::now();
+        let kept = with_four(start);
+        kept.release(start);
+        assert!(kept.take().is_none(), "they are closed");
+        kept.see_answer(start + BLOCKED);
+        assert_eq!(room(&kept, start), 2);
+        kept.put(1, kept.era(), start);
+        kept.release(start);
+        kept.see_answer(start);
+        assert_eq!(room(&kept, start), 0);
+        for (minutes, expected) in [(0, 0), (1, 1), (2, 2), (3, 4), (4, 8), (5, 16)] {
+            kept.recover(start + QUIET * minutes);
+            assert_eq!(room(&kept, start), expected, "{minutes}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_comes_later_has_another_reason() {
+        let start = Instant::now();
+        let kept = with_four(start);
+        kept.release(start);
+        kept.see_answer(start + BLOCKED + Duration::from_millis(1));
+        assert_eq!(room(&kept, start), 20);
+        kept.release(start);
+        kept.see_answer(start);
+        assert_eq!(
+            room(&kept, start),
+            20,
+            "nothing rested, so nothing was in the way"
+        );
     }
 }

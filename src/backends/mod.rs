@@ -4,15 +4,21 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | [`select`] | whose turn it is, and who is the last one left |
-//! | [`health`] | up or down, from observations: a pure state machine |
+//! | [`select`] | whose turn it is |
+//! | [`health`] | up, suspect or down, from observations: a pure state machine |
+//! | [`group`] | how many may be left out for silence |
+//! | [`failures`] | requests that fail in a row, and the trial after an ejection |
+//! | [`heard`] | when it said something last |
 //! | [`ramp`] | how large a share one gets that has returned |
 //! | [`kept`] | connections that rest between requests |
 //! | [`addresses`] | where it can be reached |
 //! | [`name`] | what it is called |
 
 pub mod addresses;
+pub mod failures;
+pub mod group;
 pub mod health;
+pub mod heard;
 pub mod kept;
 pub mod name;
 pub mod ramp;
@@ -21,10 +27,12 @@ pub mod select;
 pub use name::Name;
 
 use addresses::Addresses;
+use failures::Failures;
 use health::{Health, Observation, Transition};
+use heard::Heard;
 use kept::Kept;
 use ramp::Ramp;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,19 +48,55 @@ pub enum Wish {
     Disabled,
 }
 
-/// Why a backend is down, as far as those are concerned who wait for its answers.
+/// How far new requests are given to a backend, as far as its health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plight {
-    /// It answers, but not as it should: what it has been asked may yet be answered.
-    Unwell,
-    /// It cannot be reached, or says nothing: nobody need wait for it.
-    Gone,
+pub enum Standing {
+    /// Not at all: it is gone, unwell or ejected, or was never seen to answer.
+    Down,
+    /// Not at all: it was silent for `--fall` checks.
+    DownSilent,
+    /// Only if no better one is there: it was silent for `--fall` checks, but too many are.
+    UpSilent,
+    /// While no other is free of suspicion.
+    Suspect,
+    /// Like any other.
+    Clear,
 }
+
+impl Standing {
+    const ALL: [Self; 5] = [
+        Self::Down,
+        Self::DownSilent,
+        Self::UpSilent,
+        Self::Suspect,
+        Self::Clear,
+    ];
+
+    fn of(health: &Health) -> Self {
+        match (health.is_up(), health.is_suspect(), health.is_silent()) {
+            (false, _, false) => Self::Down,
+            (false, _, true) => Self::DownSilent,
+            (true, _, true) => Self::UpSilent,
+            (true, true, false) => Self::Suspect,
+            (true, false, false) => Self::Clear,
+        }
+    }
+
+    /// Whether it gets any.
+    #[must_use]
+    pub fn is_up(self) -> bool {
+        !matches!(self, Self::Down | Self::DownSilent)
+    }
+}
+
+/// After so long without a byte, idle connections may be what a backend waits for that serves
+/// one at a time. Longer than most answers take, and short enough for who waits behind them.
+const IN_THE_WAY: Duration = Duration::from_millis(250);
 
 /// How a backend is and why: what is told of it.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Up or down.
+    /// Up, suspect or down.
     pub health: Health,
     /// What the operator wants.
     pub wish: Wish,
@@ -60,10 +104,17 @@ pub struct State {
     pub since: Instant,
     /// What was seen last that was bad.
     pub reason: String,
-    /// What that means for those who wait.
-    pub plight: Plight,
     /// When it is checked next.
     pub next_check: Option<Instant>,
+}
+
+/// What was seen of a backend that was bad.
+#[derive(Clone, Debug, Default)]
+pub struct Finding {
+    /// For people.
+    pub reason: String,
+    /// There is no way to its host.
+    pub is_unreachable: bool,
 }
 
 /// One server that requests are sent to.
@@ -81,27 +132,33 @@ pub struct Backend<C> {
     pub addresses: Addresses,
     /// How much of its share it gets.
     pub ramp: Ramp,
-    /// What selection reads for every request; `state` is behind a lock.
-    is_live: AtomicBool,
-    state: Mutex<State>,
+    /// When it said something last.
+    pub heard: Heard,
     /// Requests that failed there, one after the other.
-    failures_in_row: AtomicU32,
+    pub failures: Failures,
+    /// What selection reads for every request: a [`Standing`]; `state` is behind a lock.
+    standing: AtomicU8,
+    /// Whether the operator wants it to get new requests.
+    is_wanted: AtomicBool,
+    state: Mutex<State>,
+    /// There is no way to its host, as was seen last.
+    is_unreachable: AtomicBool,
+    /// The next response is news: it is suspect, or was unreachable.
+    is_response_news: AtomicBool,
     /// Something is odd: it should be checked now.
-    is_suspect: AtomicBool,
-    /// It has answered a request since this was asked last.
-    has_answered: AtomicBool,
+    is_to_be_checked: AtomicBool,
 }
 
 impl<C> Backend<C> {
     /// A backend that nobody has looked at yet: down until the first observation.
     #[must_use]
     pub fn new(index: usize, name: Name, health: Health) -> Self {
+        let now = Instant::now();
         let state = State {
             health,
             wish: Wish::default(),
-            since: Instant::now(),
+            since: now,
             reason: "not checked yet".into(),
-            plight: Plight::Gone,
             next_check: None,
         };
         Self {
@@ -111,11 +168,14 @@ impl<C> Backend<C> {
             kept: Kept::default(),
             addresses: Addresses::default(),
             ramp: Ramp::default(),
-            is_live: AtomicBool::new(false),
+            heard: Heard::new(now),
+            failures: Failures::default(),
+            standing: AtomicU8::new(Standing::Down as u8),
+            is_wanted: AtomicBool::new(true),
             state: Mutex::new(state),
-            failures_in_row: AtomicU32::new(0),
-            is_suspect: AtomicBool::new(false),
-            has_answered: AtomicBool::new(false),
+            is_unreachable: AtomicBool::new(false),
+            is_response_news: AtomicBool::new(false),
+            is_to_be_checked: AtomicBool::new(false),
         }
     }
 
@@ -126,16 +186,52 @@ impl<C> Backend<C> {
         self
     }
 
+    /// How far its health lets it have requests.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing::ALL[usize::from(self.standing.load(Ordering::Relaxed))]
+    }
+
+    /// The same, if it gets any and the operator wants it.
+    #[must_use]
+    pub fn live_standing(&self) -> Option<Standing> {
+        let standing = self.standing();
+        let is_live = standing.is_up() && self.is_wanted.load(Ordering::Relaxed);
+        is_live.then_some(standing)
+    }
+
     /// Whether it gets requests: it is up, and the operator wants it.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.is_live.load(Ordering::Relaxed)
+        self.live_standing().is_some()
     }
 
     /// Whether its health is good, whatever the operator wants.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.state().health.is_up()
+        self.standing().is_up()
+    }
+
+    /// Whether nothing but being late speaks against it: it is suspect, or silent.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        !matches!(self.standing(), Standing::Clear | Standing::Down)
+    }
+
+    /// Whether there is no way to its host, as was seen last.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.is_unreachable.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was silent for so long that it would be down if that were not too many.
+    fn is_kept_though_silent(&self) -> bool {
+        self.standing() == Standing::UpSilent
+    }
+
+    /// Whether it is ejected, and may be given a request to see how it is.
+    fn is_to_be_tried(&self) -> bool {
+        !self.is_up() && self.is_wanted.load(Ordering::Relaxed) && self.state().health.is_ejected()
     }
 
     /// How it is and why.
@@ -145,107 +241,131 @@ impl<C> Backend<C> {
 
     /// Sets what the operator wants of it.
     pub fn set_wish(&self, wish: Wish) {
-        let mut state = self.state();
-        state.wish = wish;
-        self.publish(&state);
-        drop(state);
+        self.state().wish = wish;
+        self.is_wanted
+            .store(wish == Wish::Enabled, Ordering::Relaxed);
         if wish == Wish::Disabled {
             self.kept.clear();
         }
     }
 
     fn publish(&self, state: &State) {
-        let is_live = state.health.is_up() && state.wish == Wish::Enabled;
-        self.is_live.store(is_live, Ordering::Relaxed);
+        let standing = Standing::of(&state.health);
+        self.standing.store(standing as u8, Ordering::Relaxed);
+        let is_news = state.health.is_suspect() || self.is_unreachable();
+        self.is_response_news.store(is_news, Ordering::Relaxed);
     }
 
     /// Takes an observation into account; returns what changed, if anything, and how long it
-    /// was as it was before. `finding` says what was seen.
+    /// was up or down before. `finding` says what was seen.
     fn observe(
         &self,
         observation: Observation,
         finding: &Finding,
-        is_last: bool,
+        may_leave: bool,
     ) -> Option<(Transition, Option<Duration>)> {
         let mut state = self.state();
-        if observation == Observation::Ejected && !state.health.is_up() {
+        if observation == Observation::Failing && !state.health.is_up() {
             // It is out already, and the reason for that stays.
             return None;
         }
         let was_known = state.health.is_known();
-        if observation != Observation::Good {
-            state.reason.clone_from(&finding.reason);
-            state.plight = finding.plight;
+        let was_ejected = state.health.is_ejected();
+        match observation {
+            Observation::Bad(_) | Observation::Failing | Observation::Late => {
+                state.reason.clone_from(&finding.reason);
+                self.is_unreachable
+                    .fetch_or(finding.is_unreachable, Ordering::Relaxed);
+            }
+            Observation::Good | Observation::Response | Observation::TrialPassed => {
+                self.is_unreachable.store(false, Ordering::Relaxed);
+            }
         }
-        let transition = state.health.observe(observation, is_last)?;
-        let lasted = was_known.then(|| state.since.elapsed());
-        state.since = Instant::now();
+        let transition = state.health.observe(observation, may_leave);
+        let (is_ejected, lasted) = (
+            state.health.is_ejected(),
+            was_known.then(|| state.since.elapsed()),
+        );
+        if matches!(transition, Some(Transition::Up | Transition::Down)) {
+            state.since = Instant::now();
+        }
         self.publish(&state);
         drop(state);
-        // A backend that was ejected is on probation: one more failure, and it is out again.
-        let row = if observation == Observation::Ejected {
-            u32::MAX
-        } else {
-            0
-        };
-        match transition {
-            Transition::Down => self.failures_in_row.store(row, Ordering::Relaxed),
-            Transition::Up => self.is_suspect.store(false, Ordering::Relaxed),
+        if was_ejected && !is_ejected {
+            self.failures
+                .end_ejection(observation == Observation::TrialPassed);
         }
-        // Connections of before an outage are not to be trusted after it.
-        self.kept.clear();
+        let transition = transition?;
+        self.follow(transition, is_ejected);
         Some((transition, lasted))
     }
 
-    /// A request failed there; returns how many have, one after the other.
-    pub fn count_failure(&self) -> u32 {
-        let before = self.failures_in_row.load(Ordering::Relaxed);
-        let now = before.saturating_add(1);
-        self.failures_in_row.store(now, Ordering::Relaxed);
-        now
+    /// What follows from a transition for the rest of it.
+    fn follow(&self, transition: Transition, is_ejected: bool) {
+        match transition {
+            Transition::Suspected | Transition::Cleared => return,
+            Transition::Down if is_ejected => self.failures.eject(Instant::now()),
+            Transition::Down => self.failures.end_ejection(false),
+            Transition::Up => {}
+        }
+        // From now on it is checked every second; or it is not to be checked for what it was.
+        let is_down = transition == Transition::Down;
+        self.is_to_be_checked.store(is_down, Ordering::SeqCst);
+        // Connections of before an outage are not to be trusted after it.
+        self.kept.clear();
     }
 
-    /// A request was answered.
+    /// Takes it back into use if it is down by silence; returns for how long it was down.
+    fn restore(&self) -> Option<Duration> {
+        let mut state = self.state();
+        let lasted = state.since.elapsed();
+        if !state.health.restore() {
+            return None;
+        }
+        state.since = Instant::now();
+        self.publish(&state);
+        Some(lasted)
+    }
+
+    /// Bytes of a response to a request have come. Returns whether that has to be observed.
+    #[must_use]
+    pub fn hear_response(&self, now: Instant, is_first: bool) -> bool {
+        self.heard.response(now);
+        if is_first {
+            self.kept.see_answer(now);
+        }
+        is_first && self.is_response_news.load(Ordering::Relaxed)
+    }
+
+    /// Something waits for it on a connection that never had an answer. If it says nothing at
+    /// all, the idle connections that we hold may be in its way: closes them.
+    pub fn release_idle(&self, now: Instant) {
+        if self.heard.silence(now) >= IN_THE_WAY {
+            self.kept.release(now);
+        }
+    }
+
+    /// A request was answered whole.
     pub fn count_success(&self) {
-        // Nearly always so already: only looking leaves the cache line with all workers.
-        if !self.has_answered.load(Ordering::Relaxed) {
-            self.has_answered.store(true, Ordering::Relaxed);
-        }
-        if self.failures_in_row.load(Ordering::Relaxed) > 0 {
-            self.failures_in_row.store(0, Ordering::Relaxed);
-        }
+        self.failures.reset();
     }
 
-    /// Whether it has answered a request since this was asked last.
+    /// Something is odd about it, so that it is to be checked now; returns whether that is news.
     #[must_use]
-    pub fn take_answered(&self) -> bool {
-        self.has_answered.swap(false, Ordering::Relaxed)
+    pub fn ask_for_check(&self) -> bool {
+        !self.is_to_be_checked.swap(true, Ordering::SeqCst)
     }
 
-    /// Something is odd about it; returns whether that is news.
+    /// Whether a check was asked for since this was asked last.
     #[must_use]
-    pub fn suspect(&self) -> bool {
-        !self.is_suspect.swap(true, Ordering::SeqCst)
+    pub fn take_check(&self) -> bool {
+        self.is_to_be_checked.swap(false, Ordering::SeqCst)
     }
-
-    /// Whether something was odd since this was asked last.
-    #[must_use]
-    pub fn take_suspicion(&self) -> bool {
-        self.is_suspect.swap(false, Ordering::SeqCst)
-    }
-}
-
-/// What was seen of a backend, in words and in what it means.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// For people.
-    pub reason: String,
-    /// For those who wait.
-    pub plight: Plight,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::health::Evidence;
     use super::*;
 
     fn backend() -> Backend<()> {
@@ -256,17 +376,15 @@ mod tests {
         Backend::new(0, name, Health::new(1, 1))
     }
 
-    fn finding() -> Finding {
-        Finding {
-            reason: "odd".into(),
-            plight: Plight::Gone,
-        }
+    fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
+        let change = backend.observe(observation, &Finding::default(), true);
+        change.map(|(transition, _)| transition)
     }
 
     #[test]
     fn health_and_the_operators_wish_are_kept_apart() {
         let backend = backend();
-        backend.observe(Observation::Good, &finding(), false);
+        see(&backend, Observation::Good);
         assert!(backend.is_live());
         for (wish, is_live) in [
             (Wish::Draining, false),
@@ -277,30 +395,45 @@ mod tests {
             assert!(backend.is_live() == is_live && backend.is_up(), "{wish:?}");
         }
         backend.set_wish(Wish::Draining);
-        let bad = Observation::Bad(health::Weight::Hard);
-        assert!(backend.observe(bad, &finding(), false).is_some());
-        backend.observe(Observation::Good, &finding(), false);
+        assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
+        see(&backend, Observation::Good);
         assert!(backend.is_up() && !backend.is_live());
     }
 
     #[test]
-    fn failures_count_in_a_row_and_an_ejected_one_is_on_probation() {
-        let backend = backend();
-        backend.observe(Observation::Good, &finding(), false);
-        assert_eq!((backend.count_failure(), backend.count_failure()), (1, 2));
-        backend.count_success();
-        assert_eq!(backend.count_failure(), 1);
-        backend.observe(Observation::Ejected, &finding(), false);
-        assert!(!backend.is_live());
-        assert_eq!(backend.count_failure(), u32::MAX);
-        backend.count_success();
-        assert_eq!(backend.count_failure(), 1);
+    fn a_response_is_news_while_it_is_suspect() {
+        let (backend, now) = (backend(), Instant::now());
+        see(&backend, Observation::Good);
+        assert!(!backend.hear_response(now, true));
+        see(&backend, Observation::Late);
+        assert_eq!(backend.live_standing(), Some(Standing::Suspect));
+        assert!(!backend.hear_response(now, false), "its first bytes, once");
+        assert!(backend.hear_response(now, true));
+        see(&backend, Observation::Response);
+        assert!(!backend.hear_response(now, true));
+        assert_eq!(backend.live_standing(), Some(Standing::Clear));
     }
 
     #[test]
-    fn a_suspicion_is_news_once() {
+    fn an_unreachable_host_is_reachable_again_with_the_first_sign_of_life() {
+        let (backend, now) = (backend(), Instant::now());
+        see(&backend, Observation::Good);
+        let finding = Finding {
+            is_unreachable: true,
+            ..Finding::default()
+        };
+        for sign in [Observation::Good, Observation::Response] {
+            backend.observe(Observation::Bad(Evidence::Gone), &finding, true);
+            assert!(backend.is_unreachable() && backend.hear_response(now, true));
+            see(&backend, sign);
+            assert!(!backend.is_unreachable() && !backend.hear_response(now, true));
+        }
+    }
+
+    #[test]
+    fn a_check_is_asked_for_once() {
         let backend = backend();
-        assert!(backend.suspect() && !backend.suspect());
-        assert!(backend.take_suspicion() && !backend.take_suspicion());
+        assert!(backend.ask_for_check() && !backend.ask_for_check());
+        assert!(backend.take_check() && !backend.take_check());
     }
 }

@@ -1,10 +1,19 @@
 //! Whose turn it is: round robin over the live ones, by one atomic ticket.
+//!
+//! Not all that are live are equal. The best rank that anybody has takes all turns:
+//!
+//! | rank | who |
+//! |---|---|
+//! | 0 | free of suspicion |
+//! | 1 | suspect: late, but for less than `--fall` checks |
+//! | 2 | a backup, free of suspicion: suspicion alone never brings it in |
+//! | 3 | silent for `--fall` checks, and only used because too many are |
+//! | 4, 5 | backups that are suspect, silent |
 
-use super::health::{Observation, Transition};
-use super::{Backend, Finding};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use super::{Backend, Standing};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// All backends, and the two counters that spread requests over them.
 #[derive(Debug)]
@@ -14,7 +23,10 @@ pub struct Backends<C> {
     ticket: Ticket,
     /// One a repeated attempt, so that the share of a failing backend is spread evenly too.
     retry_ticket: Ticket,
-    observing: Mutex<()>,
+    /// One observation at a time; holds whether more than half are silent.
+    pub(super) observing: Mutex<bool>,
+    /// Whether any backend is ejected, so that most requests need not look for one.
+    pub(super) has_ejected: AtomicBool,
 }
 
 /// A counter on a cache line of its own: every worker draws from it.
@@ -28,6 +40,30 @@ impl Ticket {
     }
 }
 
+/// How much one is preferred; less is better.
+type Rank = u8;
+
+/// The rank of one that is no backup and free of suspicion.
+const BEST: Rank = 0;
+
+/// The same of a backup.
+const BEST_BACKUP: Rank = 2;
+
+impl<C> Backend<C> {
+    /// Its rank, unless it gets no requests at all.
+    fn rank(&self) -> Option<Rank> {
+        match (self.live_standing()?, self.is_backup) {
+            (Standing::Clear, false) => Some(BEST),
+            (Standing::Suspect, false) => Some(1),
+            (Standing::Clear, true) => Some(BEST_BACKUP),
+            (Standing::UpSilent, false) => Some(3),
+            (Standing::Suspect, true) => Some(4),
+            (Standing::UpSilent, true) => Some(5),
+            (Standing::Down | Standing::DownSilent, _) => None,
+        }
+    }
+}
+
 impl<C> Backends<C> {
     /// The backends in the order in which they take turns.
     #[must_use]
@@ -36,7 +72,8 @@ impl<C> Backends<C> {
             all,
             ticket: Ticket::default(),
             retry_ticket: Ticket::default(),
-            observing: Mutex::new(()),
+            observing: Mutex::new(false),
+            has_ejected: AtomicBool::new(false),
         }
     }
 
@@ -56,100 +93,86 @@ impl<C> Backends<C> {
     /// none is live.
     #[must_use]
     pub fn next(&self) -> Option<&Arc<Backend<C>>> {
-        let next = self.nth_live(&self.ticket, |_| false)?;
+        let next = self.draw(&self.ticket, Backend::rank)?;
         let share = next.ramp.share();
         if share < 1.0 && fastrand::f32() >= share {
             // It has just come back: those that have not take this turn of its, if there are any.
-            let is_rising = |index: usize| self.all[index].ramp.share() < 1.0;
-            let others = self.nth_live(&self.retry_ticket, is_rising);
-            return others.filter(|other| !other.is_backup).or(Some(next));
+            let (rank, is_returning) = (next.rank(), |one: &Backend<C>| one.ramp.share() < 1.0);
+            let rank_of_others = |one: &Backend<C>| one.rank().filter(|_| !is_returning(one));
+            let other = self.draw(&self.retry_ticket, rank_of_others);
+            return other.filter(|other| other.rank() == rank).or(Some(next));
         }
         Some(next)
     }
 
     /// One that is live and was not tried (by index), for a request that failed elsewhere.
     pub fn next_after(&self, was_tried: impl Fn(usize) -> bool) -> Option<&Arc<Backend<C>>> {
-        self.nth_live(&self.retry_ticket, was_tried)
-    }
-
-    /// The ticket counts the live ones only. Counting all and scanning on from a dead one
-    /// would give the dead one's neighbour twice its share. Backups serve when no other can.
-    fn nth_live(
-        &self,
-        ticket: &Ticket,
-        was_tried: impl Fn(usize) -> bool,
-    ) -> Option<&Arc<Backend<C>>> {
-        let live = |is_backup: bool| {
-            self.all
-                .iter()
-                .filter(move |backend| backend.is_backup == is_backup && backend.is_live())
-        };
-        let untried = |is_backup| live(is_backup).filter(|backend| !was_tried(backend.index));
-        for is_backup in [false, true] {
-            let count = untried(is_backup).count();
-            if count > 0 {
-                // One may have gone down since it was counted; then the first live one serves.
-                let turn = ticket.draw() % count;
-                return untried(is_backup)
-                    .nth(turn)
-                    .or_else(|| untried(is_backup).next());
-            }
-        }
-        None
-    }
-
-    /// Takes what was seen of `backend` into account. Returns what changed, if anything.
-    pub fn observe(
-        &self,
-        backend: &Backend<C>,
-        observation: Observation,
-        finding: &Finding,
-    ) -> Option<Change> {
-        // One at a time, so that no two of them both think that the other is still there.
-        let _guard = self
-            .observing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let others_live =
-            |other: &&Arc<Backend<C>>| other.index != backend.index && other.is_live();
-        let is_last = !self.all.iter().any(|other| others_live(&other));
-        let (transition, lasted) = backend.observe(observation, finding, is_last)?;
-        Some(Change {
-            transition,
-            lasted,
-            up: self.count_up(),
-            of: self.all.len(),
+        self.draw(&self.retry_ticket, |one| match was_tried(one.index) {
+            true => None,
+            false => one.rank(),
         })
     }
-}
 
-/// A transition and what it left.
-#[derive(Clone, Copy, Debug)]
-pub struct Change {
-    /// What happened.
-    pub transition: Transition,
-    /// How long it was as it was before; `None` for the first observation.
-    pub lasted: Option<Duration>,
-    /// How many backends are up now.
-    pub up: usize,
-    /// How many there are.
-    pub of: usize,
+    /// The same, but one that is free of suspicion, for a request that could also go on waiting.
+    pub fn next_clear(&self, was_tried: impl Fn(usize) -> bool) -> Option<&Arc<Backend<C>>> {
+        self.draw(&self.retry_ticket, |one| match was_tried(one.index) {
+            true => None,
+            false => one.rank().filter(|rank| [BEST, BEST_BACKUP].contains(rank)),
+        })
+    }
+
+    /// Whether [`Self::next_clear`] would find one; draws no ticket.
+    pub fn has_clear_beside(&self, index: usize) -> bool {
+        let mut others = self.all.iter().filter(|one| one.index != index);
+        others.any(|one| one.live_standing() == Some(Standing::Clear))
+    }
+
+    /// One that was ejected and is to be tried with this request; nobody else tries it until
+    /// the trial is over. `is_safe` says that the request can be repeated elsewhere.
+    pub fn claim_trial(&self, is_safe: bool, now: Instant) -> Option<&Arc<Backend<C>>> {
+        if !self.has_ejected.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut ejected = self.all.iter().filter(|one| one.is_to_be_tried());
+        ejected.find(|one| one.failures.claim_trial(is_safe, now))
+    }
+
+    /// One of the best rank. The ticket counts only these. Counting all and scanning on from a
+    /// dead one would give the dead one's neighbour twice its share.
+    fn draw(
+        &self,
+        ticket: &Ticket,
+        rank_of: impl Fn(&Backend<C>) -> Option<Rank>,
+    ) -> Option<&Arc<Backend<C>>> {
+        let (mut best, mut count) = (Rank::MAX, 0);
+        for rank in self.all.iter().filter_map(|one| rank_of(one)) {
+            match rank.cmp(&best) {
+                std::cmp::Ordering::Less => (best, count) = (rank, 1),
+                std::cmp::Ordering::Equal => count += 1,
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        if count == 0 {
+            return None;
+        }
+        let equal = || self.all.iter().filter(|one| rank_of(one) == Some(best));
+        let any = || self.all.iter().find(|one| rank_of(one).is_some());
+        // One may have changed since it was counted; then the first one serves.
+        equal().nth(ticket.draw() % count).or_else(any)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::health::{Health, Weight};
-    use crate::backends::{Name, Plight};
-    use std::time::Instant;
+    use crate::backends::health::{Evidence, Health, Observation};
+    use crate::backends::{Finding, Name};
+    use std::time::Duration;
 
-    const BAD: Observation = Observation::Bad(Weight::Hard);
+    const BAD: Observation = Observation::Bad(Evidence::Gone);
 
-    fn finding() -> Finding {
-        Finding {
-            reason: String::new(),
-            plight: Plight::Gone,
-        }
+    fn see(backends: &Backends<()>, index: usize, observation: Observation) {
+        backends.observe(&backends.all()[index], observation, &Finding::default());
     }
 
     fn backend(index: usize) -> Backend<()> {
@@ -162,9 +185,8 @@ mod tests {
 
     fn observed(all: Vec<Backend<()>>, up: &[bool]) -> Backends<()> {
         let backends = Backends::new(all.into_iter().map(Arc::new).collect());
-        for (backend, up) in backends.all().iter().zip(up) {
-            let observation = if *up { Observation::Good } else { BAD };
-            backends.observe(backend, observation, &finding());
+        for (index, up) in up.iter().enumerate() {
+            see(&backends, index, if *up { Observation::Good } else { BAD });
         }
         backends
     }
@@ -243,26 +265,69 @@ mod tests {
                 .index,
             2
         );
-        backends.observe(&backends.all()[0], BAD, &finding());
+        see(&backends, 0, BAD);
         assert_eq!(shares(&backends, 100), [0, 100, 0, 0]);
-        backends.observe(&backends.all()[1], BAD, &finding());
+        see(&backends, 1, BAD);
         assert_eq!(shares(&backends, 100), [0, 0, 50, 50]);
     }
 
     #[test]
-    fn soft_evidence_never_takes_the_last_one() {
+    fn a_suspect_gets_requests_only_when_all_are_and_then_all_do() {
+        let backends = backends(&[true, true, true]);
+        see(&backends, 0, Observation::Late);
+        assert_eq!(shares(&backends, 100), [0, 50, 50]);
+        assert!(backends.has_clear_beside(0));
+        see(&backends, 1, Observation::Late);
+        assert_eq!(shares(&backends, 100), [0, 0, 100]);
+        assert_eq!(backends.next_clear(|_| false).map(|one| one.index), Some(2));
+        assert_eq!(
+            backends.next_after(|one| one == 2).map(|one| one.index < 2),
+            Some(true)
+        );
+        assert!(backends.next_clear(|index| index == 2).is_none());
+        see(&backends, 2, Observation::Late);
+        assert_eq!(shares(&backends, 99), [33, 33, 33]);
+        assert!(!backends.has_clear_beside(0));
+        see(&backends, 1, Observation::Response);
+        assert_eq!(shares(&backends, 100), [0, 100, 0]);
+    }
+
+    #[test]
+    fn suspicion_alone_never_brings_in_a_backup_but_silence_that_is_not_let_out_does() {
+        let all = vec![backend(0), backend(1), backend(2).as_backup()];
+        let backends = observed(all, &[true; 3]);
+        see(&backends, 0, Observation::Late);
+        see(&backends, 1, Observation::Late);
+        assert_eq!(shares(&backends, 100), [50, 50, 0]);
+        let silent = Observation::Bad(Evidence::Silent);
+        see(&backends, 0, silent);
+        assert_eq!(
+            shares(&backends, 100),
+            [0, 100, 0],
+            "one of three is left out"
+        );
+        see(&backends, 1, silent);
+        assert_eq!(shares(&backends, 100), [0, 0, 100]);
+        see(&backends, 2, silent);
+        assert_eq!(shares(&backends, 100), [50, 50, 0], "everybody is silent");
+    }
+
+    #[test]
+    fn an_ejected_one_gets_a_single_request_when_its_trial_is_due() {
         let backends = backends(&[true, true]);
-        let soft = Observation::Bad(Weight::Soft);
-        let took = |index: usize, observation| {
-            let backend = &backends.all()[index];
-            backends
-                .observe(backend, observation, &finding())
-                .map(|change| (change.up, change.of))
-        };
-        assert_eq!(took(0, soft), Some((1, 2)));
-        assert_eq!(took(1, soft), None);
-        assert_eq!(took(1, Observation::Ejected), None);
-        assert_eq!(took(1, BAD), Some((0, 2)));
+        let now = Instant::now();
+        let due = now + Duration::from_secs(5);
+        assert!(backends.claim_trial(true, due).is_none());
+        see(&backends, 0, Observation::Failing);
+        assert_eq!(shares(&backends, 10), [0, 10]);
+        assert!(backends.claim_trial(true, now).is_none());
+        assert_eq!(
+            backends.claim_trial(true, due).map(|one| one.index),
+            Some(0)
+        );
+        assert!(backends.claim_trial(true, due).is_none());
+        see(&backends, 0, Observation::TrialPassed);
+        assert_eq!(shares(&backends, 10), [5, 5]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! One probe: connect, send a GET, read until the answer is complete or enough of it is seen.
+//! It does not know when its time is over: that is the schedule's business, which may let it
+//! wait on.
 
-use super::symptom::{CONNECTING, Symptom};
+use super::symptom::Symptom;
 use crate::backends::Backend;
 use crate::config::{HealthConfig, Statuses};
 use crate::error::Cause;
@@ -27,6 +29,9 @@ const HEAD_LIMITS: HeadLimits = HeadLimits {
 /// error about a closed connection.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
+/// What a probe is doing that has no connection yet.
+pub(super) const CONNECTING: &str = "connecting";
+
 /// Interim responses before the answer that counts.
 const MAX_INTERIM: u8 = 100;
 
@@ -35,7 +40,9 @@ const MAX_INTERIM: u8 = 100;
 pub(super) struct Probe {
     backend: Arc<Backend<Conn>>,
     addresses: Vec<SocketAddr>,
-    due: Instant,
+    /// When connecting has to be done, with all addresses.
+    connect_due: Instant,
+    /// When the next address gets its chance.
     address_due: Instant,
     request: Vec<u8>,
     sent: usize,
@@ -61,9 +68,13 @@ enum Stage {
 }
 
 impl Probe {
-    /// A probe of `backend` that is over at `due`.
+    /// A probe of `backend` that tries all its addresses by `connect_due`.
     #[must_use]
-    pub(super) fn new(backend: &Arc<Backend<Conn>>, config: &HealthConfig, due: Instant) -> Self {
+    pub(super) fn new(
+        backend: &Arc<Backend<Conn>>,
+        config: &HealthConfig,
+        connect_due: Instant,
+    ) -> Self {
         let mut addresses = backend.addresses.in_order();
         if let Some(port) = config.port {
             addresses
@@ -73,8 +84,8 @@ impl Probe {
         Self {
             backend: Arc::clone(backend),
             addresses,
-            due,
-            address_due: due,
+            connect_due,
+            address_due: connect_due,
             request: request(backend, config),
             sent: 0,
             received: Buffer::default(),
@@ -88,18 +99,37 @@ impl Probe {
         }
     }
 
-    /// When it is over in any case, or tries the next address.
+    /// When it tries the next address, if it has to.
     #[must_use]
-    pub(super) fn due(&self) -> Instant {
+    pub(super) fn next_address_due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Connecting(..) => self.address_due.min(self.due),
-            _ => self.due,
+            Stage::Connecting(index, _) if self.has_more(*index) => Some(self.address_due),
+            _ => None,
         }
     }
 
-    /// Shortens its time.
-    pub(super) fn hasten(&mut self, due: Instant) {
-        self.due = self.due.min(due);
+    /// What it is doing.
+    #[must_use]
+    pub(super) fn activity(&self) -> &'static str {
+        match &self.stage {
+            Stage::Connecting(..) => CONNECTING,
+            Stage::Sending(_) => "sending",
+            Stage::ReadingHead(..) if self.received.is_empty() => "waiting for the answer",
+            Stage::ReadingHead(..) | Stage::ReadingBody(..) | Stage::Over => "reading the answer",
+        }
+    }
+
+    /// Whether the backend's system has all that was sent, so that an answer may yet come on
+    /// this connection. On a connection that is not made, or to a host that has vanished, none
+    /// will.
+    #[must_use]
+    pub(super) fn may_be_answered(&self) -> bool {
+        match &self.stage {
+            Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
+                conn.unacknowledged().unwrap_or(0) == 0
+            }
+            Stage::Connecting(..) | Stage::Sending(_) | Stage::Over => false,
+        }
     }
 
     /// What it has found, once.
@@ -140,7 +170,7 @@ impl Probe {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => None,
             Stage::Connecting(index, conn) => self.connect(index, conn, now),
-            Stage::Sending(conn) => self.send(conn, now),
+            Stage::Sending(conn) => self.send(conn),
             Stage::ReadingHead(conn, scan) => self.read_head(conn, scan, now),
             Stage::ReadingBody(conn, body) => self.read_body(conn, body, now),
         }
@@ -152,11 +182,8 @@ impl Probe {
         None
     }
 
-    /// Stays in `stage` unless the time is up.
-    fn stay(&mut self, stage: Stage, now: Instant, what: &'static str) -> Option<Stage> {
-        if now >= self.due {
-            return self.end(Err(Symptom::TimedOut(what)));
-        }
+    /// Waits in `stage`.
+    fn stay(&mut self, stage: Stage) -> Option<Stage> {
         self.stage = stage;
         None
     }
@@ -178,7 +205,7 @@ impl Probe {
             Ok(false) if now >= self.address_due && self.has_more(index) => {
                 Some(Stage::Connecting(index + 1, None))
             }
-            Ok(false) => self.stay(Stage::Connecting(index, Some(conn)), now, CONNECTING),
+            Ok(false) => self.stay(Stage::Connecting(index, Some(conn))),
             Err(error) => self.next_address(index, &error),
         }
     }
@@ -189,7 +216,7 @@ impl Probe {
                 let others = u32::try_from(self.addresses.len() - index)
                     .unwrap_or(1)
                     .max(1);
-                self.address_due = now + self.due.saturating_duration_since(now) / others;
+                self.address_due = now + self.connect_due.saturating_duration_since(now) / others;
                 Some(Stage::Connecting(index, Some(conn)))
             }
             Err(error) => self.next_address(index, &error),
@@ -212,11 +239,11 @@ impl Probe {
         index + 1 < self.addresses.len()
     }
 
-    fn send(&mut self, conn: Conn, now: Instant) -> Option<Stage> {
+    fn send(&mut self, conn: Conn) -> Option<Stage> {
         while self.sent < self.request.len() {
             match conn.write(&self.request[self.sent..], Wait::No) {
                 Ok(Moved::Bytes(count)) => self.sent += count,
-                Ok(_) => return self.stay(Stage::Sending(conn), now, "sending"),
+                Ok(_) => return self.stay(Stage::Sending(conn)),
                 Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
@@ -234,14 +261,8 @@ impl Probe {
                 Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
             }
             match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Nothing) => {
-                    let what = match self.received.is_empty() {
-                        true => "waiting for the answer",
-                        false => "reading the answer",
-                    };
-                    return self.stay(Stage::ReadingHead(conn, scan), now, what);
-                }
+                Ok(Moved::Bytes(_)) => self.backend.heard.other(now),
+                Ok(Moved::Nothing) => return self.stay(Stage::ReadingHead(conn, scan)),
                 Ok(Moved::End) | Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
@@ -286,15 +307,9 @@ impl Probe {
             if self.is_matched() || body.is_complete() || self.content.len() >= MAX_BODY_BYTES {
                 return self.end_body(Symptom::NoMatch);
             }
-            if now >= self.due {
-                return self.end_body(Symptom::TimedOut("reading the answer"));
-            }
             match conn.read(&mut self.received, &mut self.shelf, Wait::No) {
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Nothing) => {
-                    self.stage = Stage::ReadingBody(conn, body);
-                    return None;
-                }
+                Ok(Moved::Bytes(_)) => self.backend.heard.other(now),
+                Ok(Moved::Nothing) => return self.stay(Stage::ReadingBody(conn, body)),
                 Ok(Moved::End) => return self.end_body(Symptom::NoMatch),
                 Err(_) => return self.end_body(Symptom::Reset),
             }

@@ -1,39 +1,53 @@
-//! When a backend is probed, and how patiently.
+//! When a backend is probed, and what it means that a probe is late.
 //!
-//! As a rule every interval. Once it was seen failing, at least every second, so that it is
-//! out, or back, soon. When a request met something odd there, at once, and then with little
-//! patience: a backend that usually answers a probe in a millisecond, and now has not after a
-//! quarter of a second, is not just slow. That is what finds a frozen one within a second.
+//! As a rule every interval; once it was seen failing or suspect, at least every second, so
+//! that it is out, or back, soon; when a request met something odd there, at once. One probe
+//! is open at a time, so that checks do not fill the queue of a backend that is busy: one that
+//! was not answered in time stays open, and counts as one more bad check after each further
+//! timeout.
+//!
+//! Two deadlines run: after the *patience* a probe is late, which makes the backend suspect if
+//! a request was late as well; after the *timeout* it has failed. Neither counts when we were
+//! late ourselves to notice it; then it runs once more.
 
-use super::probe::Probe;
-use super::symptom::{CONNECTING, Symptom};
+use super::probe::{CONNECTING, Probe};
+use super::symptom::Symptom;
+use super::usual::Usual;
+use crate::backends::health::Evidence;
 use crate::backends::{Backend, Wish};
 use crate::config::HealthConfig;
 use crate::net::Interest;
 use crate::net::conn::Conn;
-use crate::turn::Context;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The longest pause between probes while a backend is down or was seen failing.
+/// The longest pause between probes while a backend is not up and free of suspicion.
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Intervals vary by this part, up or down, so that several balancers do not probe in step.
 const JITTER: f64 = 0.05;
 
-/// The shortest time between two probes, however much is odd: a slow backend, of which every
-/// request seems odd, is asked four times a second.
+/// The shortest time between the beginnings of two probes, however much is odd: a slow backend,
+/// of which every request seems odd, is asked four times a second.
 const HASTY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The least patience that a hasty probe has.
-const HASTY_TIMEOUT: Duration = Duration::from_millis(250);
-
-/// So many times as long as probes of this backend took lately is too long for a hasty one.
-const HASTY_FACTOR: u32 = 8;
-
-/// Woken later than this after a deadline, we are what is slow, and a hasty probe that failed
-/// for want of time says nothing.
+/// A deadline that we notice later than this says nothing: we are what is slow.
 const OWN_DELAY: Duration = Duration::from_millis(50);
+
+/// A probe that is not answered is replaced after so long: its connection may have died without
+/// a word, and a backend that was busy for so long has closed some itself.
+const LONGEST_PROBE: Duration = Duration::from_secs(10);
+
+/// What was seen of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It answered as it should.
+    Good,
+    /// A probe is late, with what it is doing.
+    Late(&'static str),
+    /// A probe failed.
+    Bad(Symptom),
+}
 
 /// The probes of one backend.
 #[derive(Debug)]
@@ -43,16 +57,39 @@ pub(super) struct Schedule {
     probe: Option<Probe>,
     /// When the probe under way, or the last one, began.
     began: Instant,
+    /// Since when its present timeout runs, and until when.
+    counted: Instant,
+    due: Instant,
+    /// When it is late, unless that was said already.
+    late: Option<Instant>,
     /// When the next one begins.
     next: Instant,
-    /// How long good probes took lately.
-    usual: Duration,
+    usual: Usual,
+    /// The probe under way, or else the last one, has its verdict; what is left of it is
+    /// politeness.
     is_judged: bool,
-    /// Whether the probe under way, or else the next one, is an impatient one.
-    is_hasty: bool,
-    /// A hasty one was excused: the next has all its time, or on a busy machine none would
-    /// ever count.
-    is_excused: bool,
+    /// Any probe has had a verdict.
+    is_known: bool,
+    /// A request was late: so that a late probe makes the backend suspect.
+    is_impatient: bool,
+    patience_excuse: Excuse,
+    timeout_excuse: Excuse,
+}
+
+/// Whether a deadline was given once more because we were late ourselves. Once only: on a
+/// machine that is always late, none would ever count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Excuse {
+    is_used: bool,
+}
+
+impl Excuse {
+    /// Whether we noticed the deadline so late that it says nothing, and this for the first
+    /// time.
+    fn holds(&mut self, deadline: Instant, now: Instant) -> bool {
+        let is_late = now.saturating_duration_since(deadline) > OWN_DELAY;
+        is_late && !std::mem::replace(&mut self.is_used, is_late)
+    }
 }
 
 impl Schedule {
@@ -62,55 +99,44 @@ impl Schedule {
             backend: Arc::clone(backend),
             probe: None,
             began: now,
+            counted: now,
+            due: now,
+            late: None,
             next: now,
-            usual: Duration::ZERO,
+            usual: Usual::default(),
             is_judged: false,
-            is_hasty: false,
-            is_excused: false,
+            is_known: false,
+            is_impatient: false,
+            patience_excuse: Excuse::default(),
+            timeout_excuse: Excuse::default(),
         }
     }
 
-    /// Whether the first verdict is still to come.
-    pub(super) fn is_probing(&self) -> bool {
-        !self.is_judged
+    /// Whether any probe has had a verdict.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
     }
 
-    /// Goes on as far as possible; returns a verdict, once for each probe.
-    pub(super) fn go_on(&mut self, context: &Context, now: Instant) -> Option<Result<(), Symptom>> {
-        let config = &context.config.health;
-        if self.backend.take_suspicion() {
+    /// Goes on as far as possible; returns what was seen, each thing once.
+    pub(super) fn go_on(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
+        if self.backend.take_check() {
             self.hasten(config, now);
         }
-        // A verdict first: what is left of a probe after that is politeness.
         if now >= self.next && (self.is_judged || self.probe.is_none()) {
             self.begin(config, now);
         }
         let probe = self.probe.as_mut()?;
-        let was_due = probe.due();
         probe.advance(now);
         let verdict = probe.take_verdict();
-        if probe.is_over() {
+        if probe.is_over() || (self.is_judged && now >= self.due) {
             self.probe = None;
         }
-        let woke_late = now.saturating_duration_since(was_due) > OWN_DELAY;
-        let verdict = self.excuse(verdict?, woke_late);
-        self.judge(&verdict, config, now);
-        Some(verdict)
-    }
-
-    /// A probe that failed for want of time says little if we were late ourselves, or if the
-    /// backend answered requests meanwhile: then it has much to do, and is not frozen.
-    fn excuse(&self, verdict: Result<(), Symptom>, woke_late: bool) -> Result<(), Symptom> {
-        let Err(Symptom::TimedOut(what)) = verdict else {
-            return verdict;
-        };
-        let has_answered = self.backend.take_answered() && what != CONNECTING;
-        Err(match (self.is_hasty, has_answered) {
-            (true, true) => Symptom::Ours,
-            (true, false) if woke_late => Symptom::Ours,
-            (false, true) => Symptom::Overdue(what),
-            _ => Symptom::TimedOut(what),
-        })
+        match verdict {
+            Some(verdict) => Some(self.take(verdict, config, now)),
+            None if self.is_judged => None,
+            None if now >= self.due => self.time_out(config, now),
+            None => self.see_patience(config, now),
+        }
     }
 
     fn begin(&mut self, config: &HealthConfig, now: Instant) {
@@ -118,47 +144,102 @@ impl Schedule {
             self.set_next(now + UNSETTLED_INTERVAL);
             return;
         }
-        let patience = match self.is_hasty {
-            true => self.hasty_patience(config),
-            false => config.timeout,
-        };
-        // From now on.
-        let _ = self.backend.take_answered();
-        self.probe = Some(Probe::new(&self.backend, config, now + patience));
-        (self.began, self.is_judged) = (now, false);
-        // Planned anew as soon as there is a verdict.
-        self.set_next(now + config.interval.max(config.timeout));
+        self.is_judged = false;
+        self.late = Some(now + self.usual.patience(config.timeout));
+        (self.patience_excuse, self.timeout_excuse) = (Excuse::default(), Excuse::default());
+        self.probe_anew(config, now);
     }
 
-    fn hasty_patience(&self, config: &HealthConfig) -> Duration {
-        let patience = (self.usual * HASTY_FACTOR).max(HASTY_TIMEOUT);
-        patience.min(config.timeout)
+    /// Opens a probe, which has the whole timeout. The next one is planned when it has its
+    /// verdict.
+    fn probe_anew(&mut self, config: &HealthConfig, now: Instant) {
+        self.began = now;
+        self.count_anew(config, now);
+        self.probe = Some(Probe::new(&self.backend, config, self.due));
+    }
+
+    fn count_anew(&mut self, config: &HealthConfig, now: Instant) {
+        (self.counted, self.due) = (now, now + config.timeout);
+        self.set_next(self.due);
+    }
+
+    /// The answer has come, or none ever will.
+    fn take(&mut self, verdict: Result<(), Symptom>, config: &HealthConfig, now: Instant) -> Seen {
+        self.backend.kept.see_answer(now);
+        self.end(verdict.as_ref().err(), config, now);
+        match verdict {
+            Ok(()) => {
+                self.usual.note(now.saturating_duration_since(self.began));
+                Seen::Good
+            }
+            Err(symptom) => Seen::Bad(symptom),
+        }
+    }
+
+    /// Looks whether the probe is late.
+    fn see_patience(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
+        let late = self.late.filter(|late| now >= *late)?;
+        let patience = self.usual.patience(config.timeout);
+        if self.patience_excuse.holds(late, now) {
+            self.late = Some(now + patience);
+            return None;
+        }
+        self.late = None;
+        self.backend.release_idle(now);
+        let activity = self.probe.as_ref()?.activity();
+        // One that responds to others has much to do, and is not frozen; but connections are
+        // taken by its system, however busy it is, until the queue is full.
+        let since = now.checked_sub(patience).unwrap_or(self.began);
+        let is_busy = activity != CONNECTING && self.backend.heard.has_responded_since(since);
+        (self.is_impatient && !is_busy).then_some(Seen::Late(activity))
+    }
+
+    /// The time is over. While responses to requests come from it, that makes it no worse than
+    /// late.
+    fn time_out(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
+        let probe = self.probe.as_ref()?;
+        let (activity, may_be_answered) = (probe.activity(), probe.may_be_answered());
+        let is_excused = self.timeout_excuse.holds(self.due, now);
+        let responds = self.backend.heard.has_responded_since(self.counted);
+        let is_old = now.saturating_duration_since(self.began) >= LONGEST_PROBE;
+        let symptom = Symptom::TimedOut(activity);
+        if may_be_answered && !is_old {
+            self.count_anew(config, now);
+        } else if is_excused || is_old {
+            self.probe_anew(config, now);
+        } else {
+            self.probe = None;
+            self.end(Some(&symptom), config, now);
+        }
+        if is_excused {
+            return None;
+        }
+        self.timeout_excuse = Excuse::default();
+        self.is_known = true;
+        match responds {
+            true => Some(Seen::Late(activity)),
+            false => Some(Seen::Bad(symptom)),
+        }
     }
 
     /// Plans the next probe by what this one has found.
-    fn judge(&mut self, verdict: &Result<(), Symptom>, config: &HealthConfig, now: Instant) {
-        self.is_judged = true;
-        if verdict.is_ok() {
-            // The slowest of late, soon forgotten.
-            let took = now.saturating_duration_since(self.began);
-            self.usual = took.max(self.usual / 2);
-        }
-        let was_hasty = std::mem::take(&mut self.is_hasty);
-        self.is_excused = was_hasty && *verdict == Err(Symptom::Ours);
-        let is_confirming = was_hasty && verdict.is_err();
+    fn end(&mut self, symptom: Option<&Symptom>, config: &HealthConfig, now: Instant) {
+        (self.is_judged, self.is_known, self.is_impatient) = (true, true, false);
         // As it was before this verdict: who has just become well is looked at once more.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();
         let is_up = state.health.is_up();
         drop(state);
-        let interval = match is_unsettled || verdict.is_err() {
+        let interval = match is_unsettled || symptom.is_some() {
             true => config.interval.min(UNSETTLED_INTERVAL),
             false => config.interval,
         };
         let jitter = 1.0 + JITTER * (2.0 * fastrand::f64() - 1.0);
         self.set_next(self.began + interval.mul_f64(jitter));
-        if is_confirming && is_up {
-            self.hasten(config, now);
+        // One that is gone need not be given time: whether it stays so is soon known.
+        let is_gone = symptom.and_then(Symptom::evidence) == Some(Evidence::Gone);
+        if is_gone && is_up {
+            self.hasten_next(now);
         }
     }
 
@@ -167,29 +248,31 @@ impl Schedule {
         self.backend.state().next_check = Some(next);
     }
 
-    /// Something is odd: probes now, or has the probe under way make haste.
+    /// A request met something odd: probes now, or takes the probe under way for an impatient
+    /// one, which may be late already.
     fn hasten(&mut self, config: &HealthConfig, now: Instant) {
-        let patience = self.hasty_patience(config);
-        match &mut self.probe {
-            Some(_) if !self.is_judged && self.is_excused => {}
-            Some(probe) if !self.is_judged => {
-                self.is_hasty = true;
-                probe.hasten(now.max(self.began + patience));
-            }
-            _ => {
-                self.is_hasty = !self.is_excused;
-                self.set_next(self.next.min(now.max(self.began + HASTY_INTERVAL)));
-            }
+        self.is_impatient = true;
+        if self.probe.is_none() || self.is_judged {
+            return self.hasten_next(now);
         }
+        let late = self.began + self.usual.patience(config.timeout);
+        self.late = Some(late.max(now));
+    }
+
+    fn hasten_next(&mut self, now: Instant) {
+        self.set_next(self.next.min(now.max(self.began + HASTY_INTERVAL)));
     }
 
     /// When it has something to do in any case.
     pub(super) fn due(&self) -> Instant {
-        match &self.probe {
-            Some(probe) if self.is_judged => probe.due().min(self.next),
-            Some(probe) => probe.due(),
-            None => self.next,
+        let Some(probe) = &self.probe else {
+            return self.next;
+        };
+        if self.is_judged {
+            return self.due.min(self.next);
         }
+        let others = [self.late, probe.next_address_due()];
+        others.into_iter().flatten().fold(self.due, Instant::min)
     }
 
     /// What the probe under way waits for.
@@ -199,35 +282,4 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backends::Name;
-    use crate::backends::health::Health;
-
-    fn schedule(now: Instant) -> Schedule {
-        let name = Name {
-            host: "localhost".into(),
-            port: 5001,
-        };
-        let backend = Backend::new(0, name, Health::new(2, 2));
-        Schedule::new(&Arc::new(backend), now)
-    }
-
-    #[test]
-    fn after_an_impatient_check_was_excused_the_next_one_has_all_its_time() {
-        let (now, config) = (Instant::now(), HealthConfig::default());
-        let mut schedule = schedule(now);
-        let mut run = |is_late| {
-            schedule.hasten(&config, now);
-            let is_hasty = schedule.is_hasty;
-            let verdict = schedule.excuse(Err(Symptom::TimedOut("reading")), is_late);
-            schedule.judge(&verdict, &config, now);
-            (is_hasty, verdict)
-        };
-        // On a machine that is always late, every impatient check would be excused for ever.
-        let timed_out = Err(Symptom::TimedOut("reading"));
-        assert_eq!(run(true), (true, Err(Symptom::Ours)));
-        assert_eq!(run(true), (false, timed_out.clone()));
-        assert_eq!(run(false), (true, timed_out));
-    }
-}
+mod tests;

@@ -1,12 +1,8 @@
 //! What is wrong with a backend, what it means, and how it is said. Knows no probe.
 
-use crate::backends::Plight;
-use crate::backends::health::Weight;
+use crate::backends::health::Evidence;
 use crate::error::Cause;
 use std::fmt;
-
-/// The stage of a probe that has no connection yet.
-pub(super) const CONNECTING: &str = "connecting";
 
 /// Why a backend is not healthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +11,6 @@ pub(super) enum Symptom {
     Connect(Cause),
     /// It did not answer in time.
     TimedOut(&'static str),
-    /// The same, but meanwhile it answered requests.
-    Overdue(&'static str),
     /// It broke or ended the connection before its answer.
     Reset,
     /// Its answer is no HTTP response.
@@ -30,25 +24,14 @@ pub(super) enum Symptom {
 }
 
 impl Symptom {
-    /// Whether it could be the network, or us.
+    /// What kind of evidence it is; `None` for our own trouble, which says nothing.
     #[must_use]
-    pub(super) fn weight(&self) -> Weight {
+    pub(super) fn evidence(&self) -> Option<Evidence> {
         match self {
-            Symptom::TimedOut(_) | Symptom::Overdue(_) | Symptom::Ours => Weight::Soft,
-            _ => Weight::Hard,
-        }
-    }
-
-    /// What it means for those who wait for an answer of this backend. Only silence means that
-    /// none will come: one that refuses new connections may be finishing what it has, and if
-    /// it died, its connections broke by themselves.
-    #[must_use]
-    pub(super) fn plight(&self) -> Plight {
-        match self {
-            Symptom::TimedOut(_) | Symptom::Connect(Cause::TimedOut | Cause::Unreachable) => {
-                Plight::Gone
-            }
-            _ => Plight::Unwell,
+            Symptom::Ours => None,
+            Symptom::TimedOut(_) | Symptom::Connect(Cause::TimedOut) => Some(Evidence::Silent),
+            Symptom::Connect(_) | Symptom::Reset => Some(Evidence::Gone),
+            Symptom::NotHttp(_) | Symptom::Status(_) | Symptom::NoMatch => Some(Evidence::Unwell),
         }
     }
 }
@@ -60,9 +43,7 @@ impl fmt::Display for Symptom {
             Symptom::Connect(Cause::Unresolved) => write!(out, "name did not resolve"),
             Symptom::Connect(Cause::Reset) | Symptom::Reset => write!(out, "connection reset"),
             Symptom::Connect(_) => write!(out, "unreachable"),
-            Symptom::TimedOut(what) | Symptom::Overdue(what) => {
-                write!(out, "timed out while {what}")
-            }
+            Symptom::TimedOut(what) => write!(out, "timed out while {what}"),
             Symptom::NotHttp(why) => write!(out, "not HTTP: {why}"),
             Symptom::Status(status) => write!(out, "status code: {status}"),
             Symptom::NoMatch => write!(out, "body did not match"),

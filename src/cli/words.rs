@@ -2,7 +2,7 @@
 
 use super::values;
 use crate::backends::Name;
-use crate::config::{Config, HealthConfig, LogMode, Scheduling, Statuses, Timeouts};
+use crate::config::{Config, HealthConfig, LogMode, OnDown, Scheduling, Statuses, Timeouts};
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
@@ -72,7 +72,7 @@ pub(super) struct Words {
     pub(super) head_timeout: Duration,
 
     /// For connecting to a server, all its addresses together
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = timeout())]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout())]
     pub(super) connect_timeout: Duration,
 
     /// For a whole response head, once the request is sent (504)
@@ -106,6 +106,19 @@ pub(super) struct Words {
     /// How long a request waits for a server when none is up, before it gets 503
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
     pub(super) hold: Duration,
+
+    /// At how many servers an idempotent request is tried whose connection breaks
+    #[arg(long, value_name = "N", default_value = "3", value_parser = values::count(1..=100))]
+    pub(super) tries: usize,
+
+    /// How long a server that is late may say nothing at all before a request that waits there,
+    /// and may be repeated, moves to another one
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
+    pub(super) rescue_after: Duration,
+
+    /// What becomes of requests and tunnels under way with a server that goes down
+    #[arg(long, value_enum, default_value_t = OnDownWord::Keep)]
+    pub(super) on_down: OnDownWord,
 
     /// How long to serve on when told to stop, while --ready-path says no
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
@@ -147,12 +160,12 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
     pub(super) rise: usize,
 
-    /// Bad answers in a row before a server is no longer used
+    /// Bad or missing answers in a row before a server gets no more requests
     #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
     pub(super) fall: usize,
 
-    /// Requests in a row that fail at a server before it is no longer used, whatever it answers
-    /// when asked; 0 is never
+    /// Requests in a row that fail at a server before it gets no more, whatever it answers when
+    /// asked, until one that is tried there is answered; 0 is never
     #[arg(long, value_name = "N", default_value = "5", value_parser = values::count(0..=1_000_000))]
     pub(super) eject_after: usize,
 
@@ -210,6 +223,14 @@ pub(super) enum SchedulingWord {
     Batch,
     /// Woken, they displace others, as any thread does
     Normal,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OnDownWord {
+    /// They end by themselves
+    Keep,
+    /// They are ended
+    Close,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -307,6 +328,12 @@ impl Words {
                 slow_start: self.slow_start,
             },
             hold: self.hold,
+            tries: times(self.tries),
+            rescue_after: self.rescue_after,
+            on_down: match self.on_down {
+                OnDownWord::Keep => OnDown::Keep,
+                OnDownWord::Close => OnDown::Close,
+            },
             lame_duck: self.lame_duck,
             ready_path: self.ready_path,
             forwarded: match self.forwarded {

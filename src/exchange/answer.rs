@@ -30,6 +30,8 @@ pub struct Answer {
     interim: u8,
     /// Whether the backend has sent anything at all.
     pub is_begun: bool,
+    /// Bytes that have come.
+    pub received: u64,
     /// Whether the client has got bytes of the final answer.
     pub is_forwarded: bool,
     /// What the final head has settled.
@@ -249,7 +251,10 @@ impl Answer {
             None => self.read(exchange, backend, turn)?,
         };
         match moved {
-            Moved::Bytes(_) => Ok(true),
+            Moved::Bytes(count) => {
+                self.received += count as u64;
+                Ok(true)
+            }
             Moved::Nothing => Ok(false),
             Moved::End => self.end(client, turn.shelf).map(|()| true),
         }

@@ -1,9 +1,10 @@
 //! One attempt at one backend: a kept connection, or a new one in the making.
 
 use super::failure::Failure;
+use super::trial::Trial;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
-use crate::error::{Cause, Error, Phase};
+use crate::error::{Blame, Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::{Interest, connect, limits};
@@ -27,6 +28,8 @@ pub struct Attempt {
     conn: Option<Conn>,
     /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
     connecting: Option<Box<Connecting>>,
+    /// The backend is ejected, and this tries whether it is well again.
+    pub(super) trial: Option<Trial>,
 }
 
 /// The addresses of a backend, tried one after the other within one deadline.
@@ -50,32 +53,43 @@ pub enum Connected {
 }
 
 impl Attempt {
-    /// The right to use the next backend: by turn, or after failures one that was not tried.
+    /// The right to use a backend for a request that was nowhere yet: by turn; or one that was
+    /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
+    pub fn first(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
+        let (context, now) = (turn.context, turn.now());
+        let backends = &context.backends;
+        if let Some(ejected) = backends.claim_trial(is_safe, now) {
+            let mut attempt = Self::new(ejected, false, context, now);
+            attempt.trial = Some(Trial::of(ejected));
+            return Ok(attempt);
+        }
+        let next = backends.next().ok_or(NONE_LIVE)?;
+        Ok(Self::new(next, false, context, now))
+    }
+
+    /// The right to use another backend after these failures: one that was not tried.
     ///
-    /// If every other one is down, a backend whose kept connection turned out dead gets one
-    /// more chance with a new connection: the connection was at fault, not the backend.
+    /// If there is none, a backend whose kept connection turned out dead gets one more chance
+    /// with a new connection: the connection was at fault, not the backend.
     pub fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
         let backends = &turn.context.backends;
-        let was_tried = |index| failures.iter().any(|failure| failure.backend == index);
-        let was_stale = |index| {
-            failures
-                .last()
-                .is_some_and(|last| last.was_reused && last.backend == index)
-        };
         let stale = || {
-            backends
-                .all()
-                .iter()
-                .find(|one| one.is_live() && was_stale(one.index))
+            let mut all = backends.all().iter();
+            all.find(|one| one.is_live() && was_only_stale(one.index, failures))
         };
-        let next = match failures {
-            [] => backends.next(),
-            _ => backends.next_after(was_tried).or_else(stale),
-        };
-        let backend = next.ok_or(Error::proxy(Phase::Queue, Cause::NoneLive))?;
-        // A second kept connection might be as dead as the first, and there is no third try.
+        let untried = backends.next_after(|index| was_tried(index, failures));
+        let next = untried.or_else(stale).ok_or(NONE_LIVE)?;
+        // A second kept connection might be as dead as the first.
         let needs_new = failures.iter().any(|failure| failure.was_reused);
-        Ok(Self::new(backend, needs_new, turn.context, turn.now()))
+        Ok(Self::new(next, needs_new, turn.context, turn.now()))
+    }
+
+    /// The same for a request that could also go on waiting: at one that was not tried and is
+    /// free of suspicion.
+    pub(super) fn at_clear(failures: &[Failure], turn: &Turn<'_>) -> Option<Self> {
+        let backends = &turn.context.backends;
+        let next = backends.next_clear(|index| was_tried(index, failures))?;
+        Some(Self::new(next, false, turn.context, turn.now()))
     }
 
     /// Leases `backend`, with one of its kept connections if there is a good one.
@@ -102,6 +116,7 @@ impl Attempt {
             era,
             conn,
             connecting,
+            trial: None,
         }
     }
 
@@ -120,9 +135,18 @@ impl Attempt {
         self.conn.as_mut()
     }
 
-    /// Takes the connection out for good.
-    pub fn into_conn(self) -> Option<Conn> {
-        self.conn
+    /// Takes the connection out for good, with the backend whose it is.
+    pub fn into_tunnel(self) -> Option<(Conn, Arc<Backend<Conn>>)> {
+        Some((self.conn?, self.backend))
+    }
+
+    /// It has failed. Closes its connection, since descriptors may be what the next one lacks.
+    pub(super) fn end(self, error: &Error, turn: &Turn<'_>) {
+        if error.blame == Blame::Backend
+            && let Some(trial) = self.trial
+        {
+            trial.fail(turn.now());
+        }
     }
 
     /// Puts the connection to rest, for the next request.
@@ -172,6 +196,19 @@ impl Attempt {
         };
         Err(Error::backend(Phase::Connect, cause))
     }
+}
+
+/// Nobody is there.
+const NONE_LIVE: Error = Error::proxy(Phase::Queue, Cause::NoneLive);
+
+fn was_tried(index: usize, failures: &[Failure]) -> bool {
+    failures.iter().any(|failure| failure.backend == index)
+}
+
+/// Whether it was tried, once, on a kept connection.
+fn was_only_stale(index: usize, failures: &[Failure]) -> bool {
+    let mut there = failures.iter().filter(|failure| failure.backend == index);
+    there.next().is_some_and(|first| first.was_reused) && there.next().is_none()
 }
 
 enum Step {

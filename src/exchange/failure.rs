@@ -2,8 +2,8 @@
 
 use super::attempt::Attempt;
 use crate::backends::Backend;
-use crate::error::{Blame, Cause, Error};
-use crate::evidence::seconds;
+use crate::error::{Blame, Cause, Error, Phase};
+use crate::evidence::{self, seconds};
 use crate::http::reply::{Content, Reply};
 use crate::net::conn::Conn;
 use crate::turn::Context;
@@ -20,6 +20,9 @@ pub struct Failure {
     pub was_reused: bool,
     /// What happened.
     pub error: Error,
+    /// Whether the backend is to blame is not known before the request was answered elsewhere:
+    /// it may fail at any.
+    pub is_pending: bool,
 }
 
 impl Failure {
@@ -30,7 +33,21 @@ impl Failure {
             backend: attempt.backend.index,
             was_reused: attempt.is_reused,
             error,
+            is_pending: false,
         }
+    }
+}
+
+impl Failure {
+    /// Whether the backend did not answer the connection in time.
+    pub(super) fn is_late_connection(&self) -> bool {
+        (self.error.phase, self.error.cause) == (Phase::Connect, Cause::TimedOut)
+    }
+
+    /// Counts it towards the ejection of its backend.
+    pub(super) fn blame(&self, context: &Context) {
+        let backend = &context.backends.all()[self.backend];
+        evidence::of_failed_request(context, backend, &self.error);
     }
 }
 
@@ -43,6 +60,10 @@ pub fn reply(error: &Error, failures: &[Failure], in_json: bool, context: &Conte
     }
     let (title, backends) = match error.cause {
         Cause::NoneLive => ("No backend is up.", outages(context)),
+        _ if context.backends.are_most_silent() => (
+            "No backend could answer this request; more than half of them are late.",
+            attempts(failures, context),
+        ),
         _ => (
             "No backend could answer this request.",
             attempts(failures, context),

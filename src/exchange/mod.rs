@@ -9,8 +9,10 @@
 //! | [`answer`] | the response on its way to the client |
 //! | `bypass` | the way of a large body round our memory |
 //! | [`retry`] | the retry law |
+//! | `rescue` | when it leaves a backend that is lost |
+//! | `hold` | the wait for a backend to come up, when none is |
+//! | `trial` | a request that tries a backend which was ejected |
 //! | [`failure`] | what the client is told when nobody could answer |
-//! | [`outage`] | what becomes of it when its backend, or every one, is down |
 //! | `waiting` | what it waits for, for how long, and whose fault it is |
 //! | [`record`] | what is printed of it |
 
@@ -19,12 +21,16 @@ pub mod attempt;
 mod bypass;
 pub mod expectation;
 pub mod failure;
-pub mod outage;
+mod hold;
 pub mod record;
+mod rescue;
 pub mod retry;
+mod trial;
 pub mod upload;
 mod waiting;
 
+use crate::backends::Backend;
+use crate::backends::health::Observation;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::evidence;
@@ -38,14 +44,15 @@ use crate::http::reply;
 use crate::http::request::{Method, RequestHead};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Wait};
-use crate::turn::{Due, Turn, Waits};
+use crate::turn::{Context, Due, Turn, Waits};
 use answer::{Answer, Served};
 use attempt::{Attempt, Connected};
 use expectation::Expectation;
 use failure::Failure;
-use outage::Held;
+use hold::Held;
 use record::Record;
 use retry::Attempted;
+use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
 use waiting::park;
@@ -74,8 +81,12 @@ pub struct Exchange {
     answer: Answer,
     attempt: Option<Attempt>,
     failures: Vec<Failure>,
-    /// Attempts that were sent and then failed.
-    sent_before: u32,
+    /// Attempts that were sent and then failed, but for those on a connection that had died.
+    tries: u32,
+    /// How often a backend did not answer a connection in time.
+    late_connections: u32,
+    /// It has left a backend that was lost, which it does once.
+    has_left: bool,
     /// Since it has had to wait for a backend to come up.
     held: Option<Box<Held>>,
     record: Record,
@@ -98,7 +109,7 @@ pub enum Flow {
     /// Close.
     Close,
     /// Pass bytes on both ways, beginning with those that came already.
-    Tunnel(Conn, Buffer),
+    Tunnel(Conn, Arc<Backend<Conn>>, Buffer),
 }
 
 impl Exchange {
@@ -149,7 +160,9 @@ impl Exchange {
             answer: Answer::default(),
             attempt: None,
             failures: Vec::new(),
-            sent_before: 0,
+            tries: 0,
+            late_connections: 0,
+            has_left: false,
             held: None,
             record,
             due: Due::default(),
@@ -168,16 +181,20 @@ impl Exchange {
     }
 
     fn go_on(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Flow, Error> {
-        self.leave_if_stranded(turn)?;
+        self.end_if_down(turn)?;
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => match Attempt::next(&self.failures, turn) {
+            None => match self.find_first(turn) {
                 Ok(attempt) => self.attempt.insert(attempt),
                 Err(error) => return self.hold(error, client, turn),
             },
         };
         match attempt.connect(turn)? {
             Connected::Park(waits) => {
+                // One that waits for a descriptor of ours has nobody to blame.
+                if waits.backend.is_some() && self.leave_while_connecting(turn) {
+                    return self.go_on(client, turn);
+                }
                 let waits = self.wonder_while_connecting(waits, turn);
                 park(waits, client, turn)
             }
@@ -203,6 +220,9 @@ impl Exchange {
                 _ => {}
             }
             let waits = self.waits(sending, answering, client, turn)?;
+            if self.leave_if_lost(turn) {
+                return self.go_on(client, turn);
+            }
             // With the request sent, the answer's own calls have waited already.
             let may_wait = !sending.is_at_rest() && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {
@@ -239,8 +259,29 @@ impl Exchange {
             is_sent: sending.is_at_rest(),
             is_received: self.upload.is_received(),
         };
-        let answering = self.answer.pump(&mut served, client, backend, turn)?;
-        Ok((sending, answering))
+        let before = (self.answer.is_begun, self.answer.received);
+        let answering = self.answer.pump(&mut served, client, backend, turn);
+        self.hear(before, turn);
+        Ok((sending, answering?))
+    }
+
+    /// Notes that the backend has said something, if it has since the answer was at `before`:
+    /// begun or not, and so many bytes.
+    fn hear(&mut self, (was_begun, received): (bool, u64), turn: &Turn<'_>) {
+        let Some(attempt) = self.attempt.as_mut() else {
+            return;
+        };
+        if self.answer.received == received {
+            return;
+        }
+        if attempt.backend.hear_response(turn.now(), !was_begun) {
+            evidence::of_response(turn.context, &attempt.backend, Observation::Response);
+        }
+        if !self.answer.is_awaited()
+            && let Some(trial) = attempt.trial.take()
+        {
+            trial.pass(turn.context);
+        }
     }
 
     /// The response is with the client: decides what becomes of both connections.
@@ -250,6 +291,7 @@ impl Exchange {
         let terms = self.answer.terms;
         let is_reusable =
             terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
+        self.settle_failures(turn);
         if let Some(attempt) = self.attempt.take() {
             attempt.backend.count_success();
             if is_reusable {
@@ -268,51 +310,118 @@ impl Exchange {
 
     /// The connections go on as a tunnel.
     fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
-        if let Some(attempt) = &self.attempt {
-            attempt.backend.count_success();
-        }
-        let conn = self.attempt.take().and_then(Attempt::into_conn);
+        self.settle_failures(turn);
+        let Some(attempt) = self.attempt.take() else {
+            return Flow::Close;
+        };
+        attempt.backend.count_success();
         let rest = std::mem::take(&mut self.answer).into_rest();
         self.record.end(101, 0, None, turn);
         self.upload.release(turn.shelf);
-        conn.map_or(Flow::Close, |conn| Flow::Tunnel(conn, rest))
+        match attempt.into_tunnel() {
+            Some((conn, backend)) => Flow::Tunnel(conn, backend, rest),
+            None => Flow::Close,
+        }
     }
 
     /// Whether the retry law lets it go elsewhere after this error.
-    fn may_be_repeated(&self, error: &Error) -> bool {
+    fn may_be_repeated(&self, error: &Error, context: &Context) -> bool {
+        let was_sent = self.upload.total_sent() > 0;
+        let is_stale = self
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.is_reused);
         let attempted = Attempted {
-            was_sent: self.upload.total_sent() > 0,
+            was_sent,
             was_answered: self.answer.is_begun,
             is_idempotent: self.request.method.is_idempotent(),
             can_be_repeated: self.upload.can_be_repeated(),
-            sent_before: self.sent_before,
+            tries: self.tries + u32::from(was_sent && !is_stale),
         };
-        retry::allows(error, attempted)
+        retry::allows(error, attempted, context.config.tries)
+    }
+
+    /// The right to use a backend, of one of those that were not tried.
+    fn find_first(&self, turn: &Turn<'_>) -> Result<Attempt, Error> {
+        if !self.failures.is_empty() {
+            return Attempt::next(&self.failures, turn);
+        }
+        let is_safe = self.request.method.is_idempotent() && self.upload.is_received();
+        Attempt::first(is_safe, turn)
     }
 
     /// Prepares another attempt, if the retry law allows it and somebody is there.
     fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
+        let may_be_repeated = self.may_be_repeated(&error, turn.context);
         let Some(attempt) = self.attempt.take() else {
             return false;
         };
-        evidence::of_failure(turn.context, &attempt.backend, &error);
+        evidence::of_failed_attempt(turn.context, &attempt.backend, &error);
         self.failures.push(Failure::of(&attempt, error));
-        // Closed before the next is opened: descriptors may be what is short.
-        drop(attempt);
-        if !self.may_be_repeated(&error) {
-            return false;
+        let was_sent = self.upload.total_sent() > 0;
+        self.tries += u32::from(was_sent && !attempt.is_reused);
+        attempt.end(&error, turn);
+        let next = match may_be_repeated {
+            true => self.find_next(turn),
+            false => None,
+        };
+        let moves = next.is_some() || (may_be_repeated && self.may_hold(turn));
+        self.blame_last(was_sent && moves, turn);
+        if moves {
+            log::debug!("{error}; trying another");
+            self.begin_again(next);
         }
-        self.sent_before += u32::from(self.upload.total_sent() > 0);
-        self.attempt = Attempt::next(&self.failures, turn).ok();
-        if self.attempt.is_none() && !self.may_hold(turn) {
-            return false;
+        moves
+    }
+
+    /// The right to use one that was not tried. When all were, one that did not answer the
+    /// connection in time is tried again: its queue may have been full, nothing was sent, and
+    /// there is nowhere else to go. It is given up after as many of these as `--tries` says.
+    fn find_next(&mut self, turn: &Turn<'_>) -> Option<Attempt> {
+        let untried = Attempt::next(&self.failures, turn).ok();
+        let is_late = self
+            .failures
+            .last()
+            .is_some_and(Failure::is_late_connection);
+        self.late_connections += u32::from(is_late);
+        if untried.is_some() || self.late_connections >= turn.context.config.tries {
+            return untried;
         }
-        log::debug!("{error}; trying another");
+        self.failures
+            .retain(|failure| !failure.is_late_connection());
+        Attempt::next(&self.failures, turn).ok()
+    }
+
+    /// Sends it from its beginning, to this backend or, if there is none yet, to the first.
+    fn begin_again(&mut self, attempt: Option<Attempt>) {
+        self.attempt = attempt;
         self.upload.rewind();
         self.expectation.rewind();
         self.answer = Answer::default();
         self.due = Due::default();
-        true
+    }
+
+    /// Counts the last failure, if it counts, towards the ejection of its backend. Of a request
+    /// that moves on after it was sent that is not done yet, and of one that failed at several
+    /// backends never: it is the request that they cannot bear.
+    fn blame_last(&mut self, is_pending: bool, turn: &Turn<'_>) {
+        let is_poison = self.failures.iter().any(|failure| failure.is_pending);
+        let Some(last) = self.failures.last_mut() else {
+            return;
+        };
+        if !evidence::counts_towards_ejection(turn.context, &last.error) {
+            return;
+        }
+        last.is_pending = is_pending;
+        if !is_pending && !is_poison {
+            last.blame(turn.context);
+        }
+    }
+
+    /// It was answered: those that failed before have failed by themselves.
+    fn settle_failures(&mut self, turn: &Turn<'_>) {
+        let pending = self.failures.iter().filter(|failure| failure.is_pending);
+        pending.for_each(|failure| failure.blame(turn.context));
     }
 
     /// Whether a close would look to the client like the end of a body that is not over.

@@ -13,20 +13,22 @@ pub struct Attempted {
     pub is_idempotent: bool,
     /// All that was sent can be sent again.
     pub can_be_repeated: bool,
-    /// Earlier attempts at this request that were sent too.
-    pub sent_before: u32,
+    /// Attempts at this request that were sent, this one included, but for those whose kept
+    /// connection had died: that is the connection's fault, not the backend's.
+    pub tries: u32,
 }
 
 /// * Nothing sent: any method moves on, its body is intact.
-/// * Sent, and not a byte came back: once more, if the method is idempotent and the body can
-///   be sent again. A POST that may have been processed is never sent twice.
+/// * Sent, and not a byte came back: to another, until `limit` were tried, if the method is
+///   idempotent and the body can be sent again. A POST that may have been processed is never
+///   sent twice.
 /// * Answered, if only in part: never.
 #[must_use]
-pub fn allows(error: &Error, attempted: Attempted) -> bool {
+pub fn allows(error: &Error, attempted: Attempted, limit: u32) -> bool {
     if !error.retry_elsewhere() || attempted.was_answered || !attempted.can_be_repeated {
         return false;
     }
-    !attempted.was_sent || (attempted.is_idempotent && attempted.sent_before == 0)
+    !attempted.was_sent || (attempted.is_idempotent && attempted.tries < limit)
 }
 
 #[cfg(test)]
@@ -39,78 +41,58 @@ mod tests {
         was_answered: false,
         is_idempotent: false,
         can_be_repeated: true,
-        sent_before: 0,
+        tries: 0,
+    };
+    const SENT: Attempted = Attempted {
+        was_sent: true,
+        is_idempotent: true,
+        tries: 1,
+        ..FRESH
     };
     const REFUSED: Error = Error::backend(Phase::Connect, Cause::Refused);
     const RESET: Error = Error::backend(Phase::ResponseHead, Cause::Reset);
 
     #[test]
     fn what_was_not_sent_moves_on_whatever_it_is() {
-        assert!(allows(&REFUSED, FRESH));
-        assert!(allows(&RESET, FRESH));
-        assert!(allows(
-            &REFUSED,
-            Attempted {
-                sent_before: 1,
-                ..FRESH
-            }
-        ));
-        assert!(!allows(
-            &REFUSED,
-            Attempted {
-                can_be_repeated: false,
-                ..FRESH
-            }
-        ));
+        assert!(allows(&REFUSED, FRESH, 3));
+        assert!(allows(&RESET, FRESH, 3));
+        let late = Attempted { tries: 3, ..FRESH };
+        assert!(
+            allows(&REFUSED, late, 3),
+            "however often it was sent before"
+        );
+        let spent = Attempted {
+            can_be_repeated: false,
+            ..FRESH
+        };
+        assert!(!allows(&REFUSED, spent, 3));
     }
 
     #[test]
-    fn what_was_sent_is_repeated_once_and_only_if_idempotent() {
-        let sent = Attempted {
-            was_sent: true,
-            ..FRESH
+    fn what_was_sent_is_tried_at_so_many_backends_and_only_if_idempotent() {
+        for (tries, limit, expected) in [(1, 3, true), (2, 3, true), (3, 3, false), (1, 1, false)] {
+            assert_eq!(allows(&RESET, Attempted { tries, ..SENT }, limit), expected);
+        }
+        let post = Attempted {
+            is_idempotent: false,
+            ..SENT
         };
-        assert!(!allows(&RESET, sent));
-        assert!(allows(
-            &RESET,
-            Attempted {
-                is_idempotent: true,
-                ..sent
-            }
-        ));
-        assert!(!allows(
-            &RESET,
-            Attempted {
-                is_idempotent: true,
-                sent_before: 1,
-                ..sent
-            }
-        ));
+        assert!(!allows(&RESET, post, 3));
         let long = Attempted {
-            is_idempotent: true,
             can_be_repeated: false,
-            ..sent
+            ..SENT
         };
-        assert!(!allows(&RESET, long));
+        assert!(!allows(&RESET, long, 3));
     }
 
     #[test]
     fn what_was_answered_is_never_repeated() {
-        assert!(!allows(
-            &RESET,
-            Attempted {
-                was_answered: true,
-                ..FRESH
-            }
-        ));
+        let answered = Attempted {
+            was_answered: true,
+            ..FRESH
+        };
+        assert!(!allows(&RESET, answered, 3));
         let late = Error::backend(Phase::ResponseHead, Cause::TimedOut);
-        assert!(!allows(
-            &late,
-            Attempted {
-                was_sent: true,
-                is_idempotent: true,
-                ..FRESH
-            }
-        ));
+        assert!(!allows(&late, SENT, 3));
     }
 }

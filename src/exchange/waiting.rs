@@ -9,8 +9,10 @@ use crate::net::Interest;
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
 
-/// When it is worth to watch a client that only waits: from then on its leaving is noticed.
-const LOOK_AFTER: Duration = Duration::from_millis(200);
+/// After so long an answer is late: the backend is looked at, and the client is watched, so that
+/// its leaving is noticed. As long as idle connections that are in the way of a backend that
+/// serves one at a time may hold it up.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 /// An answer that takes longer is no quick one. Of those so many are in flight in any case that
 /// nothing is won by passing them on before others; but all that come together then bring as
@@ -76,10 +78,9 @@ impl Exchange {
             return Err(self.timed_out(sending, answering));
         }
         let is_held = sending == upload::Progress::Held && self.answer.is_awaited();
-        let deadline = match self.expectation.due(now).filter(|_| is_held) {
-            Some(due) => deadline.min(due),
-            None => deadline,
-        };
+        let due = self.expectation.due(now).filter(|_| is_held);
+        let looks = [due, self.next_look(turn, now)];
+        let deadline = looks.into_iter().flatten().fold(deadline, Instant::min);
         self.wonder(sending, answering, turn);
         let reads_client = sending == upload::Progress::NeedsClient;
         let writes_client = answering == answer::Progress::NeedsClient;
@@ -107,7 +108,7 @@ impl Exchange {
         if let (true, answer::Progress::NeedsBackend, Some(attempt)) =
             (is_late, answering, &self.attempt)
         {
-            evidence::suspect(turn.context, &attempt.backend);
+            look_into(attempt, turn);
         }
     }
 
@@ -115,9 +116,7 @@ impl Exchange {
     /// we wait for a descriptor of our own.
     pub(super) fn wonder_while_connecting(&self, mut waits: Waits, turn: &Turn<'_>) -> Waits {
         match (&self.attempt, waits.backend) {
-            (Some(attempt), Some(_)) if turn.is_resumed => {
-                evidence::suspect(turn.context, &attempt.backend);
-            }
+            (Some(attempt), Some(_)) if turn.is_resumed => look_into(attempt, turn),
             _ => waits.deadline = waits.deadline.min(turn.now() + LOOK_AFTER),
         }
         waits
@@ -134,6 +133,15 @@ impl Exchange {
             _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
             _ => Error::backend(Phase::ResponseBody, cause),
         }
+    }
+}
+
+/// Has a backend checked that is late. Where nothing ever came on the connection, our idle ones
+/// may be what is in the way of this.
+fn look_into(attempt: &Attempt, turn: &Turn<'_>) {
+    evidence::ask_for_check(turn.context, &attempt.backend);
+    if !attempt.is_reused && !turn.is_overdue {
+        attempt.backend.release_idle(turn.now());
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
 //! | [`pipe`] | bytes from socket to socket, past our memory |
 //! | [`listener`] | the listening socket and its backlog |
+//! | `unacknowledged` | how much of what was sent has not arrived |
 //! | [`resolve`] | names to addresses |
 //! | [`limits`] | how many descriptors the process may have |
 //! | [`alarm`] | a descriptor that wakes a thread out of `poll` |
@@ -25,6 +26,7 @@ pub mod pipe;
 mod poller;
 pub mod readiness;
 pub mod resolve;
+mod unacknowledged;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;

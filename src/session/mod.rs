@@ -20,7 +20,7 @@ use crate::gate::Place;
 use crate::lot::Park;
 use crate::net::conn::Conn;
 use crate::net::readiness::Readiness;
-use crate::turn::{Turn, Waits};
+use crate::turn::{Context, Turn, Waits};
 use linger::Linger;
 use read_head::ReadHead;
 use std::io;
@@ -93,7 +93,9 @@ impl Session {
 
     /// Goes on for as long as it need not wait.
     pub fn advance(&mut self, turn: &mut Turn<'_>) -> Outcome {
-        turn.is_resumed = self.waits.take().is_some();
+        if let Some(waits) = self.waits.take() {
+            turn.resume(waits.deadline);
+        }
         loop {
             let client = &mut self.client;
             let step = match &mut self.stage {
@@ -140,10 +142,15 @@ impl Session {
             && self.client.inbound.is_empty()
     }
 
-    /// Whether it waits for a backend that is down, or for one to come up while one is.
+    /// Whether it waits for a backend that is lost or, if that ends it, down; or for any to come
+    /// up.
     #[must_use]
-    pub fn is_stranded(&self) -> bool {
-        matches!(&self.stage, Stage::Exchange(exchange) if exchange.is_stranded())
+    pub fn is_stranded(&self, context: &Context, now: Instant) -> bool {
+        match &self.stage {
+            Stage::Exchange(exchange) => exchange.is_stranded(context, now),
+            Stage::Tunnel(tunnel) => tunnel.is_stranded(context),
+            Stage::ReadHead(_) | Stage::Linger(_) => false,
+        }
     }
 
     /// Ends an idle connection to make room, unless its next request is there already.
@@ -182,8 +189,8 @@ fn after(flow: Flow, client: &mut Client) -> Step {
         Flow::CloseAsAsked => Step::Next(Stage::Linger(Linger::as_asked())),
         Flow::Linger => Step::Next(Stage::Linger(Linger::default())),
         Flow::Close => Step::Close,
-        Flow::Tunnel(backend, rest) => {
-            Step::Next(Stage::Tunnel(Tunnel::new(backend, rest, client)))
+        Flow::Tunnel(conn, backend, rest) => {
+            Step::Next(Stage::Tunnel(Tunnel::new(conn, backend, rest, client)))
         }
     }
 }

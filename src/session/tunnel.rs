@@ -2,18 +2,22 @@
 //! so that a half-closed tunnel keeps working in the other one.
 
 use super::Step;
+use crate::backends::Backend;
 use crate::client::Client;
+use crate::config::OnDown;
 use crate::net::Interest;
 use crate::net::buffer::{Buffer, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
-use crate::turn::{Due, Turn, Waits};
+use crate::turn::{Context, Due, Turn, Waits};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A tunnel between the client and one backend. The client's buffers hold what is under way.
 #[derive(Debug)]
 pub struct Tunnel {
-    backend: Conn,
+    conn: Conn,
+    backend: Arc<Backend<Conn>>,
     up: Direction,
     down: Direction,
     due: Due,
@@ -33,9 +37,15 @@ impl Tunnel {
     /// A tunnel that begins with `rest`, the bytes that came right behind the 101; those right
     /// behind the request are still with the client.
     #[must_use]
-    pub fn new(backend: Conn, mut rest: Buffer, client: &mut Client) -> Self {
+    pub fn new(
+        conn: Conn,
+        backend: Arc<Backend<Conn>>,
+        mut rest: Buffer,
+        client: &mut Client,
+    ) -> Self {
         rest.hand_over(&mut client.outbound);
         Self {
+            conn,
             backend,
             up: Direction::default(),
             down: Direction::default(),
@@ -46,12 +56,21 @@ impl Tunnel {
 
     /// The backend's connection, to be watched.
     pub fn backend_conn(&mut self) -> &mut Conn {
-        &mut self.backend
+        &mut self.conn
+    }
+
+    /// Whether it is to end because its backend is down.
+    #[must_use]
+    pub fn is_stranded(&self, context: &Context) -> bool {
+        context.config.on_down == OnDown::Close && !self.backend.is_up()
     }
 
     /// Passes bytes on for as long as it need not wait.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
+            if self.is_stranded(turn.context) {
+                return Step::Close;
+            }
             let moved = match self.pump(client, turn) {
                 Ok(moved) => moved,
                 Err(_) => return Step::Close,
@@ -74,7 +93,7 @@ impl Tunnel {
             if now >= waits.deadline {
                 return Step::Close;
             }
-            if turn.wait() == Wait::No || !waits.moment(&client.conn, &self.backend) {
+            if turn.wait() == Wait::No || !waits.moment(&client.conn, &self.conn) {
                 return Step::Park(waits);
             }
         }
@@ -84,15 +103,15 @@ impl Tunnel {
     fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> io::Result<u64> {
         let up = self
             .up
-            .pump(&client.conn, &mut client.inbound, &self.backend, turn.shelf)?;
-        let down = self.down.pump(
-            &self.backend,
-            &mut client.outbound,
-            &client.conn,
-            turn.shelf,
-        )?;
+            .pump(&client.conn, &mut client.inbound, &self.conn, turn.shelf)?;
+        let down = self
+            .down
+            .pump(&self.conn, &mut client.outbound, &client.conn, turn.shelf)?;
         if up + down > 0 {
             turn.moved(up + down);
+        }
+        if down > 0 {
+            self.backend.heard.other(turn.now());
         }
         Ok((up + down) as u64)
     }

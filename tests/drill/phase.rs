@@ -3,6 +3,7 @@
 use crate::client::Outcome;
 use crate::load::Sample;
 use crate::stage::{Fault, Stage};
+use crate::verdict::SUSPECT;
 use crate::watch::Turn;
 use std::collections::BTreeMap;
 use std::thread;
@@ -45,13 +46,16 @@ impl Phase {
         let backend = &mut stage.backends[index];
         let port = backend.port;
         let struck = fault.strike(backend);
-        let out = stage.watch.wait_for(port, false, struck.0);
+        let wait_for = |is_up| match fault.is_told() {
+            true => stage.watch.wait_for(port, is_up, struck.0),
+            false => None,
+        };
+        let out = wait_for(false);
         thread::sleep(pace.least.saturating_sub(struck.0.elapsed()));
-        if let Some(out) = out {
-            thread::sleep(pace.outage.saturating_sub(out.elapsed()));
-        }
+        let since = out.unwrap_or(struck.1);
+        thread::sleep(pace.outage.saturating_sub(since.elapsed()));
         let repaired = fault.repair(backend);
-        let back = stage.watch.wait_for(port, true, struck.0);
+        let back = wait_for(true);
         thread::sleep(pace.after);
         Self {
             fault,
@@ -80,6 +84,8 @@ pub(crate) struct Figures {
     pub(crate) slow: usize,
     /// Those that took longer than that and what the machine may have added.
     pub(crate) too_slow: usize,
+    /// Those of them that came when the backend should have been suspect already.
+    pub(crate) new_and_slow: usize,
     /// How long after the backend was out the last one ended that had begun before.
     pub(crate) moved_after: Duration,
     /// What the machine may have added to times, from the fault to the end of it.
@@ -119,10 +125,16 @@ impl Figures {
         let is_own =
             |sample: &&Sample| from_it(sample) && from <= sample.began && sample.ended < to;
         let slower = |than: Duration| mine.iter().filter(|sample| sample.took() > than).count();
+        let suspect = phase.struck.1 + SUSPECT + stalled;
+        let is_new_and_slow = |sample: &&&Sample| {
+            let came_late = suspect <= sample.began && sample.began < phase.repaired;
+            came_late && sample.took() > second + stalled
+        };
         Self {
             requests: mine.len(),
             slow: slower(second),
             too_slow: slower(second + stalled),
+            new_and_slow: mine.iter().filter(is_new_and_slow).count(),
             moved_after: mine
                 .iter()
                 .filter(|sample| sample.began <= from)

@@ -24,8 +24,8 @@ pub(crate) struct Settings {
 pub(crate) const FALL: u32 = 2;
 pub(crate) const EJECT_AFTER: u32 = 5;
 
-/// Good checks that a backend has to pass beside `--rise` when it was ejected.
-pub(crate) const EJECTED_CHECKS: u32 = 10;
+/// The longest pause between two trials of a backend that was ejected.
+pub(crate) const TRIAL_PAUSE: Duration = Duration::from_secs(4);
 
 impl Settings {
     fn words(self) -> Vec<String> {
@@ -186,6 +186,12 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) const ALL: [Self; 5] =
         [Self::Kill, Self::Freeze, Self::Ill, Self::Reset, Self::Deaf];
+
+    /// Whether the backend goes down for it. One that serves the connections that it has only
+    /// gets no request that needs a new one.
+    pub(crate) fn is_told(self) -> bool {
+        self != Self::Deaf
+    }
 
     /// Returns the time just before, and just after it took effect.
     pub(crate) fn strike(self, backend: &mut Backend) -> (Instant, Instant) {

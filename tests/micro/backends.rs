@@ -5,7 +5,7 @@ use divan::{Bencher, black_box};
 use lb::backends::health::{Health, Observation};
 use lb::backends::kept::Kept;
 use lb::backends::select::Backends;
-use lb::backends::{Backend, Finding, Name, Plight};
+use lb::backends::{Backend, Finding, Name};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,12 +25,8 @@ fn live(count: u16) -> Backends<()> {
         Arc::new(Backend::new(port.into(), name, Health::new(1, 1)))
     };
     let backends = Backends::new((0..count).map(backend).collect());
-    let finding = Finding {
-        reason: String::new(),
-        plight: Plight::Unwell,
-    };
     for backend in backends.all() {
-        backends.observe(backend, Observation::Good, &finding);
+        backends.observe(backend, Observation::Good, &Finding::default());
     }
     backends
 }

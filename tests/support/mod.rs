@@ -305,6 +305,17 @@ impl Client {
         }
     }
 
+    /// Reads until what has come ends with `end`; returns whether it does before the connection
+    /// ends.
+    pub fn read_to_end_of(&mut self, end: &[u8]) -> bool {
+        while !self.read.ends_with(end) {
+            if self.read_more() == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Exactly so many bytes.
     pub fn read_exactly(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {

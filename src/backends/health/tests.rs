@@ -1,0 +1,186 @@
+//! One table of state × observation, each cell tested, and what follows from rows of them.
+
+use super::Evidence::{Gone, Silent, Unwell};
+use super::Observation::{Bad, Failing, Good, Late, Response, TrialPassed};
+use super::State::{Ejected, Suspect, Unseen, Up};
+use super::*;
+
+const DOWN: State = State::Down {
+    good: 0,
+    by_silence: false,
+};
+const SILENCED: State = State::Down {
+    good: 0,
+    by_silence: true,
+};
+const RISING: State = State::Down {
+    good: 1,
+    by_silence: false,
+};
+const RISING_SILENCED: State = State::Down {
+    good: 1,
+    by_silence: true,
+};
+
+const OBSERVATIONS: [Observation; 8] = [
+    Good,
+    Bad(Gone),
+    Bad(Unwell),
+    Bad(Silent),
+    Late,
+    Response,
+    Failing,
+    TrialPassed,
+];
+
+fn at(state: State) -> Health {
+    Health {
+        state,
+        ..Health::new(2, 2)
+    }
+}
+
+fn run(rise: u32, fall: u32, seen: &[Observation]) -> Vec<Option<Transition>> {
+    let mut health = Health::new(rise, fall);
+    seen.iter()
+        .map(|&observation| health.observe(observation, true))
+        .collect()
+}
+
+/// With rise 2 and fall 2, for one that may leave; in the order of `OBSERVATIONS`.
+#[rustfmt::skip]
+const TABLE: [(State, [State; 8]); 10] = [
+    //                   Good             Gone               Unwell             Silent              Late                Response           Failing            TrialPassed
+    (Unseen,            [Up { bad: 0 },   DOWN,              DOWN,              DOWN,               Unseen,             Unseen,            Unseen,            Unseen]),
+    (Up { bad: 0 },     [Up { bad: 0 },   Up { bad: 1 },     Up { bad: 1 },     Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },     Ejected { bad: 0 }, Up { bad: 0 }]),
+    (Up { bad: 1 },     [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
+    (Suspect { bad: 0 }, [Up { bad: 0 },  Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },   Ejected { bad: 0 }, Up { bad: 0 }]),
+    (Suspect { bad: 1 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
+    (Suspect { bad: 2 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 2 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
+    (DOWN,              [RISING,          DOWN,              DOWN,              DOWN,               DOWN,               DOWN,              DOWN,              DOWN]),
+    (SILENCED,          [RISING_SILENCED, DOWN,              DOWN,              SILENCED,           SILENCED,           SILENCED,          SILENCED,          SILENCED]),
+    (RISING_SILENCED,   [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           RISING_SILENCED,    RISING_SILENCED,   RISING_SILENCED,   RISING_SILENCED]),
+    (Ejected { bad: 0 }, [Ejected { bad: 0 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Up { bad: 0 }]),
+];
+
+#[test]
+fn every_state_takes_every_observation_where_it_belongs() {
+    for (before, row) in TABLE {
+        for (observation, after) in OBSERVATIONS.into_iter().zip(row) {
+            let mut health = at(before);
+            let transition = health.observe(observation, true);
+            assert_eq!(health.state, after, "{observation:?} at {before:?}");
+            let standing = |health: &Health| (health.is_up(), health.is_suspect());
+            let expected = match (standing(&at(before)), standing(&health)) {
+                ((false, _), (true, _)) => Some(Transition::Up),
+                ((true, _), (false, _)) => Some(Transition::Down),
+                ((true, false), (true, true)) => Some(Transition::Suspected),
+                ((true, true), (true, false)) => Some(Transition::Cleared),
+                _ if before == Unseen && after != Unseen => Some(Transition::Down),
+                _ => None,
+            };
+            assert_eq!(transition, expected, "{observation:?} at {before:?}");
+        }
+    }
+}
+
+#[test]
+fn one_that_may_not_leave_stays_on_silence_and_failing_requests_only() {
+    for (before, row) in TABLE {
+        for (observation, after) in OBSERVATIONS.into_iter().zip(row) {
+            let expected = match (before, observation) {
+                (Up { bad: 1 } | Suspect { bad: 1 | 2 }, Bad(Silent)) => Suspect { bad: 2 },
+                (Up { .. } | Suspect { .. }, Failing) => before,
+                _ => after,
+            };
+            let mut health = at(before);
+            health.observe(observation, false);
+            assert_eq!(health.state, expected, "{observation:?} at {before:?}");
+        }
+    }
+}
+
+#[test]
+fn bad_checks_in_a_row_explain_why_one_was_ejected() {
+    for (evidence, after) in [(Gone, DOWN), (Unwell, DOWN), (Silent, SILENCED)] {
+        let mut health = at(Ejected { bad: 1 });
+        health.observe(Bad(evidence), false);
+        assert_eq!(health.state, after);
+    }
+    let mut health = at(Ejected { bad: 1 });
+    health.observe(Good, false);
+    assert_eq!(health.state, Ejected { bad: 0 });
+}
+
+#[test]
+fn the_first_observation_decides() {
+    use Transition::{Down, Up};
+    assert_eq!(run(3, 3, &[Good, Good]), [Some(Up), None]);
+    assert_eq!(run(3, 3, &[Bad(Gone), Bad(Silent)]), [Some(Down), None]);
+    assert_eq!(run(3, 3, &[Bad(Silent), Good]), [Some(Down), None]);
+}
+
+#[test]
+fn it_takes_so_many_in_a_row() {
+    use Transition::{Down, Up};
+    let bad = Bad(Gone);
+    let seen = [Good, bad, Good, bad, bad, Good, bad, Good, Good, Good];
+    let changed: Vec<_> = run(3, 2, &seen)
+        .into_iter()
+        .map(|one| one.is_some())
+        .collect();
+    let expected = [
+        true, false, false, false, true, false, false, false, false, true,
+    ];
+    assert_eq!(changed, expected);
+    assert_eq!(
+        run(1, 1, &[Good, bad, Good]),
+        [Some(Up), Some(Down), Some(Up)]
+    );
+    let mixed = [Good, Bad(Silent), Bad(Unwell)];
+    assert_eq!(run(1, 2, &mixed)[2], Some(Down), "of whatever kind");
+}
+
+#[test]
+fn it_is_unsettled_until_all_is_well() {
+    let mut health = Health::new(2, 2);
+    let seen = [
+        Good,
+        Bad(Gone),
+        Good,
+        Late,
+        Response,
+        Bad(Gone),
+        Bad(Gone),
+        Good,
+        Good,
+    ];
+    let unsettled = seen.map(|observation| {
+        health.observe(observation, true);
+        health.is_unsettled()
+    });
+    assert_eq!(
+        unsettled,
+        [false, true, false, true, false, true, true, true, false]
+    );
+}
+
+#[test]
+fn only_who_is_down_by_silence_is_restored() {
+    for (before, row) in TABLE {
+        let mut health = at(before);
+        let is_silenced = before == SILENCED || before == RISING_SILENCED;
+        assert_eq!(health.restore(), is_silenced, "{before:?}");
+        let expected = if is_silenced {
+            Suspect { bad: 2 }
+        } else {
+            before
+        };
+        assert_eq!(health.state, expected);
+        assert_eq!(row.len(), OBSERVATIONS.len());
+    }
+    // One that was never seen to answer is down, whatever the others are.
+    let mut health = Health::new(2, 2);
+    health.observe(Bad(Silent), true);
+    assert!(!health.restore());
+}

@@ -1,0 +1,40 @@
+//! A request that tries a backend which was ejected: what becomes of it decides whether others
+//! follow.
+
+use crate::backends::Backend;
+use crate::backends::health::Observation;
+use crate::evidence;
+use crate::net::conn::Conn;
+use crate::turn::Context;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The claim to the only trial of a backend. Dropped without a result, another request may try.
+#[derive(Debug)]
+pub(super) struct Trial {
+    backend: Arc<Backend<Conn>>,
+}
+
+impl Trial {
+    /// The trial of `backend`, which was claimed.
+    pub(super) fn of(backend: &Arc<Backend<Conn>>) -> Self {
+        let backend = Arc::clone(backend);
+        Self { backend }
+    }
+
+    /// The head of an answer has come.
+    pub(super) fn pass(self, context: &Context) {
+        evidence::of_response(context, &self.backend, Observation::TrialPassed);
+    }
+
+    /// The backend has failed again.
+    pub(super) fn fail(self, now: Instant) {
+        self.backend.failures.fail_trial(now);
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.backend.failures.release_trial();
+    }
+}

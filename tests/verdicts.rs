@@ -1,0 +1,382 @@
+//! A verdict steers, it does not end: what the checks find of a backend decides where new
+//! requests go. Those under way end by themselves.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use lb::backends::Standing;
+use lb::config::{Config, OnDown};
+use rustix::process::Signal;
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Client, Lb, Origin, PATIENCE, Program, Response, eventually, find, name_of};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
+
+/// A balancer that checks at the start and then seldom, unless something is odd; and whose
+/// checks time out soon.
+fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+    Lb::with(backends, |config| {
+        config.health.interval = Duration::from_secs(3600);
+        config.health.timeout = Duration::from_millis(300);
+        change(config);
+    })
+}
+
+fn standing(lb: &Lb, index: usize) -> Standing {
+    lb.floor.context.backends.all()[index].standing()
+}
+
+fn begin(lb: &Lb, method: &str) -> Client {
+    let mut client = lb.client();
+    client.send(format!(
+        "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+    ));
+    client
+}
+
+fn send(lb: &Lb, method: &str) -> Response {
+    begin(lb, method).response()
+}
+
+fn signal(program: &Program, signal: Signal) {
+    let pid = rustix::process::Pid::from_child(&program.child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// A backend that serves one connection at a time, whole, checks among them, as a synchronous
+/// worker does; a request takes `time`. It counts the requests that are no checks.
+fn one_at_a_time(time: Duration) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let executed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&executed);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut client = Client::on(stream);
+            let head = client.read_until(b"\r\n\r\n");
+            if find(&head, b"lb-health/").is_none() {
+                thread::sleep(time);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            client.send(HELLO.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+        }
+    });
+    (address, executed)
+}
+
+#[test]
+fn busy_backends_answer_what_they_were_asked_however_late_their_checks_are() {
+    for count in [1, 2, 3] {
+        let backends: Vec<_> = (0..count)
+            .map(|_| one_at_a_time(Duration::from_millis(900)))
+            .collect();
+        let addresses: Vec<_> = backends.iter().map(|(address, _)| *address).collect();
+        let lb = hasty(&addresses, |_| {});
+        thread::scope(|scope| {
+            for method in ["POST", "GET"].into_iter().cycle().take(count * 2) {
+                let lb = &lb;
+                scope.spawn(move || assert_eq!(send(lb, method).text(), "hello", "{method}"));
+            }
+        });
+        let executed = backends.iter().map(|(_, n)| n.load(Ordering::SeqCst));
+        assert_eq!(executed.sum::<usize>(), count * 2, "each of them once");
+    }
+}
+
+#[test]
+fn a_frozen_backend_is_left_by_new_requests_and_answers_the_others_when_it_goes_on() {
+    let (frozen, good) = (Program::backend(0), Origin::answering(HELLO));
+    let lb = hasty(&[frozen.address, good.address], |_| {});
+    signal(&frozen, Signal::STOP);
+    let methods = ["POST", "GET", "PUT", "GET"];
+    let waiting: Vec<Client> = methods.map(|method| begin(&lb, method)).into();
+    eventually("it is suspect", || standing(&lb, 0) == Standing::Suspect);
+    for _ in 0..10 {
+        let began = Instant::now();
+        assert_eq!(send(&lb, "POST").text(), "hello");
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+    eventually("it is down", || standing(&lb, 0) == Standing::DownSilent);
+    signal(&frozen, Signal::CONT);
+    let texts: Vec<String> = waiting
+        .into_iter()
+        .map(|mut client| {
+            let response = client.response();
+            assert_eq!(response.status, 200, "{}", response.text());
+            response.text()
+        })
+        .collect();
+    assert_ne!(
+        texts[0], "hello",
+        "the first one's turn is at the frozen one"
+    );
+    eventually("it is back", || standing(&lb, 0) == Standing::Clear);
+}
+
+#[test]
+fn a_response_or_a_good_check_ends_the_suspicion() {
+    let slow = Origin::scripted(|served| {
+        while served.request().is_some() {
+            thread::sleep(Duration::from_millis(100));
+            served.client.send(HELLO);
+        }
+    });
+    let lb = hasty(&[slow.address], |_| {});
+    let backend = &lb.floor.context.backends.all()[0];
+    for is_by_check in [false, true] {
+        lb.floor.context.backends.observe(
+            backend,
+            lb::backends::health::Observation::Late,
+            &lb::backends::Finding::default(),
+        );
+        assert_eq!(standing(&lb, 0), Standing::Suspect);
+        assert!(lb.floor.context.is_ready());
+        match is_by_check {
+            false => drop(send(&lb, "POST")),
+            true => {
+                assert!(backend.ask_for_check());
+                lb.floor.context.trouble.raise();
+            }
+        }
+        eventually("it is clear", || standing(&lb, 0) == Standing::Clear);
+    }
+}
+
+/// A backend of which all requests are under way for as long as the test wants, and of which
+/// the checks say that it is ill when told.
+fn unhurried() -> (Origin, crossbeam_channel::Sender<()>) {
+    let (go_on, may_go_on) = crossbeam_channel::unbounded::<()>();
+    let origin = Origin::scripted(move |served| {
+        let Some(request) = served.request() else {
+            return;
+        };
+        if request.starts_with("GET /tunnel") {
+            served
+                .client
+                .send("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+            let _ = may_go_on.recv();
+            served.client.send("done");
+            return;
+        }
+        if request.starts_with("GET /download") {
+            served
+                .client
+                .send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+            let _ = may_go_on.recv();
+            served.client.send("done");
+            return;
+        }
+        let _ = may_go_on.recv();
+        served.client.send(BYE);
+    });
+    (origin, go_on)
+}
+
+/// A balancer that checks often. All goes to the first backend while that is up.
+fn often(first: &Origin, backup: &Origin, change: impl FnOnce(&mut Config)) -> Lb {
+    Lb::with(&[first.address], |config| {
+        config.backups = vec![name_of(&backup.address)];
+        config.health.interval = Duration::from_millis(50);
+        change(config);
+    })
+}
+
+/// A request that waits, a download and a tunnel.
+fn three_sessions(lb: &Lb) -> [Client; 3] {
+    let heads = [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "GET /download HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+    ];
+    heads.map(|head| {
+        let mut client = lb.client();
+        client.send(head);
+        client
+    })
+}
+
+#[test]
+fn requests_downloads_and_tunnels_survive_the_verdict_that_their_backend_is_down() {
+    let ((slow, go_on), other) = (unhurried(), Origin::answering(HELLO));
+    let lb = often(&slow, &other, |_| {});
+    let [mut post, mut download, mut tunnel] = three_sessions(&lb);
+    assert!(download.read_until(b"half").ends_with(b"\r\n\r\nhalf"));
+    tunnel.read_until(b"\r\n\r\n");
+    slow.set_healthy(false);
+    eventually("it is down", || standing(&lb, 0) == Standing::Down);
+    assert_eq!(send(&lb, "POST").text(), "hello");
+    (0..3).for_each(|_| go_on.send(()).unwrap());
+    assert_eq!(post.response().text(), "bye");
+    assert_eq!(download.read_exactly(4), b"done");
+    assert_eq!(tunnel.read_exactly(4), b"done");
+}
+
+#[test]
+fn with_on_down_close_they_end_with_their_backend() {
+    let ((slow, go_on), other) = (unhurried(), Origin::answering(HELLO));
+    let lb = often(&slow, &other, |config| config.on_down = OnDown::Close);
+    let [mut post, mut download, mut tunnel] = three_sessions(&lb);
+    let mut get = begin(&lb, "GET");
+    (0..4).for_each(|_| drop(slow.request()));
+    slow.set_healthy(false);
+    let response = post.response();
+    assert_eq!(response.status, 502);
+    assert!(response.text().contains("went down"), "{}", response.text());
+    assert_eq!(get.response().text(), "hello", "it may be repeated");
+    let cut = download.response();
+    assert!(!cut.is_whole, "{cut:?}");
+    tunnel.read_until(b"\r\n\r\n");
+    assert!(tunnel.is_closed());
+    drop(go_on);
+}
+
+/// A backend that takes connections and says nothing after the first check; counts those that
+/// are open.
+fn taciturn() -> (SocketAddr, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (open, peak) = (Arc::clone(&now), Arc::clone(&most));
+    thread::spawn(move || {
+        let mut client = Client::on(listener.accept().unwrap().0);
+        client.read_until(b"\r\n\r\n");
+        client.send(HELLO);
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let open = Arc::clone(&open);
+            peak.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::spawn(move || {
+                let mut bytes = [0; 1024];
+                while stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (address, now, most)
+}
+
+#[test]
+fn one_check_at_a_time_is_open_to_a_backend_that_does_not_answer() {
+    let (address, open, most) = taciturn();
+    let lb = Lb::with(&[address], |config| {
+        config.health.interval = Duration::from_millis(20);
+        config.health.timeout = Duration::from_millis(15);
+    });
+    eventually("it is silent", || standing(&lb, 0) == Standing::UpSilent);
+    // Some fifty timeouts.
+    thread::sleep(Duration::from_millis(800));
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    assert_eq!(open.load(Ordering::SeqCst), 1);
+}
+
+/// A backend of HTTP/1.1 that serves one connection to its end before it looks at the next.
+fn one_connection_at_a_time() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            serve(stream);
+        }
+    });
+    address
+}
+
+fn serve(stream: TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = stream;
+    let (mut received, mut bytes) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = stream.read(&mut bytes) {
+        received.extend_from_slice(&bytes[..count]);
+        if find(&received, b"\r\n\r\n").is_some() {
+            received.clear();
+            if std::io::Write::write_all(&mut stream, HELLO.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
+    let lb = Lb::with(&[one_connection_at_a_time()], |config| {
+        config.health.interval = Duration::from_millis(500);
+        config.health.timeout = Duration::from_millis(450);
+        // Nothing but the release can let the next one in.
+        config.timeouts.backend_idle = Duration::from_secs(3600);
+    });
+    let mut client = lb.client();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        assert_eq!(client.get("/").status, 200);
+        assert_ne!(standing(&lb, 0), Standing::UpSilent);
+        thread::sleep(Duration::from_millis(20));
+    }
+    // In a row, with none in between that could be answered: the idle connection is closed, and
+    // fewer are kept from now on.
+    let mut kept = 0;
+    eventually("none is kept", || {
+        kept += 1;
+        client.get("/");
+        lb.floor.context.backends.all()[0].kept.take().is_none()
+    });
+}
+
+#[test]
+fn a_health_path_that_is_slow_by_itself_is_no_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut client = Client::on(stream);
+                client.read_until(b"\r\n\r\n");
+                thread::sleep(Duration::from_millis(400));
+                client.send(HELLO);
+            });
+        }
+    });
+    let other = Origin::answering(HELLO);
+    let lb = hasty(&[address, other.address], |config| {
+        config.health.timeout = Duration::from_secs(2);
+    });
+    for _ in 0..6 {
+        assert_eq!(send(&lb, "POST").text(), "hello");
+        assert_eq!(standing(&lb, 0), Standing::Clear);
+    }
+}
+
+#[test]
+fn when_all_say_that_they_are_ill_nobody_is_asked() {
+    let origins = [(); 3].map(|()| Origin::answering(HELLO));
+    let lb = Lb::with(&origins.each_ref().map(|origin| origin.address), |config| {
+        config.health.interval = Duration::from_millis(50);
+    });
+    origins.iter().for_each(|origin| origin.set_healthy(false));
+    eventually("all are down", || {
+        (0..3).all(|index| standing(&lb, index) == Standing::Down)
+    });
+    assert_eq!(send(&lb, "GET").status, 503);
+}
+
+#[test]
+fn when_most_are_silent_all_are_used_and_a_backup_that_is_well_before_them() {
+    let silent = [taciturn(), taciturn()].map(|(address, ..)| address);
+    let backup = Origin::answering(HELLO);
+    let lb = hasty(&silent, |config| {
+        config.backups = vec![name_of(&backup.address)];
+        config.health.interval = Duration::from_millis(400);
+    });
+    // One of three may be left out; the other one is used only if nobody better is there.
+    eventually("both are silent", || {
+        let standings = [standing(&lb, 0), standing(&lb, 1)];
+        standings.iter().all(|one| *one == Standing::UpSilent)
+    });
+    for _ in 0..4 {
+        assert_eq!(send(&lb, "POST").text(), "hello");
+    }
+}
