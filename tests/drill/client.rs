@@ -3,13 +3,16 @@
 use fastrand::Rng;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A client that waits for longer has given up.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// So many bytes of a request are sent at a time when there are pauses.
+const PIECE: usize = 16 * 1024;
 
 /// One request, and what proves an answer to be its own.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Order {
     pub(crate) delay: u64,
     /// Whether the connection is to be closed afterwards.
     pub(crate) closes: bool,
+    /// How long the client rests between two pieces of what it sends.
+    pub(crate) pause: Duration,
 }
 
 impl Order {
@@ -39,6 +44,7 @@ impl Order {
             bytes,
             delay: rng.u64(..40),
             closes: rng.u8(..8) == 0,
+            pause: Duration::ZERO,
         }
     }
 
@@ -130,6 +136,18 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// Sends it all in one go, or in pieces with such pauses.
+fn send(stream: &mut TcpStream, request: &[u8], pause: Duration) -> io::Result<()> {
+    if pause.is_zero() {
+        return stream.write_all(request);
+    }
+    for piece in request.chunks(PIECE) {
+        stream.write_all(piece)?;
+        thread::sleep(pause);
+    }
+    Ok(())
+}
+
 /// A client with at most one connection.
 pub(crate) struct Checker {
     address: SocketAddr,
@@ -151,7 +169,7 @@ impl Checker {
 
     /// Sends the request, on a new connection if there is none, and judges the answer.
     pub(crate) fn ask(&mut self, order: &Order) -> Outcome {
-        let answer = self.exchange(&order.request());
+        let answer = self.exchange(&order.request(), order.pause);
         let closes = order.closes || answer.as_ref().map_or(true, |answer| answer.closes);
         self.was_told_to_close = answer.as_ref().is_ok_and(|answer| answer.closes);
         if closes {
@@ -184,13 +202,13 @@ impl Checker {
         Ok(())
     }
 
-    fn exchange(&mut self, request: &[u8]) -> Result<Answer, Outcome> {
+    fn exchange(&mut self, request: &[u8], pause: Duration) -> Result<Answer, Outcome> {
         self.connect()?;
         self.check_quiet()?;
         // Whoever refuses a request answers before the end of it: what is said comes first,
         // and that it could not be sent only if nothing is said.
         let stream = self.stream.as_mut().expect("connected");
-        let was_sent = stream.write_all(request).is_ok();
+        let was_sent = send(stream, request, pause).is_ok();
         // Nobody reads a request, and ends the connection over it, as soon as this.
         let is_crossed = self.look() == Look::Ended;
         match self.answer() {

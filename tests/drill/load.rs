@@ -55,13 +55,12 @@ impl Shared {
     }
 
     /// Asks for something and writes down what came of it.
-    fn serve(&self, checker: &mut Checker, rng: &mut Rng, began: Option<Instant>) {
-        let order = Order::random(next_id(), rng);
+    fn serve(&self, checker: &mut Checker, order: &Order, began: Option<Instant>) {
         let began = began.unwrap_or_else(Instant::now);
-        let mut outcome = checker.ask(&order);
+        let mut outcome = checker.ask(order);
         // A connection may end between two requests; then it is asked on another one.
         if outcome == Outcome::Cut(Cut::Before) {
-            outcome = checker.ask(&order);
+            outcome = checker.ask(order);
         }
         let sample = Sample {
             began,
@@ -83,13 +82,22 @@ pub(crate) struct Load {
 impl Load {
     /// So many clients, each with one request at a time and a short rest between two.
     pub(crate) fn steady(address: SocketAddr, clients: u64) -> Self {
+        Self::of(address, clients, Order::random)
+    }
+
+    /// The same with requests of another kind, made of a number and of chance.
+    pub(crate) fn of(
+        address: SocketAddr,
+        clients: u64,
+        order: impl Fn(u64, &mut Rng) -> Order + Copy + Send + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
         let client = |seed: u64| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let (mut checker, mut rng) = (Checker::of(address), Rng::with_seed(seed));
                 while !shared.is_over() {
-                    shared.serve(&mut checker, &mut rng, None);
+                    shared.serve(&mut checker, &order(next_id(), &mut rng), None);
                     thread::sleep(Duration::from_millis(rng.u64(30..120)));
                 }
             })
@@ -150,8 +158,10 @@ fn serve_paced(
     jobs: &Receiver<Instant>,
 ) {
     let (mut checker, mut rng) = (Checker::of(address), Rng::with_seed(seed));
-    shared.serve(&mut checker, &mut rng, Some(first));
-    for due in jobs {
-        shared.serve(&mut checker, &mut rng, Some(due));
-    }
+    let mut serve = |due| {
+        let order = Order::random(next_id(), &mut rng);
+        shared.serve(&mut checker, &order, Some(due));
+    };
+    serve(first);
+    jobs.iter().for_each(serve);
 }

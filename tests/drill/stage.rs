@@ -240,9 +240,20 @@ impl Stage {
     pub(crate) fn set(settings: Settings, more: &[&str]) -> Self {
         let deliveries = Deliveries::default();
         let backends: Vec<Backend> = (0..3).map(|_| Backend::start(&deliveries)).collect();
-        let mut words: Vec<String> = backends.iter().map(|one| name(one.port)).collect();
-        words.extend(settings.words());
+        let mut words = settings.words();
         words.extend(more.iter().map(|&word| word.into()));
+        Self::over(backends, deliveries, name, &words)
+    }
+
+    /// The same over these backends, which have a name by their port, with other settings.
+    pub(crate) fn over(
+        backends: Vec<Backend>,
+        deliveries: Deliveries,
+        name: impl Fn(u16) -> String,
+        settings: &[String],
+    ) -> Self {
+        let mut words: Vec<String> = backends.iter().map(|one| name(one.port)).collect();
+        words.extend_from_slice(settings);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let lb = LbProgram::start(0, &words);
         let watch = Watch::over(lb.errors.clone());

@@ -54,6 +54,7 @@ fn ask_until_sent_away(address: SocketAddr, number: u64) -> Vec<Asked> {
             bytes: 40,
             delay: if number < SLOW { 600 } else { 3 },
             closes: (SLOW..SLOW + NEW).contains(&number),
+            pause: Duration::ZERO,
         };
         let began = Instant::now();
         let outcome = checker.ask(&order);

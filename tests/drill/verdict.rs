@@ -100,7 +100,7 @@ fn failures(figures: &Figures) -> Findings {
     found
 }
 
-fn failure(sample: &Sample, struck: Instant) -> String {
+pub(crate) fn failure(sample: &Sample, struck: Instant) -> String {
     let after = |time: Instant| match time >= struck {
         true => format!("{:?} after", time - struck),
         false => format!("{:?} before", struck - time),

@@ -508,7 +508,7 @@ impl Served {
 }
 
 /// What a process prints, line by line, read by a thread of its own.
-fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines_of(out: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = unbounded();
     thread::spawn(move || {
         BufReader::new(out)
