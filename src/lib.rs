@@ -38,7 +38,7 @@
 //! |---|---|---|
 //! | main | waits for clients, hands their sockets to the channel | reads from a client |
 //! | `worker-N` | [`session::Session::advance`] until it would wait; idle, one minds the lot and the others sleep | waits for one session longer than the patience |
-//! | `health` | probes every backend at its own time, calls those who wait for one that is down | knows the thresholds |
+//! | `health` | probes every backend at its own time; calls sessions that wait for one to come up, or for one that is lost | knows the thresholds; ends a request |
 //! | `resolve` | asks again for the backends' addresses | holds anybody up |
 //! | `log` | prints what is queued | blocks a worker |
 //!
@@ -61,7 +61,7 @@
 //! session ─▶ exchange ─▶ client ─▶ turn       what a worker may use, and for how long
 //! evidence                                    what is seen of backends, and what follows
 //! lot  error  config                          generic over what is parked
-//! backends {select, health, kept}             names no HTTP and no socket
+//! backends {select, health, group, kept, …}   names no HTTP and no socket
 //! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
 //! jobs ─▶ crew  gate  journal  scheduling     name nothing else of the crate
 //! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread

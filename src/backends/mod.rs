@@ -5,6 +5,7 @@
 //! | file | duty |
 //! |---|---|
 //! | [`select`] | whose turn it is |
+//! | `standing` | how far one gets new requests |
 //! | [`health`] | up, suspect or down, from observations: a pure state machine |
 //! | [`group`] | how many may be left out for silence |
 //! | [`failures`] | requests that fail in a row, and the trial after an ejection |
@@ -23,8 +24,10 @@ pub mod kept;
 pub mod name;
 pub mod ramp;
 pub mod select;
+mod standing;
 
 pub use name::Name;
+pub use standing::Standing;
 
 use addresses::Addresses;
 use failures::Failures;
@@ -32,7 +35,8 @@ use health::{Health, Observation, Transition};
 use heard::Heard;
 use kept::Kept;
 use ramp::Ramp;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use standing::Published;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,47 +50,6 @@ pub enum Wish {
     Draining,
     /// It gets none, and no connections are kept for it.
     Disabled,
-}
-
-/// How far new requests are given to a backend, as far as its health is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not at all: it is gone, unwell or ejected, or was never seen to answer.
-    Down,
-    /// Not at all: it was silent for `--fall` checks.
-    DownSilent,
-    /// Only if no better one is there: it was silent for `--fall` checks, but too many are.
-    UpSilent,
-    /// While no other is free of suspicion.
-    Suspect,
-    /// Like any other.
-    Clear,
-}
-
-impl Standing {
-    const ALL: [Self; 5] = [
-        Self::Down,
-        Self::DownSilent,
-        Self::UpSilent,
-        Self::Suspect,
-        Self::Clear,
-    ];
-
-    fn of(health: &Health) -> Self {
-        match (health.is_up(), health.is_suspect(), health.is_silent()) {
-            (false, _, false) => Self::Down,
-            (false, _, true) => Self::DownSilent,
-            (true, _, true) => Self::UpSilent,
-            (true, true, false) => Self::Suspect,
-            (true, false, false) => Self::Clear,
-        }
-    }
-
-    /// Whether it gets any.
-    #[must_use]
-    pub fn is_up(self) -> bool {
-        !matches!(self, Self::Down | Self::DownSilent)
-    }
 }
 
 /// After so long without a byte, idle connections may be what a backend waits for that serves
@@ -136,8 +99,8 @@ pub struct Backend<C> {
     pub heard: Heard,
     /// Requests that failed there, one after the other.
     pub failures: Failures,
-    /// What selection reads for every request: a [`Standing`]; `state` is behind a lock.
-    standing: AtomicU8,
+    /// What selection reads for every request; `state` is behind a lock.
+    standing: Published,
     /// Whether the operator wants it to get new requests.
     is_wanted: AtomicBool,
     state: Mutex<State>,
@@ -170,7 +133,7 @@ impl<C> Backend<C> {
             ramp: Ramp::default(),
             heard: Heard::new(now),
             failures: Failures::default(),
-            standing: AtomicU8::new(Standing::Down as u8),
+            standing: Published::default(),
             is_wanted: AtomicBool::new(true),
             state: Mutex::new(state),
             is_unreachable: AtomicBool::new(false),
@@ -189,7 +152,7 @@ impl<C> Backend<C> {
     /// How far its health lets it have requests.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        Standing::ALL[usize::from(self.standing.load(Ordering::Relaxed))]
+        self.standing.get()
     }
 
     /// The same, if it gets any and the operator wants it.
@@ -250,8 +213,7 @@ impl<C> Backend<C> {
     }
 
     fn publish(&self, state: &State) {
-        let standing = Standing::of(&state.health);
-        self.standing.store(standing as u8, Ordering::Relaxed);
+        self.standing.set(Standing::of(&state.health));
         let is_news = state.health.is_suspect() || self.is_unreachable();
         self.is_response_news.store(is_news, Ordering::Relaxed);
     }
@@ -364,76 +326,4 @@ impl<C> Backend<C> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::health::Evidence;
-    use super::*;
-
-    fn backend() -> Backend<()> {
-        let name = Name {
-            host: "a".into(),
-            port: 1,
-        };
-        Backend::new(0, name, Health::new(1, 1))
-    }
-
-    fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
-        let change = backend.observe(observation, &Finding::default(), true);
-        change.map(|(transition, _)| transition)
-    }
-
-    #[test]
-    fn health_and_the_operators_wish_are_kept_apart() {
-        let backend = backend();
-        see(&backend, Observation::Good);
-        assert!(backend.is_live());
-        for (wish, is_live) in [
-            (Wish::Draining, false),
-            (Wish::Disabled, false),
-            (Wish::Enabled, true),
-        ] {
-            backend.set_wish(wish);
-            assert!(backend.is_live() == is_live && backend.is_up(), "{wish:?}");
-        }
-        backend.set_wish(Wish::Draining);
-        assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
-        see(&backend, Observation::Good);
-        assert!(backend.is_up() && !backend.is_live());
-    }
-
-    #[test]
-    fn a_response_is_news_while_it_is_suspect() {
-        let (backend, now) = (backend(), Instant::now());
-        see(&backend, Observation::Good);
-        assert!(!backend.hear_response(now, true));
-        see(&backend, Observation::Late);
-        assert_eq!(backend.live_standing(), Some(Standing::Suspect));
-        assert!(!backend.hear_response(now, false), "its first bytes, once");
-        assert!(backend.hear_response(now, true));
-        see(&backend, Observation::Response);
-        assert!(!backend.hear_response(now, true));
-        assert_eq!(backend.live_standing(), Some(Standing::Clear));
-    }
-
-    #[test]
-    fn an_unreachable_host_is_reachable_again_with_the_first_sign_of_life() {
-        let (backend, now) = (backend(), Instant::now());
-        see(&backend, Observation::Good);
-        let finding = Finding {
-            is_unreachable: true,
-            ..Finding::default()
-        };
-        for sign in [Observation::Good, Observation::Response] {
-            backend.observe(Observation::Bad(Evidence::Gone), &finding, true);
-            assert!(backend.is_unreachable() && backend.hear_response(now, true));
-            see(&backend, sign);
-            assert!(!backend.is_unreachable() && !backend.hear_response(now, true));
-        }
-    }
-
-    #[test]
-    fn a_check_is_asked_for_once() {
-        let backend = backend();
-        assert!(backend.ask_for_check() && !backend.ask_for_check());
-        assert!(backend.take_check() && !backend.take_check());
-    }
-}
+mod tests;

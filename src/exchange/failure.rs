@@ -1,12 +1,14 @@
 //! What the client is told when nobody could answer.
 
 use super::attempt::Attempt;
+use super::{Exchange, Flow};
 use crate::backends::Backend;
+use crate::client::Client;
 use crate::error::{Blame, Cause, Error, Phase};
 use crate::evidence::{self, seconds};
-use crate::http::reply::{Content, Reply};
+use crate::http::reply::{Content, Reply, Terms};
 use crate::net::conn::Conn;
-use crate::turn::Context;
+use crate::turn::{Context, Turn};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -48,6 +50,54 @@ impl Failure {
     pub(super) fn blame(&self, context: &Context) {
         let backend = &context.backends.all()[self.backend];
         evidence::of_failed_request(context, backend, &self.error);
+    }
+}
+
+impl Exchange {
+    /// Ends the exchange with an error: an answer where one can still be given, else a close.
+    pub(super) fn give_up(
+        &mut self,
+        error: Error,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Flow {
+        let is_committed = self.answer.is_forwarded;
+        let status = match is_committed {
+            true => self.answer.terms.status,
+            false => error.status(),
+        };
+        log::debug!("{}: {error} ({})", client.address, error.code());
+        self.record
+            .end(status, self.answer.content(), Some(&error), turn);
+        self.release(turn);
+        match (is_committed, status) {
+            (true, _) | (_, 499) => Flow::Close,
+            (false, _) => {
+                self.reply(&error, client, turn);
+                Flow::Linger
+            }
+        }
+    }
+
+    /// Answers in the backend's place. What was written of its answer, but not sent, is
+    /// replaced.
+    fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {
+        if !self.answer.is_awaited() {
+            client.outbound.clear();
+        }
+        let terms = Terms {
+            version: self.request.version,
+            method: self.request.method,
+            keep_alive: false,
+            date: turn.dates.at(turn.now()),
+        };
+        let reply = reply(
+            error,
+            &self.failures,
+            self.request.prefers_json,
+            turn.context,
+        );
+        reply.write(&terms, client.outbound.tail(turn.shelf));
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`answer`] | the response on its way to the client |
 //! | `bypass` | the way of a large body round our memory |
 //! | [`retry`] | the retry law |
+//! | `moves` | where it goes when an attempt has failed, and who is to blame |
 //! | `rescue` | when it leaves a backend that is lost |
 //! | `hold` | the wait for a backend to come up, when none is |
 //! | `trial` | a request that tries a backend which was ejected |
@@ -22,6 +23,7 @@ mod bypass;
 pub mod expectation;
 pub mod failure;
 mod hold;
+mod moves;
 pub mod record;
 mod rescue;
 pub mod retry;
@@ -40,18 +42,16 @@ use crate::http::body::{Body, Encoding};
 use crate::http::forward::write_request;
 use crate::http::forwarded::Hop;
 use crate::http::framing::Framing;
-use crate::http::reply;
 use crate::http::request::{Method, RequestHead};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Wait};
-use crate::turn::{Context, Due, Turn, Waits};
+use crate::turn::{Due, Turn, Waits};
 use answer::{Answer, Served};
 use attempt::{Attempt, Connected};
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
 use record::Record;
-use retry::Attempted;
 use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
@@ -324,151 +324,10 @@ impl Exchange {
         }
     }
 
-    /// Whether the retry law lets it go elsewhere after this error.
-    fn may_be_repeated(&self, error: &Error, context: &Context) -> bool {
-        let was_sent = self.upload.total_sent() > 0;
-        let is_stale = self
-            .attempt
-            .as_ref()
-            .is_some_and(|attempt| attempt.is_reused);
-        let attempted = Attempted {
-            was_sent,
-            was_answered: self.answer.is_begun,
-            is_idempotent: self.request.method.is_idempotent(),
-            can_be_repeated: self.upload.can_be_repeated(),
-            tries: self.tries + u32::from(was_sent && !is_stale),
-        };
-        retry::allows(error, attempted, context.config.tries)
-    }
-
-    /// The right to use a backend, of one of those that were not tried.
-    fn find_first(&self, turn: &Turn<'_>) -> Result<Attempt, Error> {
-        if !self.failures.is_empty() {
-            return Attempt::next(&self.failures, turn);
-        }
-        let is_safe = self.request.method.is_idempotent() && self.upload.is_received();
-        Attempt::first(is_safe, turn)
-    }
-
-    /// Prepares another attempt, if the retry law allows it and somebody is there.
-    fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
-        let may_be_repeated = self.may_be_repeated(&error, turn.context);
-        let Some(attempt) = self.attempt.take() else {
-            return false;
-        };
-        evidence::of_failed_attempt(turn.context, &attempt.backend, &error);
-        self.failures.push(Failure::of(&attempt, error));
-        let was_sent = self.upload.total_sent() > 0;
-        self.tries += u32::from(was_sent && !attempt.is_reused);
-        attempt.end(&error, turn);
-        let next = match may_be_repeated {
-            true => self.find_next(turn),
-            false => None,
-        };
-        let moves = next.is_some() || (may_be_repeated && self.may_hold(turn));
-        self.blame_last(was_sent && moves, turn);
-        if moves {
-            log::debug!("{error}; trying another");
-            self.begin_again(next);
-        }
-        moves
-    }
-
-    /// The right to use one that was not tried. When all were, one that did not answer the
-    /// connection in time is tried again: its queue may have been full, nothing was sent, and
-    /// there is nowhere else to go. It is given up after as many of these as `--tries` says.
-    fn find_next(&mut self, turn: &Turn<'_>) -> Option<Attempt> {
-        let untried = Attempt::next(&self.failures, turn).ok();
-        let is_late = self
-            .failures
-            .last()
-            .is_some_and(Failure::is_late_connection);
-        self.late_connections += u32::from(is_late);
-        if untried.is_some() || self.late_connections >= turn.context.config.tries {
-            return untried;
-        }
-        self.failures
-            .retain(|failure| !failure.is_late_connection());
-        Attempt::next(&self.failures, turn).ok()
-    }
-
-    /// Sends it from its beginning, to this backend or, if there is none yet, to the first.
-    fn begin_again(&mut self, attempt: Option<Attempt>) {
-        self.attempt = attempt;
-        self.upload.rewind();
-        self.expectation.rewind();
-        self.answer = Answer::default();
-        self.due = Due::default();
-    }
-
-    /// Counts the last failure, if it counts, towards the ejection of its backend. Of a request
-    /// that moves on after it was sent that is not done yet, and of one that failed at several
-    /// backends never: it is the request that they cannot bear.
-    fn blame_last(&mut self, is_pending: bool, turn: &Turn<'_>) {
-        let is_poison = self.failures.iter().any(|failure| failure.is_pending);
-        let Some(last) = self.failures.last_mut() else {
-            return;
-        };
-        if !evidence::counts_towards_ejection(turn.context, &last.error) {
-            return;
-        }
-        last.is_pending = is_pending;
-        if !is_pending && !is_poison {
-            last.blame(turn.context);
-        }
-    }
-
-    /// It was answered: those that failed before have failed by themselves.
-    fn settle_failures(&mut self, turn: &Turn<'_>) {
-        let pending = self.failures.iter().filter(|failure| failure.is_pending);
-        pending.for_each(|failure| failure.blame(turn.context));
-    }
-
     /// Whether a close would look to the client like the end of a body that is not over.
     #[must_use]
     pub fn would_look_whole(&self) -> bool {
         self.answer.is_forwarded && self.answer.terms.ends_by_close
-    }
-
-    /// Ends the exchange with an error: an answer where one can still be given, else a close.
-    fn give_up(&mut self, error: Error, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
-        let is_committed = self.answer.is_forwarded;
-        let status = match is_committed {
-            true => self.answer.terms.status,
-            false => error.status(),
-        };
-        log::debug!("{}: {error} ({})", client.address, error.code());
-        self.record
-            .end(status, self.answer.content(), Some(&error), turn);
-        self.release(turn);
-        match (is_committed, status) {
-            (true, _) | (_, 499) => Flow::Close,
-            (false, _) => {
-                self.reply(&error, client, turn);
-                Flow::Linger
-            }
-        }
-    }
-
-    /// Answers in the backend's place. What was written of its answer, but not sent, is
-    /// replaced.
-    fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {
-        if !self.answer.is_awaited() {
-            client.outbound.clear();
-        }
-        let terms = reply::Terms {
-            version: self.request.version,
-            method: self.request.method,
-            keep_alive: false,
-            date: turn.dates.at(turn.now()),
-        };
-        let reply = failure::reply(
-            error,
-            &self.failures,
-            self.request.prefers_json,
-            turn.context,
-        );
-        reply.write(&terms, client.outbound.tail(turn.shelf));
     }
 
     /// Tells what the exchange waits for: how long it has lasted, what it is and where.

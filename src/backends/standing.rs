@@ -1,0 +1,81 @@
+//! How far a backend gets new requests, in one byte that selection reads without a lock.
+
+use super::health::Health;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How far new requests are given to a backend, as far as its health is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not at all: it is gone, unwell or ejected, or was never seen to answer.
+    Down,
+    /// Not at all: it was silent for `--fall` checks.
+    DownSilent,
+    /// Only if no better one is there: it was silent for `--fall` checks, but too many are.
+    UpSilent,
+    /// While no other is free of suspicion.
+    Suspect,
+    /// Like any other.
+    Clear,
+}
+
+impl Standing {
+    const ALL: [Self; 5] = [
+        Self::Down,
+        Self::DownSilent,
+        Self::UpSilent,
+        Self::Suspect,
+        Self::Clear,
+    ];
+
+    pub(super) fn of(health: &Health) -> Self {
+        match (health.is_up(), health.is_suspect(), health.is_silent()) {
+            (false, _, false) => Self::Down,
+            (false, _, true) => Self::DownSilent,
+            (true, _, true) => Self::UpSilent,
+            (true, true, false) => Self::Suspect,
+            (true, false, false) => Self::Clear,
+        }
+    }
+
+    /// Whether it gets any.
+    #[must_use]
+    pub fn is_up(self) -> bool {
+        !matches!(self, Self::Down | Self::DownSilent)
+    }
+}
+
+/// The standing of a backend as others see it.
+#[derive(Debug)]
+pub(super) struct Published(AtomicU8);
+
+impl Default for Published {
+    fn default() -> Self {
+        Self(AtomicU8::new(Standing::Down as u8))
+    }
+}
+
+impl Published {
+    pub(super) fn set(&self, standing: Standing) {
+        self.0.store(standing as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Standing {
+        // Nothing but a standing is stored, and these are all, in their order.
+        Standing::ALL[usize::from(self.0.load(Ordering::Relaxed))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_standing_comes_out_as_it_was_put_in() {
+        let published = Published::default();
+        assert_eq!(published.get(), Standing::Down);
+        for standing in Standing::ALL {
+            published.set(standing);
+            assert_eq!(published.get(), standing);
+        }
+    }
+}
