@@ -4,6 +4,7 @@
 # TERM under load, two hundred backends of which half hang, and one that comes and goes. Then
 # the troubles of tests/trouble.rs, which hit everything at once: all backends are slow, the
 # balancer is stopped or gets no processor, the network loses packets or swallows all of them.
+# Then scripts/busy.sh: servers that are busy, which are not to be taken for any of these.
 #
 #   scripts/drill.sh [ROUNDS]   how often each fault comes (10 by default, some fifteen minutes)
 #
@@ -27,3 +28,4 @@ set +m
 trap 'kill -KILL -- "-$group" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 wait "$group"
+scripts/busy.sh
