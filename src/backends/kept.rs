@@ -105,6 +105,12 @@ impl<C> Kept<C> {
         drop(closing);
     }
 
+    /// Whether none rests.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.resting().connections.is_empty()
+    }
+
     /// Something waits for the backend, which says nothing: closes all that rest, since they
     /// may be what it waits for itself.
     pub fn release(&self, now: Instant) {

@@ -110,6 +110,8 @@ pub struct Backend<C> {
     is_response_news: AtomicBool,
     /// Something is odd: it should be checked now.
     is_to_be_checked: AtomicBool,
+    /// A check of it is open, and late.
+    has_late_check: AtomicBool,
 }
 
 impl<C> Backend<C> {
@@ -139,6 +141,7 @@ impl<C> Backend<C> {
             is_unreachable: AtomicBool::new(false),
             is_response_news: AtomicBool::new(false),
             is_to_be_checked: AtomicBool::new(false),
+            has_late_check: AtomicBool::new(false),
         }
     }
 
@@ -300,11 +303,28 @@ impl<C> Backend<C> {
     }
 
     /// Something waits for it on a connection that never had an answer. If it says nothing at
-    /// all, the idle connections that we hold may be in its way: closes them.
-    pub fn release_idle(&self, now: Instant) {
-        if self.heard.silence(now) >= IN_THE_WAY {
-            self.kept.release(now);
+    /// all, the idle connections that we hold may be in its way: closes them. Returns when to
+    /// look again, if it has said something a moment ago.
+    pub fn release_idle(&self, now: Instant) -> Option<Instant> {
+        match IN_THE_WAY.checked_sub(self.heard.silence(now)) {
+            Some(left) if !left.is_zero() => (!self.kept.is_empty()).then_some(now + left),
+            _ => {
+                self.kept.release(now);
+                None
+            }
         }
+    }
+
+    /// Notes whether a check of it is open that is late: a connection that comes to rest then
+    /// may be in its way.
+    pub fn set_late_check(&self, is_open: bool) {
+        self.has_late_check.store(is_open, Ordering::Relaxed);
+    }
+
+    /// Whether a check of it is open that is late.
+    #[must_use]
+    pub fn has_late_check(&self) -> bool {
+        self.has_late_check.load(Ordering::Relaxed)
     }
 
     /// A request was answered whole.

@@ -184,8 +184,8 @@ impl Schedule {
             self.late = Some(now + patience);
             return None;
         }
-        self.late = None;
-        self.backend.release_idle(now);
+        self.backend.set_late_check(true);
+        self.late = self.backend.release_idle(now);
         let activity = self.probe.as_ref()?.activity();
         // One that responds to others has much to do, and is not frozen; but connections are
         // taken by its system, however busy it is, until the queue is full.
@@ -225,6 +225,7 @@ impl Schedule {
     /// Plans the next probe by what this one has found.
     fn end(&mut self, symptom: Option<&Symptom>, config: &HealthConfig, now: Instant) {
         (self.is_judged, self.is_known, self.is_impatient) = (true, true, false);
+        self.backend.set_late_check(false);
         // As it was before this verdict: who has just become well is looked at once more.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();

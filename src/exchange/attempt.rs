@@ -5,6 +5,7 @@ use super::trial::Trial;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
 use crate::error::{Blame, Cause, Error, Phase};
+use crate::evidence;
 use crate::http::Refusal;
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::{Interest, connect, limits};
@@ -150,9 +151,14 @@ impl Attempt {
     }
 
     /// Puts the connection to rest, for the next request.
-    pub fn keep(self, now: Instant) {
-        if let Some(conn) = self.conn {
-            self.backend.kept.put(conn, self.era, now);
+    pub fn keep(self, context: &Context, now: Instant) {
+        let Some(conn) = self.conn else {
+            return;
+        };
+        self.backend.kept.put(conn, self.era, now);
+        if self.backend.has_late_check() {
+            // It may be in the way of what waits there: that is looked into.
+            evidence::ask_for_check(context, &self.backend);
         }
     }
 

@@ -295,7 +295,7 @@ impl Exchange {
         if let Some(attempt) = self.attempt.take() {
             attempt.backend.count_success();
             if is_reusable {
-                attempt.keep(now);
+                attempt.keep(turn.context, now);
             }
         }
         self.record

@@ -141,7 +141,8 @@ impl Exchange {
 fn look_into(attempt: &Attempt, turn: &Turn<'_>) {
     evidence::ask_for_check(turn.context, &attempt.backend);
     if !attempt.is_reused && !turn.is_overdue {
-        attempt.backend.release_idle(turn.now());
+        // The check that was asked for looks again.
+        let _ = attempt.backend.release_idle(turn.now());
     }
 }
 
