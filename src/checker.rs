@@ -41,9 +41,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// than any silence that something follows from.
 const HELD_UP: Duration = Duration::from_millis(200);
 
-/// How soon after a change those who wait are called once more: a session that was about to
-/// park when it happened has done so by then.
-const CALL_AGAIN: Duration = Duration::from_millis(50);
+/// How soon after a change sessions that wait are called once more: one that was about to park
+/// when it happened has done so by then, and one that had just looked for a backend may look
+/// again.
+const CALL_AGAIN: Duration = Duration::from_millis(250);
 
 /// Checks every backend once and tells how each is. What is found here decides at once. The
 /// checks go on from here, with [`Checks::run`].

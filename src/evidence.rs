@@ -69,9 +69,8 @@ pub fn of_failed_request(context: &Context, backend: &Backend<Conn>, error: &Err
         1 => "failed request",
         _ => "failed requests in a row",
     };
-    let change = context
-        .backends
-        .observe(backend, Observation::Failing, &finding);
+    let backends = &context.backends;
+    let change = backends.observe(backend, Observation::Failing, &finding, Instant::now());
     follow(context, backend, &finding, (in_row, what), change);
 }
 
@@ -105,7 +104,8 @@ pub fn observe(
     finding: &Finding,
     what: &str,
 ) {
-    let change = context.backends.observe(backend, observation, finding);
+    let backends = &context.backends;
+    let change = backends.observe(backend, observation, finding, Instant::now());
     let count = context.config.health.fall;
     follow(context, backend, finding, (count, what), change);
 }

@@ -3,9 +3,11 @@
 
 mod support;
 
+use lb::config::OnDown;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 use support::{Lb, Origin, Response, eventually};
 
@@ -76,6 +78,58 @@ fn a_backend_that_has_recovered_is_back_within_two_seconds_and_no_client_notices
     let took = began.elapsed();
     assert!(took > Duration::from_millis(800), "{took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn after_its_trial_a_backend_is_on_probation() {
+    // Breaks all but GETs.
+    let bad = Origin::scripted(|served| {
+        while let Some(request) = served.request() {
+            if !request.starts_with("GET ") {
+                return served.reset();
+            }
+            served.client.send(HELLO);
+        }
+    });
+    let good = Origin::answering(HELLO);
+    let lb = seldom(&[bad.address, good.address]);
+    assert_eq!(eject(&lb), 5);
+    eventually("its trial has passed", || {
+        assert_eq!(send(&lb, "GET", "/").status, 200);
+        is_live(&lb, 0)
+    });
+    assert_eq!(eject(&lb), 1, "one failure is enough");
+    assert!(!is_live(&lb, 0));
+}
+
+#[test]
+fn a_trial_is_not_ended_because_its_backend_is_out() {
+    let (is_mended, good) = (Arc::new(AtomicBool::new(false)), Origin::answering(HELLO));
+    let seen = Arc::clone(&is_mended);
+    let bad = Origin::scripted(move |served| {
+        while served.request().is_some() {
+            if !seen.load(Ordering::SeqCst) {
+                return served.reset();
+            }
+            // Long enough to be parked, and to be looked at while it is.
+            thread::sleep(Duration::from_millis(1300));
+            served.client.send(HELLO);
+        }
+    });
+    let lb = Lb::with(&[bad.address, good.address], |config| {
+        config.health.interval = Duration::from_secs(3600);
+        config.on_down = OnDown::Close;
+    });
+    eject(&lb);
+    is_mended.store(true, Ordering::SeqCst);
+    bad.count();
+    eventually("it is tried", || {
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(send(&lb, "GET", "/").status, 200));
+        });
+        bad.count() == 1
+    });
+    assert!(is_live(&lb, 0), "its first trial has passed");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_get_leaves_a_host_to_which_there_is_no_way_at_once() {
     let gone = Observation::Bad(Evidence::Gone);
     context
         .backends
-        .observe(&context.backends.all()[0], gone, &finding);
+        .observe(&context.backends.all()[0], gone, &finding, began);
     context.has_changed.store(true, Ordering::SeqCst);
     context.trouble.raise();
     assert_eq!(get.response().text(), "hello");
@@ -123,7 +123,13 @@ fn a_backend_that_only_refuses_finishes_what_it_has() {
     let context = &lb.floor.context;
     let backend = &context.backends.all()[0];
     let gone = Observation::Bad(Evidence::Gone);
-    (0..2).for_each(|_| drop(context.backends.observe(backend, gone, &Finding::default())));
+    (0..2).for_each(|_| {
+        drop(
+            context
+                .backends
+                .observe(backend, gone, &Finding::default(), Instant::now()),
+        )
+    });
     assert_eq!(backend.standing(), Standing::Down);
     context.has_changed.store(true, Ordering::SeqCst);
     context.trouble.raise();

@@ -134,6 +134,7 @@ fn a_response_or_a_good_check_ends_the_suspicion() {
             backend,
             lb::backends::health::Observation::Late,
             &lb::backends::Finding::default(),
+            Instant::now(),
         );
         assert_eq!(standing(&lb, 0), Standing::Suspect);
         assert!(lb.floor.context.is_ready());
@@ -237,32 +238,28 @@ fn with_on_down_close_they_end_with_their_backend() {
 }
 
 /// A backend that takes connections and says nothing after the first check; counts those that
-/// are open.
-fn taciturn() -> (SocketAddr, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+/// came since, which stay open at this end.
+fn taciturn() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (open, peak) = (Arc::clone(&now), Arc::clone(&most));
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
     thread::spawn(move || {
         let mut client = Client::on(listener.accept().unwrap().0);
         client.read_until(b"\r\n\r\n");
         client.send(HELLO);
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let open = Arc::clone(&open);
-            peak.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            thread::spawn(move || {
-                let mut bytes = [0; 1024];
-                while stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
-                open.fetch_sub(1, Ordering::SeqCst);
-            });
+        let mut all = Vec::new();
+        for stream in listener.incoming().map_while(Result::ok) {
+            all.push(stream);
+            seen.store(all.len(), Ordering::SeqCst);
         }
     });
-    (address, now, most)
+    (address, count)
 }
 
 #[test]
-fn one_check_at_a_time_is_open_to_a_backend_that_does_not_answer() {
-    let (address, open, most) = taciturn();
+fn checks_do_not_pile_up_at_a_backend_that_does_not_answer() {
+    let (address, count) = taciturn();
     let lb = Lb::with(&[address], |config| {
         config.health.interval = Duration::from_millis(20);
         config.health.timeout = Duration::from_millis(15);
@@ -270,8 +267,42 @@ fn one_check_at_a_time_is_open_to_a_backend_that_does_not_answer() {
     eventually("it is silent", || standing(&lb, 0) == Standing::UpSilent);
     // Some fifty timeouts.
     thread::sleep(Duration::from_millis(800));
-    assert_eq!(most.load(Ordering::SeqCst), 1);
-    assert_eq!(open.load(Ordering::SeqCst), 1);
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        2,
+        "one, and one in case it was lost"
+    );
+}
+
+#[test]
+fn an_old_stream_that_goes_on_is_no_sign_that_new_requests_are_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut check = Client::on(listener.accept().unwrap().0);
+        check.read_until(b"\r\n\r\n");
+        check.send(HELLO);
+        let mut stream = Client::on(listener.accept().unwrap().0);
+        stream.read_until(b"\r\n\r\n");
+        stream.send("HTTP/1.1 200 OK\r\n\r\n");
+        // Nobody is accepted any more.
+        while std::io::Write::write_all(&mut stream.stream, b"x").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        drop(listener);
+    });
+    let other = Origin::answering(HELLO);
+    let lb = Lb::with(&[address], |config| {
+        config.backups = vec![name_of(&other.address)];
+        config.health.interval = Duration::from_millis(400);
+        config.health.timeout = Duration::from_millis(300);
+    });
+    let mut stream = lb.client();
+    stream.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.read_until(b"\r\n\r\n");
+    eventually("it is down", || standing(&lb, 0) == Standing::DownSilent);
+    assert_eq!(send(&lb, "POST").text(), "hello");
+    stream.read_exactly(10);
 }
 
 /// A backend of HTTP/1.1 that serves one connection to its end before it looks at the next; a
@@ -381,8 +412,24 @@ fn when_all_say_that_they_are_ill_nobody_is_asked() {
 }
 
 #[test]
+fn a_client_that_gets_no_answer_is_told_that_most_are_late() {
+    let silent = [taciturn(), taciturn()].map(|(address, _)| address);
+    let lb = hasty(&silent, |config| {
+        config.health.interval = Duration::from_millis(400);
+        config.timeouts.response = Duration::from_millis(300);
+    });
+    eventually("both are silent", || {
+        lb.floor.context.backends.are_most_silent()
+    });
+    let response = send(&lb, "POST");
+    assert_eq!(response.status, 504);
+    let text = response.text();
+    assert!(text.contains("more than half of them are late"), "{text}");
+}
+
+#[test]
 fn when_most_are_silent_all_are_used_and_a_backup_that_is_well_before_them() {
-    let silent = [taciturn(), taciturn()].map(|(address, ..)| address);
+    let silent = [taciturn(), taciturn()].map(|(address, _)| address);
     let backup = Origin::answering(HELLO);
     let lb = hasty(&silent, |config| {
         config.backups = vec![name_of(&backup.address)];

@@ -1,7 +1,7 @@
 //! Requests that fail at a backend one after the other, and the way back of one that was
 //! ejected for that: a trial with a single request.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,23 +17,46 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 const CHOOSY: Duration = Duration::from_secs(10);
 
 /// The failures of one backend.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Failures {
     /// One after the other. Read for every response.
     in_row: AtomicU32,
-    /// Its trial has passed and nothing since: one more failure, and it is out again.
+    /// Its trial has passed, and no other request was answered yet: one more failure, and it is
+    /// out again.
     is_on_probation: AtomicBool,
     ejection: Mutex<Option<Ejection>>,
+    /// What the milliseconds are counted from.
+    epoch: Instant,
+    /// No trial is due before this, in milliseconds. Read for every request while any backend
+    /// is ejected.
+    not_before: AtomicU64,
 }
 
-/// What follows after it was ejected.
+/// An ejection so soon after the last one is of the same trouble: its pause goes on growing.
+const SAME_TROUBLE: Duration = Duration::from_secs(10);
+
+/// The last time that it was ejected.
 #[derive(Clone, Copy, Debug)]
 struct Ejection {
     /// When it may be tried.
     next: Instant,
     pause: Duration,
-    /// A request is on its way to try it.
-    is_under_way: bool,
+    /// Since when a request is on its way to try it.
+    claimed: Option<Instant>,
+    /// It is back.
+    is_over: bool,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            in_row: AtomicU32::new(0),
+            is_on_probation: AtomicBool::new(false),
+            ejection: Mutex::new(None),
+            epoch: Instant::now(),
+            not_before: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 impl Failures {
@@ -56,60 +79,73 @@ impl Failures {
         }
         if self.is_on_probation.load(Ordering::Relaxed) {
             self.is_on_probation.store(false, Ordering::Relaxed);
-            *self.ejection() = None;
         }
     }
 
-    /// It is ejected at `now`. Soon after its return the pause is longer than the last one was.
+    /// It is ejected at `now`, or its trial has failed.
     pub fn eject(&self, now: Instant) {
         let mut ejection = self.ejection();
         let pause = match *ejection {
-            Some(last) => (last.pause * 2).min(LONGEST_PAUSE),
-            None => FIRST_PAUSE,
+            Some(last) if now < last.next + SAME_TROUBLE => (last.pause * 2).min(LONGEST_PAUSE),
+            _ => FIRST_PAUSE,
         };
         *ejection = Some(Ejection {
             next: now + pause,
             pause,
-            is_under_way: false,
+            claimed: None,
+            is_over: false,
         });
+        self.not_before
+            .store(self.millis(now + pause), Ordering::Relaxed);
+    }
+
+    /// Whether a trial could be due, without a lock.
+    #[must_use]
+    pub fn may_be_tried(&self, now: Instant) -> bool {
+        self.millis(now) >= self.not_before.load(Ordering::Relaxed)
     }
 
     /// Claims the trial for a request, if it is time for one. `is_safe` says that the request
-    /// can be repeated elsewhere.
+    /// can be repeated elsewhere. Of a trial that takes long, another request need not wait for
+    /// the end: whichever is answered first counts.
     #[must_use]
     pub fn claim_trial(&self, is_safe: bool, now: Instant) -> bool {
         let mut ejection = self.ejection();
-        let Some(ejection) = ejection.as_mut() else {
+        let Some(ejection) = ejection.as_mut().filter(|ejection| !ejection.is_over) else {
             return false;
         };
         let from = match is_safe {
             true => ejection.next,
             false => ejection.next + CHOOSY,
         };
-        let is_claimed = !ejection.is_under_way && now >= from;
-        ejection.is_under_way |= is_claimed;
+        let is_free = |claimed: Instant| now.saturating_duration_since(claimed) >= LONGEST_PAUSE;
+        let is_claimed = now >= from && ejection.claimed.is_none_or(is_free);
+        if is_claimed {
+            ejection.claimed = Some(now);
+        }
         is_claimed
     }
 
     /// The trial is over without a result: another request may try at once.
     pub fn release_trial(&self) {
         if let Some(ejection) = self.ejection().as_mut() {
-            ejection.is_under_way = false;
+            ejection.claimed = None;
         }
     }
 
-    /// The trial has failed: the next one comes after a longer pause.
-    pub fn fail_trial(&self, now: Instant) {
-        self.eject(now);
-    }
-
-    /// It is back: `after_trial` it is on probation.
-    pub fn end_ejection(&self, after_trial: bool) {
+    /// It is back, or down for another reason. Back, it is on probation.
+    pub fn end_ejection(&self, is_back: bool) {
         self.in_row.store(0, Ordering::Relaxed);
-        self.is_on_probation.store(after_trial, Ordering::Relaxed);
-        if !after_trial {
-            *self.ejection() = None;
+        self.is_on_probation.store(is_back, Ordering::Relaxed);
+        if let Some(ejection) = self.ejection().as_mut() {
+            ejection.is_over = true;
         }
+        self.not_before.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let time = now.saturating_duration_since(self.epoch);
+        time.as_secs() * 1000 + u64::from(time.subsec_millis())
     }
 
     fn ejection(&self) -> MutexGuard<'_, Option<Ejection>> {
@@ -140,11 +176,25 @@ mod tests {
         failures.release_trial();
         assert!(failures.claim_trial(true, at(1)));
         for (failed, next) in [(1, 3), (3, 7), (7, 11)] {
-            failures.fail_trial(at(failed));
+            failures.eject(at(failed));
             let almost = at(next) - Duration::from_millis(1);
             assert!(!failures.claim_trial(true, almost), "{failed}");
             assert!(failures.claim_trial(true, at(next)), "{failed}");
         }
+    }
+
+    #[test]
+    fn a_trial_that_takes_long_keeps_no_other_from_trying() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        failures.eject(start);
+        let first = start + FIRST_PAUSE;
+        assert!(!failures.may_be_tried(start) && failures.may_be_tried(first));
+        assert!(failures.claim_trial(true, first));
+        let later = first + LONGEST_PAUSE;
+        assert!(!failures.claim_trial(true, later - Duration::from_millis(1)));
+        assert!(failures.claim_trial(true, later));
+        failures.end_ejection(true);
+        assert!(!failures.may_be_tried(later));
     }
 
     #[test]
@@ -161,16 +211,30 @@ mod tests {
         let (failures, start) = (Failures::default(), Instant::now());
         failures.eject(start);
         failures.end_ejection(true);
-        assert_eq!(failures.count(5), Some(1));
-        failures.eject(start);
         assert!(
             !failures.claim_trial(true, start + FIRST_PAUSE),
-            "twice as long"
+            "it is back"
         );
+        assert_eq!(failures.count(5), Some(1));
         failures.end_ejection(true);
         failures.reset();
         assert_eq!(failures.count(5), None);
-        failures.eject(start);
-        assert!(failures.claim_trial(true, start + FIRST_PAUSE));
+    }
+
+    #[test]
+    fn the_pause_grows_over_ejections_that_follow_each_other() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        let mut ejected = start;
+        for (after, pause) in [(0, 1), (2, 2), (3, 4), (5, 4), (14, 1)] {
+            ejected += Duration::from_secs(after);
+            failures.eject(ejected);
+            let next = ejected + Duration::from_secs(pause);
+            assert!(
+                !failures.claim_trial(true, next - Duration::from_millis(1)),
+                "{after}"
+            );
+            assert!(failures.claim_trial(true, next), "{after}");
+            failures.end_ejection(true);
+        }
     }
 }

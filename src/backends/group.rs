@@ -2,16 +2,25 @@
 //!
 //! Silence is weak evidence: a backend that is busy and one that is frozen look the same, and
 //! when most are silent, the trouble is ours or everybody's. So silence and ejections together
-//! take at most half of the backends away, rounded down. Those that are out by themselves
-//! (gone, unwell, or never seen to answer) are not counted: if one of two is being restarted,
-//! the other one stays, however late it is.
+//! take at most half of the backends away, rounded down; when more are silent, those that are
+//! down for it are used again. Those that are out by themselves (gone, unwell, or never seen to
+//! answer) are not counted: if one of two is being restarted, the other one stays, however late
+//! it is. An ejected one is used again when no other is up.
 
 use super::health::{Observation, Transition};
 use super::select::Backends;
-use super::{Backend, Finding};
+use super::{Backend, Finding, State};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// One that has been down for silence for so long counts as out by itself: nobody is busy for a
+/// minute without a single answer, and its host may have been switched off.
+const DEAD: Duration = Duration::from_secs(60);
+
+/// For so long fewer than half have to be silent until that is over: among busy backends it
+/// changes with every answer.
+const CALM: Duration = Duration::from_secs(10);
 
 /// What an observation changed.
 #[derive(Clone, Debug)]
@@ -24,11 +33,36 @@ pub struct Change {
     pub up: usize,
     /// How many there are.
     pub of: usize,
-    /// Backends (by index) that were down by silence and are used again, since too many are
-    /// silent; and for how long they were down.
+    /// Other backends (by index) that are used again because too many are out; and for how long
+    /// they were down.
     pub restored: Vec<(usize, Duration)>,
     /// From now on more than half are silent (`true`), or no longer (`false`).
     pub silence: Option<bool>,
+}
+
+/// Whether more than half of the backends are silent.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    is_on: bool,
+    /// Since when fewer are.
+    calm_since: Option<Instant>,
+}
+
+impl Silence {
+    /// Takes into account how it is at `now`; returns whether it begins or ends.
+    fn note(&mut self, are_most_silent: bool, now: Instant) -> Option<bool> {
+        let calm_since = *self.calm_since.get_or_insert(now);
+        if are_most_silent {
+            self.calm_since = None;
+        }
+        let is_over = !are_most_silent && now.saturating_duration_since(calm_since) >= CALM;
+        match (self.is_on, are_most_silent) {
+            (false, true) => self.is_on = true,
+            (true, false) if is_over => self.is_on = false,
+            _ => return None,
+        }
+        Some(self.is_on)
+    }
 }
 
 /// How many are what, of those that could answer.
@@ -44,31 +78,32 @@ impl Counts {
     fn are_most_silent(self) -> bool {
         self.silent * 2 > self.able
     }
+
+    fn are_too_many_out(self) -> bool {
+        (self.silent + self.ejected) * 2 > self.able
+    }
 }
 
 impl<C> Backends<C> {
-    /// Takes what was seen of `backend` into account. Returns what changed, if anything.
+    /// Takes what was seen of `backend` at `now` into account. Returns what changed, if anything.
     pub fn observe(
         &self,
         backend: &Backend<C>,
         observation: Observation,
         finding: &Finding,
+        now: Instant,
     ) -> Option<Change> {
         // One at a time, so that no two of them both think that the other is still there.
-        let mut are_most_silent = self.observing();
-        let others = self.count(|one| one.index != backend.index);
-        // With this one, which is up or else loses nothing.
-        let may_leave = (others.silent + others.ejected + 1) * 2 <= others.able + 1;
-        let changed = backend.observe(observation, finding, may_leave);
-        let is_too_many = backend.is_kept_though_silent();
-        let restored = match is_too_many {
-            true => self.restore(),
-            false => Vec::new(),
-        };
-        let now = self.count(|_| true);
-        self.has_ejected.store(now.ejected > 0, Ordering::Relaxed);
-        let before = std::mem::replace(&mut *are_most_silent, now.are_most_silent());
-        let silence = (before != now.are_most_silent()).then_some(now.are_most_silent());
+        let mut silence = self.silence();
+        let mut with_this = self.count(now, |one| one.index != backend.index);
+        (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
+        let may_leave = !with_this.are_too_many_out();
+        let changed = backend.observe(observation, finding, may_leave, now);
+        let restored = self.restore(now);
+        let counts = self.count(now, |_| true);
+        self.has_ejected
+            .store(counts.ejected > 0, Ordering::Relaxed);
+        let silence = silence.note(counts.are_most_silent(), now);
         if changed.is_none() && restored.is_empty() && silence.is_none() {
             return None;
         }
@@ -85,165 +120,51 @@ impl<C> Backends<C> {
     /// Whether more than half of the backends are silent: then they are used all the same.
     #[must_use]
     pub fn are_most_silent(&self) -> bool {
-        *self.observing()
+        self.silence().is_on
     }
 
-    /// Takes those back into use that are down by silence.
-    fn restore(&self) -> Vec<(usize, Duration)> {
-        let restored = |one: &Arc<Backend<C>>| Some((one.index, one.restore()?));
-        self.all().iter().filter_map(restored).collect()
+    /// Takes those back into use that are down for silence, if too many are out; and those that
+    /// are ejected, if no other is up.
+    fn restore(&self, now: Instant) -> Vec<(usize, Duration)> {
+        let mut restored = Vec::new();
+        let mut note = |one: &Arc<Backend<C>>, lasted: Option<Duration>| {
+            restored.extend(lasted.map(|lasted| (one.index, lasted)));
+        };
+        if self.count(now, |_| true).are_too_many_out() {
+            let all = self.all().iter().filter(|one| !is_dead(&one.state(), now));
+            all.for_each(|one| note(one, one.restore(|health| health.restore_silent())));
+        }
+        if !self.all().iter().any(|one| one.is_up()) {
+            let all = self.all().iter();
+            all.for_each(|one| note(one, one.restore(|health| health.restore_ejected())));
+        }
+        restored
     }
 
-    fn count(&self, is_meant: impl Fn(&Backend<C>) -> bool) -> Counts {
+    fn count(&self, now: Instant, is_meant: impl Fn(&Backend<C>) -> bool) -> Counts {
         let mut counts = Counts::default();
         for backend in self.all().iter().filter(|one| is_meant(one)) {
             let state = backend.state();
-            counts.able += usize::from(!state.health.is_out_by_itself());
+            if state.health.is_out_by_itself() || is_dead(&state, now) {
+                continue;
+            }
+            counts.able += 1;
             counts.silent += usize::from(state.health.is_silent());
             counts.ejected += usize::from(state.health.is_ejected());
         }
         counts
     }
 
-    fn observing(&self) -> MutexGuard<'_, bool> {
-        self.observing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn silence(&self) -> MutexGuard<'_, Silence> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether it has been down for silence for so long that its host may have been switched off.
+fn is_dead(state: &State, now: Instant) -> bool {
+    let is_down = state.health.is_silent() && !state.health.is_up();
+    is_down && now.saturating_duration_since(state.since) >= DEAD
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backends::Name;
-    use crate::backends::health::Evidence::{Gone, Silent, Unwell};
-    use crate::backends::health::Health;
-    use crate::backends::health::Observation::{Bad, Failing, Good, Response, TrialPassed};
-
-    /// So many backends that have answered their first check and go down after one bad one.
-    fn group(count: usize) -> Backends<()> {
-        let name = Name {
-            host: "x".into(),
-            port: 1,
-        };
-        let new = |index| Arc::new(Backend::new(index, name.clone(), Health::new(1, 1)));
-        let group = Backends::new((0..count).map(new).collect());
-        (0..count).for_each(|index| drop(see(&group, index, Good)));
-        group
-    }
-
-    fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change> {
-        group.observe(&group.all()[index], observation, &Finding::default())
-    }
-
-    /// The state of each: up, suspect, silent and used all the same, down, ejected.
-    fn states(group: &Backends<()>) -> String {
-        let state = |backend: &Arc<Backend<()>>| {
-            let state = backend.state();
-            match (state.health.is_up(), state.health.is_silent()) {
-                (true, true) => 'S',
-                (true, false) if state.health.is_suspect() => 's',
-                (true, false) => 'u',
-                (false, _) if state.health.is_ejected() => 'e',
-                (false, _) => 'd',
-            }
-        };
-        group.all().iter().map(state).collect()
-    }
-
-    #[test]
-    fn silence_takes_at_most_half_and_beyond_that_nobody() {
-        for (count, expected) in [
-            (1, vec!["S"]),
-            (2, vec!["du", "SS"]),
-            (3, vec!["duu", "SSu", "SSS"]),
-            (4, vec!["duuu", "dduu", "SSSu", "SSSS"]),
-            (5, vec!["duuuu", "dduuu", "SSSuu", "SSSSu", "SSSSS"]),
-        ] {
-            let group = group(count);
-            for (index, expected) in expected.into_iter().enumerate() {
-                see(&group, index, Bad(Silent));
-                assert_eq!(states(&group), expected, "{count}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_silent_majority_is_told_once_and_ends_when_checks_are_well() {
-        let group = group(3);
-        assert_eq!(see(&group, 0, Bad(Silent)).and_then(|c| c.silence), None);
-        let change = see(&group, 1, Bad(Silent)).expect("a change");
-        assert_eq!(change.silence, Some(true));
-        assert_eq!(change.restored.len(), 1);
-        assert_eq!((change.up, change.of), (3, 3));
-        for index in [0, 1, 2] {
-            assert_eq!(
-                see(&group, index, Bad(Silent)).and_then(|c| c.silence),
-                None
-            );
-        }
-        assert!(group.are_most_silent());
-        assert_eq!(see(&group, 0, Good).and_then(|c| c.silence), None);
-        assert_eq!(
-            see(&group, 1, Response).and_then(|c| c.silence),
-            Some(false)
-        );
-        assert_eq!(states(&group), "uuS");
-        see(&group, 2, Bad(Silent));
-        assert_eq!(states(&group), "uud", "now it is its own trouble");
-    }
-
-    #[test]
-    fn what_a_backend_says_of_itself_counts_however_many_say_it() {
-        for evidence in [Gone, Unwell] {
-            let group = group(3);
-            (0..3).for_each(|index| drop(see(&group, index, Bad(evidence))));
-            assert_eq!(states(&group), "ddd");
-        }
-        let group = group(2);
-        see(&group, 0, Bad(Silent));
-        see(&group, 1, Bad(Silent));
-        see(&group, 0, Bad(Gone));
-        assert_eq!(states(&group), "dS");
-    }
-
-    #[test]
-    fn those_that_are_out_by_themselves_are_not_counted() {
-        let group = group(2);
-        see(&group, 0, Bad(Gone));
-        see(&group, 1, Bad(Silent));
-        assert_eq!(
-            states(&group),
-            "dS",
-            "a busy one stays while the other restarts"
-        );
-        see(&group, 0, Bad(Silent));
-        assert_eq!(
-            states(&group),
-            "dS",
-            "who was gone and is silent now is not restored"
-        );
-    }
-
-    #[test]
-    fn ejections_and_silence_together_take_at_most_half() {
-        let group = group(4);
-        see(&group, 0, Failing);
-        see(&group, 1, Bad(Silent));
-        assert_eq!(states(&group), "eduu");
-        see(&group, 2, Failing);
-        assert_eq!(states(&group), "eduu");
-        see(&group, 2, Bad(Silent));
-        assert_eq!(states(&group), "eSSu");
-        see(&group, 0, TrialPassed);
-        assert_eq!(states(&group), "uSSu");
-        assert!(group.claim_trial(true, std::time::Instant::now()).is_none());
-    }
-
-    #[test]
-    fn the_last_one_is_never_ejected() {
-        let group = group(1);
-        assert!(see(&group, 0, Failing).is_none());
-        assert_eq!(states(&group), "u");
-    }
-}
+mod tests;

@@ -176,7 +176,7 @@ impl Health {
 
     fn after(&self, observation: Observation, may_leave: bool) -> State {
         match self.state {
-            State::Unseen => first(observation),
+            State::Unseen => self.first(observation),
             State::Up { bad } => match observation {
                 Observation::Late => State::Suspect { bad },
                 Observation::Response | Observation::TrialPassed => self.state,
@@ -226,6 +226,8 @@ impl Health {
                 good: 0,
                 by_silence: by_silence && evidence == Evidence::Silent,
             },
+            // It is not silent; how well it is a check has to say.
+            Observation::Response if by_silence => State::Suspect { bad: 0 },
             _ => self.state,
         }
     }
@@ -245,33 +247,40 @@ impl Health {
         }
     }
 
-    /// Takes it back into use: too many are silent for silence to be its own fault. Returns
-    /// whether that changed anything.
-    pub fn restore(&mut self) -> bool {
-        let is_silent = matches!(
-            self.state,
-            State::Down {
-                by_silence: true,
-                ..
-            }
-        );
+    /// The first observation decides at once. A backend that was never seen to answer is out by
+    /// itself, whatever kept it from answering; one that was only late, perhaps because we were
+    /// started in a busy moment, is in with its first answer.
+    fn first(&self, observation: Observation) -> State {
+        let down = |good| State::Down {
+            good,
+            by_silence: false,
+        };
+        match observation {
+            Observation::Good => State::Up { bad: 0 },
+            Observation::Bad(Evidence::Silent) => down(self.rise - 1),
+            Observation::Bad(_) => down(0),
+            _ => State::Unseen,
+        }
+    }
+
+    /// Takes it back into use although it was silent: so many are that it is hardly its own
+    /// fault. Returns whether that changed anything.
+    pub fn restore_silent(&mut self) -> bool {
+        let is_silent = self.is_silent() && !self.is_up();
         if is_silent {
             self.state = State::Suspect { bad: self.fall };
         }
         is_silent
     }
-}
 
-/// The first observation decides at once. A backend that was never seen to answer is out by
-/// itself, whatever kept it from answering.
-fn first(observation: Observation) -> State {
-    match observation {
-        Observation::Good => State::Up { bad: 0 },
-        Observation::Bad(_) => State::Down {
-            good: 0,
-            by_silence: false,
-        },
-        _ => State::Unseen,
+    /// Takes it back into use although requests failed there: no other is up. Returns whether
+    /// that changed anything.
+    pub fn restore_ejected(&mut self) -> bool {
+        let is_ejected = self.is_ejected();
+        if is_ejected {
+            self.state = State::Up { bad: 0 };
+        }
+        is_ejected
     }
 }
 

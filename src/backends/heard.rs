@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 pub struct Heard {
     /// What the milliseconds are counted from.
     epoch: Instant,
-    /// Bytes of responses to requests.
+    /// When a response to a request began.
     responses: AtomicU64,
-    /// Any other bytes: of checks, of tunnels.
+    /// Any other bytes: of bodies, checks and tunnels.
     others: AtomicU64,
     /// Since when we have been listening without a break.
     listening: AtomicU64,
 }
 
 impl Heard {
-    /// Nothing was heard before `now`, which counts as if something had been.
+    /// A backend of which nothing was heard yet. Its silence is counted from `now`.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -34,17 +34,18 @@ impl Heard {
         store(&self.listening, self.millis(now));
     }
 
-    /// Bytes of a response to a request have come.
+    /// A response to a request has begun.
     pub fn response(&self, now: Instant) {
         store(&self.responses, self.millis(now));
     }
 
-    /// Other bytes have come, those of a check or a tunnel.
+    /// Other bytes have come. A body that goes on, a tunnel or an answer to a check says
+    /// nothing of whether the backend takes new requests.
     pub fn other(&self, now: Instant) {
         store(&self.others, self.millis(now));
     }
 
-    /// Whether bytes of a response to a request came at `since` or later.
+    /// Whether a response to a request began at `since` or later.
     #[must_use]
     pub fn has_responded_since(&self, since: Instant) -> bool {
         self.responses.load(Ordering::Relaxed) >= self.millis(since).max(1)

@@ -2,8 +2,8 @@
 //! are in use and the others can grow old and go.
 //!
 //! A backend that serves one connection at a time cannot serve another while we hold one that
-//! is idle. When that is what it looks like, the idle ones are closed, and if it then answers,
-//! fewer are kept.
+//! is idle. When that is what it looks like, the idle ones are closed; and if it then answers,
+//! twice in a row, fewer are kept. An answer that comes while one rests proves the contrary.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 /// nginx is usually told to keep, and far beyond what rests while it is used.
 const MAX_KEPT: usize = 4096;
 
-/// An answer within this after the idle connections were closed means that they were in its way.
+/// An answer within this after the idle connections were closed looks as if they had been in its
+/// way.
 const BLOCKED: Duration = Duration::from_secs(1);
+
+/// So often in a row it has to look like that: once is an answer that was slow by itself.
+const BLOCKED_TIMES: u32 = 2;
 
 /// After so long without being in its way, twice as many may rest again.
 const QUIET: Duration = Duration::from_secs(60);
@@ -23,8 +27,9 @@ const QUIET: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Kept<C> {
     resting: Mutex<Stack<C>>,
-    /// They were closed because they may be in its way. Read for every response.
-    is_released: AtomicBool,
+    /// What the next answer tells matters: they were closed because they may be in its way, or
+    /// fewer are kept. Read for every response.
+    is_in_doubt: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -36,6 +41,8 @@ struct Stack<C> {
     limit: usize,
     /// When they were closed because they may be in its way, and how many.
     released: Option<(Instant, usize)>,
+    /// How often in a row they seem to have been.
+    blocked: u32,
     /// Since when nothing was in its way.
     quiet_since: Option<Instant>,
 }
@@ -52,9 +59,10 @@ impl<C> Default for Kept<C> {
                 era: 0,
                 limit: MAX_KEPT,
                 released: None,
+                blocked: 0,
                 quiet_since: None,
             }),
-            is_released: AtomicBool::new(false),
+            is_in_doubt: AtomicBool::new(false),
         }
     }
 }
@@ -96,11 +104,13 @@ impl<C> Kept<C> {
         drop(closing);
     }
 
-    /// Closes all, and those in use when they come back.
+    /// Closes all, and those in use when they come back. What was learnt of the backend is
+    /// forgotten: it may be another program by now.
     pub fn clear(&self) {
         let mut resting = self.resting();
         resting.era += 1;
         let closing = std::mem::take(&mut resting.connections);
+        self.trust(&mut resting);
         drop(resting);
         drop(closing);
     }
@@ -111,8 +121,8 @@ impl<C> Kept<C> {
         self.resting().connections.is_empty()
     }
 
-    /// Something waits for the backend, which says nothing: closes all that rest, since they
-    /// may be what it waits for itself.
+    /// Something waits for the backend, which says nothing: closes all that rest, since it may
+    /// wait for a request on one of them.
     pub fn release(&self, now: Instant) {
         let mut resting = self.resting();
         if resting.connections.is_empty() {
@@ -120,26 +130,38 @@ impl<C> Kept<C> {
         }
         let closing = std::mem::take(&mut resting.connections);
         resting.released = Some((now, closing.len()));
-        self.is_released.store(true, Ordering::Relaxed);
+        self.is_in_doubt.store(true, Ordering::Relaxed);
         drop(resting);
         drop(closing);
     }
 
-    /// The backend has answered. If idle connections were in its way, only half as many may
-    /// rest from now on.
-    pub fn see_answer(&self, now: Instant) {
-        if !self.is_released.load(Ordering::Relaxed) {
+    /// The backend has answered, on a connection that had no answer before if it `is_first`. If
+    /// idle connections seem to have been in its way, only half as many may rest from now on.
+    pub fn see_answer(&self, is_first: bool, now: Instant) {
+        if !self.is_in_doubt.load(Ordering::Relaxed) {
             return;
         }
         let mut resting = self.resting();
-        self.is_released.store(false, Ordering::Relaxed);
-        let Some((at, count)) = resting.released.take() else {
+        if !resting.connections.is_empty() {
+            // It serves another connection while one of ours is idle.
+            return self.trust(&mut resting);
+        }
+        let Some((at, count)) = resting.released.take_if(|_| is_first) else {
             return;
         };
-        if now.saturating_duration_since(at) <= BLOCKED {
+        let is_blocked = now.saturating_duration_since(at) <= BLOCKED;
+        resting.blocked = if is_blocked { resting.blocked + 1 } else { 0 };
+        if resting.blocked >= BLOCKED_TIMES {
             resting.limit = count / 2;
             resting.quiet_since = Some(now);
         }
+    }
+
+    /// Lets as many rest as ever.
+    fn trust(&self, resting: &mut Stack<C>) {
+        (resting.limit, resting.blocked) = (MAX_KEPT, 0);
+        (resting.released, resting.quiet_since) = (None, None);
+        self.is_in_doubt.store(false, Ordering::Relaxed);
     }
 
     /// Lets twice as many rest after each quiet minute.
@@ -148,7 +170,7 @@ impl<C> Kept<C> {
         let is_quiet = |since: &Instant| now.saturating_duration_since(*since) >= QUIET;
         if resting.quiet_since.as_ref().is_some_and(is_quiet) {
             resting.limit = (resting.limit * 2).clamp(1, MAX_KEPT);
-            resting.quiet_since = (resting.limit < MAX_KEPT).then_some(now);
+            resting.quiet_since = Some(now);
         }
     }
 
@@ -185,30 +207,28 @@ mod tests {
         assert!(kept.take().is_some());
     }
 
-    /// How many of these may rest.
+    /// How many may rest.
     fn room(kept: &Kept<u32>, now: Instant) -> usize {
         (0..20).for_each(|number| kept.put(number, kept.era(), now));
         std::iter::from_fn(|| kept.take()).count()
     }
 
-    fn with_four(now: Instant) -> Kept<u32> {
-        let kept = Kept::default();
-        (0..4).for_each(|number| kept.put(number, kept.era(), now));
-        kept
+    /// So many rest, are closed because they may be in the way, and an answer comes `after`.
+    fn block(kept: &Kept<u32>, count: u32, now: Instant, after: Duration) {
+        (0..count).for_each(|number| kept.put(number, kept.era(), now));
+        kept.release(now);
+        assert!(kept.is_empty());
+        kept.see_answer(true, now + after);
     }
 
     #[test]
-    fn idle_connections_that_were_in_the_way_are_halved_and_return_by_doubling() {
-        let start = Instant::now();
-        let kept = with_four(start);
-        kept.release(start);
-        assert!(kept.take().is_none(), "they are closed");
-        kept.see_answer(start + BLOCKED);
+    fn idle_connections_that_were_in_the_way_twice_are_halved_and_return_by_doubling() {
+        let (kept, start) = (Kept::default(), Instant::now());
+        block(&kept, 4, start, BLOCKED);
+        assert_eq!(room(&kept, start), 20, "once is not enough");
+        block(&kept, 4, start, BLOCKED);
         assert_eq!(room(&kept, start), 2);
-        kept.put(1, kept.era(), start);
-        kept.release(start);
-        kept.see_answer(start);
-        assert_eq!(room(&kept, start), 0);
+        block(&kept, 1, start, Duration::ZERO);
         for (minutes, expected) in [(0, 0), (1, 1), (2, 2), (3, 4), (4, 8), (5, 16)] {
             kept.recover(start + QUIET * minutes);
             assert_eq!(room(&kept, start), expected, "{minutes}");
@@ -216,18 +236,30 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_later_has_another_reason() {
-        let start = Instant::now();
-        let kept = with_four(start);
+    fn an_answer_that_comes_later_or_was_not_waited_for_has_another_reason() {
+        let (kept, start) = (Kept::default(), Instant::now());
+        for _ in 0..3 {
+            block(&kept, 4, start, BLOCKED + Duration::from_millis(1));
+        }
+        kept.put(1, kept.era(), start);
         kept.release(start);
-        kept.see_answer(start + BLOCKED + Duration::from_millis(1));
+        kept.see_answer(false, start);
         assert_eq!(room(&kept, start), 20);
-        kept.release(start);
-        kept.see_answer(start);
-        assert_eq!(
-            room(&kept, start),
-            20,
-            "nothing rested, so nothing was in the way"
-        );
+    }
+
+    #[test]
+    fn an_answer_while_one_rests_or_an_outage_ends_all_doubt() {
+        let (kept, start) = (Kept::default(), Instant::now());
+        for ends_by_answer in [true, false] {
+            (0..2).for_each(|_| block(&kept, 2, start, Duration::ZERO));
+            assert_eq!(room(&kept, start), 1);
+            kept.put(1, kept.era(), start);
+            match ends_by_answer {
+                true => kept.see_answer(false, start),
+                false => kept.clear(),
+            }
+            let _ = kept.take();
+            assert_eq!(room(&kept, start), 20);
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use standing::Standing;
 
 use addresses::Addresses;
 use failures::Failures;
-use health::{Health, Observation, Transition};
+use health::{Evidence, Health, Observation, Transition};
 use heard::Heard;
 use kept::Kept;
 use ramp::Ramp;
@@ -110,8 +110,10 @@ pub struct Backend<C> {
     is_response_news: AtomicBool,
     /// Something is odd: it should be checked now.
     is_to_be_checked: AtomicBool,
-    /// A check of it is open, and late.
-    has_late_check: AtomicBool,
+    /// The next connection that comes to rest may be in its way.
+    is_rest_watched: AtomicBool,
+    /// One has come to rest.
+    has_rested: AtomicBool,
 }
 
 impl<C> Backend<C> {
@@ -141,7 +143,8 @@ impl<C> Backend<C> {
             is_unreachable: AtomicBool::new(false),
             is_response_news: AtomicBool::new(false),
             is_to_be_checked: AtomicBool::new(false),
-            has_late_check: AtomicBool::new(false),
+            is_rest_watched: AtomicBool::new(false),
+            has_rested: AtomicBool::new(false),
         }
     }
 
@@ -190,11 +193,6 @@ impl<C> Backend<C> {
         self.is_unreachable.load(Ordering::Relaxed)
     }
 
-    /// Whether it was silent for so long that it would be down if that were not too many.
-    fn is_kept_though_silent(&self) -> bool {
-        self.standing() == Standing::UpSilent
-    }
-
     /// Whether it is ejected, and may be given a request to see how it is.
     fn is_to_be_tried(&self) -> bool {
         !self.is_up() && self.is_wanted.load(Ordering::Relaxed) && self.state().health.is_ejected()
@@ -217,7 +215,8 @@ impl<C> Backend<C> {
 
     fn publish(&self, state: &State) {
         self.standing.set(Standing::of(&state.health));
-        let is_news = state.health.is_suspect() || self.is_unreachable();
+        let is_news = state.health.is_suspect() || state.health.is_silent();
+        let is_news = is_news || self.is_unreachable();
         self.is_response_news.store(is_news, Ordering::Relaxed);
     }
 
@@ -228,19 +227,25 @@ impl<C> Backend<C> {
         observation: Observation,
         finding: &Finding,
         may_leave: bool,
+        now: Instant,
     ) -> Option<(Transition, Option<Duration>)> {
         let mut state = self.state();
-        if observation == Observation::Failing && !state.health.is_up() {
+        let is_minor = matches!(observation, Observation::Failing | Observation::Late);
+        if is_minor && !state.health.is_up() {
             // It is out already, and the reason for that stays.
             return None;
         }
         let was_known = state.health.is_known();
         let was_ejected = state.health.is_ejected();
         match observation {
-            Observation::Bad(_) | Observation::Failing | Observation::Late => {
+            Observation::Failing | Observation::Late | Observation::Bad(Evidence::Silent) => {
+                state.reason.clone_from(&finding.reason);
+            }
+            // A refusal or a wrong answer has found a way to it.
+            Observation::Bad(Evidence::Gone | Evidence::Unwell) => {
                 state.reason.clone_from(&finding.reason);
                 self.is_unreachable
-                    .fetch_or(finding.is_unreachable, Ordering::Relaxed);
+                    .store(finding.is_unreachable, Ordering::Relaxed);
             }
             Observation::Good | Observation::Response | Observation::TrialPassed => {
                 self.is_unreachable.store(false, Ordering::Relaxed);
@@ -249,10 +254,10 @@ impl<C> Backend<C> {
         let transition = state.health.observe(observation, may_leave);
         let (is_ejected, lasted) = (
             state.health.is_ejected(),
-            was_known.then(|| state.since.elapsed()),
+            was_known.then(|| now.saturating_duration_since(state.since)),
         );
         if matches!(transition, Some(Transition::Up | Transition::Down)) {
-            state.since = Instant::now();
+            state.since = now;
         }
         self.publish(&state);
         drop(state);
@@ -261,15 +266,15 @@ impl<C> Backend<C> {
                 .end_ejection(observation == Observation::TrialPassed);
         }
         let transition = transition?;
-        self.follow(transition, is_ejected);
+        self.follow(transition, is_ejected, now);
         Some((transition, lasted))
     }
 
     /// What follows from a transition for the rest of it.
-    fn follow(&self, transition: Transition, is_ejected: bool) {
+    fn follow(&self, transition: Transition, is_ejected: bool, now: Instant) {
         match transition {
             Transition::Suspected | Transition::Cleared => return,
-            Transition::Down if is_ejected => self.failures.eject(Instant::now()),
+            Transition::Down if is_ejected => self.failures.eject(now),
             Transition::Down => self.failures.end_ejection(false),
             Transition::Up => {}
         }
@@ -280,26 +285,29 @@ impl<C> Backend<C> {
         self.kept.clear();
     }
 
-    /// Takes it back into use if it is down by silence; returns for how long it was down.
-    fn restore(&self) -> Option<Duration> {
+    /// Takes it back into use, if `restores` finds that it can; returns for how long it was down.
+    fn restore(&self, restores: impl FnOnce(&mut Health) -> bool) -> Option<Duration> {
         let mut state = self.state();
-        let lasted = state.since.elapsed();
-        if !state.health.restore() {
+        let (lasted, was_ejected) = (state.since.elapsed(), state.health.is_ejected());
+        if !restores(&mut state.health) {
             return None;
         }
         state.since = Instant::now();
         self.publish(&state);
+        drop(state);
+        if was_ejected {
+            self.failures.end_ejection(true);
+        }
         Some(lasted)
     }
 
-    /// Bytes of a response to a request have come. Returns whether that has to be observed.
+    /// A response to a request has begun, the first one on its connection or not. Returns
+    /// whether that has to be observed.
     #[must_use]
-    pub fn hear_response(&self, now: Instant, is_first: bool) -> bool {
+    pub fn hear_response(&self, is_first_there: bool, now: Instant) -> bool {
         self.heard.response(now);
-        if is_first {
-            self.kept.see_answer(now);
-        }
-        is_first && self.is_response_news.load(Ordering::Relaxed)
+        self.kept.see_answer(is_first_there, now);
+        self.is_response_news.load(Ordering::Relaxed)
     }
 
     /// Something waits for it on a connection that never had an answer. If it says nothing at
@@ -315,21 +323,28 @@ impl<C> Backend<C> {
         }
     }
 
-    /// Notes whether a check of it is open that is late: a connection that comes to rest then
+    /// Notes whether a check of it is open that is late: the next connection that comes to rest
     /// may be in its way.
-    pub fn set_late_check(&self, is_open: bool) {
-        self.has_late_check.store(is_open, Ordering::Relaxed);
+    pub fn watch_rest(&self, is_watched: bool) {
+        self.is_rest_watched.store(is_watched, Ordering::Relaxed);
     }
 
-    /// Whether a check of it is open that is late.
+    /// A connection has come to rest. Returns whether that has to be looked into, which is
+    /// said once for each [`Self::watch_rest`].
     #[must_use]
-    pub fn has_late_check(&self) -> bool {
-        self.has_late_check.load(Ordering::Relaxed)
+    pub fn see_rest(&self) -> bool {
+        let is_watched = self.is_rest_watched.load(Ordering::Relaxed)
+            && self.is_rest_watched.swap(false, Ordering::Relaxed);
+        if is_watched {
+            self.has_rested.store(true, Ordering::SeqCst);
+        }
+        is_watched
     }
 
-    /// A request was answered whole.
-    pub fn count_success(&self) {
-        self.failures.reset();
+    /// Whether a connection has come to rest that has to be looked into.
+    #[must_use]
+    pub fn take_rest(&self) -> bool {
+        self.has_rested.swap(false, Ordering::SeqCst)
     }
 
     /// Something is odd about it, so that it is to be checked now; returns whether that is news.

@@ -10,6 +10,7 @@
 //! | 3 | silent for `--fall` checks, and only used because too many are |
 //! | 4, 5 | backups that are suspect, silent |
 
+use super::group::Silence;
 use super::{Backend, Standing};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,8 +24,8 @@ pub struct Backends<C> {
     ticket: Ticket,
     /// One a repeated attempt, so that the share of a failing backend is spread evenly too.
     retry_ticket: Ticket,
-    /// One observation at a time; holds whether more than half are silent.
-    pub(super) observing: Mutex<bool>,
+    /// One observation at a time.
+    pub(super) silence: Mutex<Silence>,
     /// Whether any backend is ejected, so that most requests need not look for one.
     pub(super) has_ejected: AtomicBool,
 }
@@ -62,6 +63,11 @@ impl<C> Backend<C> {
             (Standing::Down | Standing::DownSilent, _) => None,
         }
     }
+
+    fn rank_if_clear(&self, may_be_backup: bool) -> Option<Rank> {
+        let rank = self.rank()?;
+        (rank == BEST || (rank == BEST_BACKUP && may_be_backup)).then_some(rank)
+    }
 }
 
 impl<C> Backends<C> {
@@ -72,7 +78,7 @@ impl<C> Backends<C> {
             all,
             ticket: Ticket::default(),
             retry_ticket: Ticket::default(),
-            observing: Mutex::new(false),
+            silence: Mutex::default(),
             has_ejected: AtomicBool::new(false),
         }
     }
@@ -113,18 +119,23 @@ impl<C> Backends<C> {
         })
     }
 
-    /// The same, but one that is free of suspicion, for a request that could also go on waiting.
-    pub fn next_clear(&self, was_tried: impl Fn(usize) -> bool) -> Option<&Arc<Backend<C>>> {
+    /// The same, but one that is free of suspicion, for a request that could also go on waiting;
+    /// a backup only if it may be one.
+    pub fn next_clear(
+        &self,
+        may_be_backup: bool,
+        was_tried: impl Fn(usize) -> bool,
+    ) -> Option<&Arc<Backend<C>>> {
         self.draw(&self.retry_ticket, |one| match was_tried(one.index) {
             true => None,
-            false => one.rank().filter(|rank| [BEST, BEST_BACKUP].contains(rank)),
+            false => one.rank_if_clear(may_be_backup),
         })
     }
 
-    /// Whether [`Self::next_clear`] would find one; draws no ticket.
-    pub fn has_clear_beside(&self, index: usize) -> bool {
+    /// Whether [`Self::next_clear`] would find another one; draws no ticket.
+    pub fn has_clear_beside(&self, index: usize, may_be_backup: bool) -> bool {
         let mut others = self.all.iter().filter(|one| one.index != index);
-        others.any(|one| one.live_standing() == Some(Standing::Clear))
+        others.any(|one| one.rank_if_clear(may_be_backup).is_some())
     }
 
     /// One that was ejected and is to be tried with this request; nobody else tries it until
@@ -133,8 +144,16 @@ impl<C> Backends<C> {
         if !self.has_ejected.load(Ordering::Relaxed) {
             return None;
         }
-        let mut ejected = self.all.iter().filter(|one| one.is_to_be_tried());
-        ejected.find(|one| one.failures.claim_trial(is_safe, now))
+        let mut due = self.all.iter().filter(|one| one.failures.may_be_tried(now));
+        due.find(|one| {
+            // A backup gets requests, and so a trial, only while no other does.
+            let is_needed = !one.is_backup || !self.is_regular_live();
+            is_needed && one.is_to_be_tried() && one.failures.claim_trial(is_safe, now)
+        })
+    }
+
+    fn is_regular_live(&self) -> bool {
+        self.all.iter().any(|one| !one.is_backup && one.is_live())
     }
 
     /// One of the best rank. The ticket counts only these. Counting all and scanning on from a
@@ -172,7 +191,8 @@ mod tests {
     const BAD: Observation = Observation::Bad(Evidence::Gone);
 
     fn see(backends: &Backends<()>, index: usize, observation: Observation) {
-        backends.observe(&backends.all()[index], observation, &Finding::default());
+        let (backend, finding) = (&backends.all()[index], Finding::default());
+        backends.observe(backend, observation, &finding, Instant::now());
     }
 
     fn backend(index: usize) -> Backend<()> {
@@ -276,18 +296,21 @@ mod tests {
         let backends = backends(&[true, true, true]);
         see(&backends, 0, Observation::Late);
         assert_eq!(shares(&backends, 100), [0, 50, 50]);
-        assert!(backends.has_clear_beside(0));
+        assert!(backends.has_clear_beside(0, false));
         see(&backends, 1, Observation::Late);
         assert_eq!(shares(&backends, 100), [0, 0, 100]);
-        assert_eq!(backends.next_clear(|_| false).map(|one| one.index), Some(2));
+        assert_eq!(
+            backends.next_clear(false, |_| false).map(|one| one.index),
+            Some(2)
+        );
         assert_eq!(
             backends.next_after(|one| one == 2).map(|one| one.index < 2),
             Some(true)
         );
-        assert!(backends.next_clear(|index| index == 2).is_none());
+        assert!(backends.next_clear(true, |index| index == 2).is_none());
         see(&backends, 2, Observation::Late);
         assert_eq!(shares(&backends, 99), [33, 33, 33]);
-        assert!(!backends.has_clear_beside(0));
+        assert!(!backends.has_clear_beside(0, true));
         see(&backends, 1, Observation::Response);
         assert_eq!(shares(&backends, 100), [0, 100, 0]);
     }
@@ -299,6 +322,11 @@ mod tests {
         see(&backends, 0, Observation::Late);
         see(&backends, 1, Observation::Late);
         assert_eq!(shares(&backends, 100), [50, 50, 0]);
+        assert!(backends.next_clear(false, |_| false).is_none());
+        assert_eq!(
+            backends.next_clear(true, |_| false).map(|one| one.index),
+            Some(2)
+        );
         let silent = Observation::Bad(Evidence::Silent);
         see(&backends, 0, silent);
         assert_eq!(

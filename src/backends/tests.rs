@@ -12,7 +12,7 @@ fn backend() -> Backend<()> {
 }
 
 fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
-    let change = backend.observe(observation, &Finding::default(), true);
+    let change = backend.observe(observation, &Finding::default(), true, Instant::now());
     change.map(|(transition, _)| transition)
 }
 
@@ -39,13 +39,12 @@ fn health_and_the_operators_wish_are_kept_apart() {
 fn a_response_is_news_while_it_is_suspect() {
     let (backend, now) = (backend(), Instant::now());
     see(&backend, Observation::Good);
-    assert!(!backend.hear_response(now, true));
+    assert!(!backend.hear_response(true, now));
     see(&backend, Observation::Late);
     assert_eq!(backend.live_standing(), Some(Standing::Suspect));
-    assert!(!backend.hear_response(now, false), "its first bytes, once");
-    assert!(backend.hear_response(now, true));
+    assert!(backend.hear_response(true, now));
     see(&backend, Observation::Response);
-    assert!(!backend.hear_response(now, true));
+    assert!(!backend.hear_response(true, now));
     assert_eq!(backend.live_standing(), Some(Standing::Clear));
 }
 
@@ -58,10 +57,10 @@ fn an_unreachable_host_is_reachable_again_with_the_first_sign_of_life() {
         ..Finding::default()
     };
     for sign in [Observation::Good, Observation::Response] {
-        backend.observe(Observation::Bad(Evidence::Gone), &finding, true);
-        assert!(backend.is_unreachable() && backend.hear_response(now, true));
+        backend.observe(Observation::Bad(Evidence::Gone), &finding, true, now);
+        assert!(backend.is_unreachable() && backend.hear_response(true, now));
         see(&backend, sign);
-        assert!(!backend.is_unreachable() && !backend.hear_response(now, true));
+        assert!(!backend.is_unreachable() && !backend.hear_response(true, now));
     }
 }
 

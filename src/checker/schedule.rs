@@ -34,7 +34,7 @@ const HASTY_INTERVAL: Duration = Duration::from_millis(250);
 /// A deadline that we notice later than this says nothing: we are what is slow.
 const OWN_DELAY: Duration = Duration::from_millis(50);
 
-/// A probe that is not answered is replaced after so long: its connection may have died without
+/// A probe that is not answered is replaced after so long, and once after `fall` timeouts: its connection may have died without
 /// a word, and a backend that was busy for so long has closed some itself.
 const LONGEST_PROBE: Duration = Duration::from_secs(10);
 
@@ -74,6 +74,8 @@ pub(super) struct Schedule {
     is_impatient: bool,
     patience_excuse: Excuse,
     timeout_excuse: Excuse,
+    /// Timeouts in a row since the last verdict.
+    missed: u32,
 }
 
 /// Whether a deadline was given once more because we were late ourselves. Once only: on a
@@ -109,6 +111,7 @@ impl Schedule {
             is_impatient: false,
             patience_excuse: Excuse::default(),
             timeout_excuse: Excuse::default(),
+            missed: 0,
         }
     }
 
@@ -121,6 +124,9 @@ impl Schedule {
     pub(super) fn go_on(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
         if self.backend.take_check() {
             self.hasten(config, now);
+        }
+        if self.backend.take_rest() && self.is_waiting() {
+            self.late = Some(now);
         }
         if now >= self.next && (self.is_judged || self.probe.is_none()) {
             self.begin(config, now);
@@ -165,7 +171,10 @@ impl Schedule {
 
     /// The answer has come, or none ever will.
     fn take(&mut self, verdict: Result<(), Symptom>, config: &HealthConfig, now: Instant) -> Seen {
-        self.backend.kept.see_answer(now);
+        let evidence = verdict.as_ref().err().and_then(Symptom::evidence);
+        if verdict.is_ok() || evidence == Some(Evidence::Unwell) {
+            self.backend.kept.see_answer(true, now);
+        }
         self.end(verdict.as_ref().err(), config, now);
         match verdict {
             Ok(()) => {
@@ -184,8 +193,8 @@ impl Schedule {
             self.late = Some(now + patience);
             return None;
         }
-        self.backend.set_late_check(true);
         self.late = self.backend.release_idle(now);
+        self.backend.watch_rest(self.late.is_none());
         let activity = self.probe.as_ref()?.activity();
         // One that responds to others has much to do, and is not frozen; but connections are
         // taken by its system, however busy it is, until the queue is full.
@@ -202,10 +211,14 @@ impl Schedule {
         let is_excused = self.timeout_excuse.holds(self.due, now);
         let responds = self.backend.heard.has_responded_since(self.counted);
         let is_old = now.saturating_duration_since(self.began) >= LONGEST_PROBE;
+        self.missed += u32::from(!is_excused);
+        // It may have been lost: before a backend is out for that, another one is tried.
+        let is_lost = !is_excused && self.missed == config.fall;
+        let is_replaced = is_old || is_lost;
         let symptom = Symptom::TimedOut(activity);
-        if may_be_answered && !is_old {
+        if may_be_answered && !is_replaced {
             self.count_anew(config, now);
-        } else if is_excused || is_old {
+        } else if is_excused || is_replaced {
             self.probe_anew(config, now);
         } else {
             self.probe = None;
@@ -225,7 +238,8 @@ impl Schedule {
     /// Plans the next probe by what this one has found.
     fn end(&mut self, symptom: Option<&Symptom>, config: &HealthConfig, now: Instant) {
         (self.is_judged, self.is_known, self.is_impatient) = (true, true, false);
-        self.backend.set_late_check(false);
+        self.missed = 0;
+        self.backend.watch_rest(false);
         // As it was before this verdict: who has just become well is looked at once more.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();
@@ -253,11 +267,16 @@ impl Schedule {
     /// one, which may be late already.
     fn hasten(&mut self, config: &HealthConfig, now: Instant) {
         self.is_impatient = true;
-        if self.probe.is_none() || self.is_judged {
+        if !self.is_waiting() {
             return self.hasten_next(now);
         }
         let late = self.began + self.usual.patience(config.timeout);
         self.late = Some(late.max(now));
+    }
+
+    /// Whether a probe waits for its answer.
+    fn is_waiting(&self) -> bool {
+        self.probe.is_some() && !self.is_judged
     }
 
     fn hasten_next(&mut self, now: Instant) {

@@ -107,12 +107,12 @@ pub(super) struct Words {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
     pub(super) hold: Duration,
 
-    /// At how many servers an idempotent request is tried whose connection breaks
+    /// If the connection breaks, try an idempotent request at up to N servers
     #[arg(long, value_name = "N", default_value = "3", value_parser = values::count(1..=100))]
     pub(super) tries: usize,
 
-    /// How long a server that is late may say nothing at all before a request that waits there,
-    /// and may be repeated, moves to another one
+    /// Move a request that may be repeated to another server when its own is late and has sent
+    /// nothing at all for so long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
     pub(super) rescue_after: Duration,
 
@@ -160,12 +160,12 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
     pub(super) rise: usize,
 
-    /// Bad or missing answers in a row before a server gets no more requests
+    /// Bad or missing answers in a row before a server gets no new requests
     #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
     pub(super) fall: usize,
 
-    /// Requests in a row that fail at a server before it gets no more, whatever it answers when
-    /// asked, until one that is tried there is answered; 0 is never
+    /// After N failed requests in a row a server gets no more, whatever its checks say; a single
+    /// request tries it later. 0: never
     #[arg(long, value_name = "N", default_value = "5", value_parser = values::count(0..=1_000_000))]
     pub(super) eject_after: usize,
 

@@ -5,7 +5,6 @@ use super::trial::Trial;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
 use crate::error::{Blame, Cause, Error, Phase};
-use crate::evidence;
 use crate::http::Refusal;
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::{Interest, connect, limits};
@@ -29,8 +28,12 @@ pub struct Attempt {
     conn: Option<Conn>,
     /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
     connecting: Option<Box<Connecting>>,
-    /// The backend is ejected, and this tries whether it is well again.
+    /// The backend is ejected, and this tries whether it is well again; `None` when that is
+    /// known.
     pub(super) trial: Option<Trial>,
+    /// Whether it was a trial: then its answer has brought the backend back on probation, and
+    /// does not end that.
+    is_trial: bool,
 }
 
 /// The addresses of a backend, tried one after the other within one deadline.
@@ -61,7 +64,7 @@ impl Attempt {
         let backends = &context.backends;
         if let Some(ejected) = backends.claim_trial(is_safe, now) {
             let mut attempt = Self::new(ejected, false, context, now);
-            attempt.trial = Some(Trial::of(ejected));
+            (attempt.trial, attempt.is_trial) = (Some(Trial::of(ejected)), true);
             return Ok(attempt);
         }
         let next = backends.next().ok_or(NONE_LIVE)?;
@@ -86,10 +89,14 @@ impl Attempt {
     }
 
     /// The same for a request that could also go on waiting: at one that was not tried and is
-    /// free of suspicion.
-    pub(super) fn at_clear(failures: &[Failure], turn: &Turn<'_>) -> Option<Self> {
+    /// free of suspicion; at a backup only if it may be one.
+    pub(super) fn at_clear(
+        may_be_backup: bool,
+        failures: &[Failure],
+        turn: &Turn<'_>,
+    ) -> Option<Self> {
         let backends = &turn.context.backends;
-        let next = backends.next_clear(|index| was_tried(index, failures))?;
+        let next = backends.next_clear(may_be_backup, |index| was_tried(index, failures))?;
         Some(Self::new(next, false, turn.context, turn.now()))
     }
 
@@ -118,6 +125,7 @@ impl Attempt {
             conn,
             connecting,
             trial: None,
+            is_trial: false,
         }
     }
 
@@ -141,6 +149,21 @@ impl Attempt {
         Some((self.conn?, self.backend))
     }
 
+    /// The head of an answer has come: a backend that was ejected is back.
+    pub(super) fn pass_trial(&mut self, context: &Context) {
+        if let Some(trial) = self.trial.take() {
+            trial.pass(context);
+        }
+    }
+
+    /// The answer is complete.
+    pub(super) fn succeed(&mut self, context: &Context) {
+        self.pass_trial(context);
+        if !self.is_trial {
+            self.backend.failures.reset();
+        }
+    }
+
     /// It has failed. Closes its connection, since descriptors may be what the next one lacks.
     pub(super) fn end(self, error: &Error, turn: &Turn<'_>) {
         if error.blame == Blame::Backend
@@ -156,9 +179,8 @@ impl Attempt {
             return;
         };
         self.backend.kept.put(conn, self.era, now);
-        if self.backend.has_late_check() {
-            // It may be in the way of what waits there: that is looked into.
-            evidence::ask_for_check(context, &self.backend);
+        if self.backend.see_rest() {
+            context.trouble.raise();
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Exchange {
     late_connections: u32,
     /// It has left a backend that was lost, which it does once.
     has_left: bool,
+    /// The backend's system has acknowledged all of it, as was seen in this attempt.
+    has_arrived: bool,
     /// Since it has had to wait for a backend to come up.
     held: Option<Box<Held>>,
     record: Record,
@@ -163,6 +165,7 @@ impl Exchange {
             tries: 0,
             late_connections: 0,
             has_left: false,
+            has_arrived: false,
             held: None,
             record,
             due: Due::default(),
@@ -274,13 +277,14 @@ impl Exchange {
         if self.answer.received == received {
             return;
         }
-        if attempt.backend.hear_response(turn.now(), !was_begun) {
+        let (now, is_first_there) = (turn.now(), !attempt.is_reused);
+        if was_begun {
+            attempt.backend.heard.other(now);
+        } else if attempt.backend.hear_response(is_first_there, now) {
             evidence::of_response(turn.context, &attempt.backend, Observation::Response);
         }
-        if !self.answer.is_awaited()
-            && let Some(trial) = attempt.trial.take()
-        {
-            trial.pass(turn.context);
+        if !self.answer.is_awaited() {
+            attempt.pass_trial(turn.context);
         }
     }
 
@@ -292,8 +296,8 @@ impl Exchange {
         let is_reusable =
             terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
         self.settle_failures(turn);
-        if let Some(attempt) = self.attempt.take() {
-            attempt.backend.count_success();
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.succeed(turn.context);
             if is_reusable {
                 attempt.keep(turn.context, now);
             }
@@ -311,10 +315,10 @@ impl Exchange {
     /// The connections go on as a tunnel.
     fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
         self.settle_failures(turn);
-        let Some(attempt) = self.attempt.take() else {
+        let Some(mut attempt) = self.attempt.take() else {
             return Flow::Close;
         };
-        attempt.backend.count_success();
+        attempt.succeed(turn.context);
         let rest = std::mem::take(&mut self.answer).into_rest();
         self.record.end(101, 0, None, turn);
         self.upload.release(turn.shelf);

@@ -32,7 +32,8 @@ impl Exchange {
         if !self.failures.is_empty() {
             return Attempt::next(&self.failures, turn);
         }
-        let is_safe = self.request.method.is_idempotent() && self.upload.is_received();
+        let is_repeatable = self.request.method.is_idempotent() && self.upload.is_received();
+        let is_safe = is_repeatable && turn.context.config.tries > 1;
         Attempt::first(is_safe, turn)
     }
 
@@ -85,11 +86,12 @@ impl Exchange {
         self.expectation.rewind();
         self.answer = Answer::default();
         self.due = Due::default();
+        self.has_arrived = false;
     }
 
-    /// Counts the last failure, if it counts, towards the ejection of its backend. Of a request
-    /// that moves on after it was sent that is not done yet, and of one that failed at several
-    /// backends never: it is the request that they cannot bear.
+    /// Counts the last failure, if it is one of those, towards the ejection of its backend. If
+    /// the request was sent and moves on, that has to wait until it is answered elsewhere. If it
+    /// fails there too, nothing is counted: it is the request that the backends cannot bear.
     fn blame_last(&mut self, is_pending: bool, turn: &Turn<'_>) {
         let is_poison = self.failures.iter().any(|failure| failure.is_pending);
         let Some(last) = self.failures.last_mut() else {

@@ -11,8 +11,8 @@
 //! * the backend is late with its checks too, and not one byte has come from it, on any
 //!   connection, for `--rescue-after`.
 //!
-//! A request that is not even connected leaves a backend that is late at once, whatever it is:
-//! nothing of it was sent. That backend's queue may be full.
+//! A request that is not even connected leaves a backend that is suspect or worse at once,
+//! whatever it is: nothing of it was sent, and that backend's queue may be full.
 
 use super::Exchange;
 use super::attempt::Attempt;
@@ -37,23 +37,21 @@ impl Exchange {
             let held = self.held.as_ref();
             return held.is_none_or(|held| held.may_look(now));
         };
-        let is_lost = match attempt.is_connecting() {
-            true => attempt.backend.is_late(),
+        let is_connecting = attempt.is_connecting();
+        let is_lost = match is_connecting {
+            true => leaves_while_connecting(attempt),
             false => self.may_leave(context) && self.lost_cause(context, now).is_some(),
         };
-        let is_to_leave = is_lost && context.backends.has_clear_beside(attempt.backend.index);
-        is_to_leave || (self.ends_with_backend(context) && !attempt.backend.is_up())
-    }
-
-    fn ends_with_backend(&self, context: &Context) -> bool {
-        context.config.on_down == OnDown::Close
+        let index = attempt.backend.index;
+        let is_to_leave = is_lost && context.backends.has_clear_beside(index, !is_connecting);
+        is_to_leave || ends_with_backend(attempt, context)
     }
 
     /// With `--on-down close`, the error that ends it when its backend is down.
     pub(super) fn end_if_down(&self, turn: &Turn<'_>) -> Result<(), Error> {
         let attempt = self.attempt.as_ref();
-        match attempt.filter(|attempt| !attempt.backend.is_up()) {
-            Some(attempt) if self.ends_with_backend(turn.context) => {
+        match attempt.filter(|attempt| ends_with_backend(attempt, turn.context)) {
+            Some(attempt) => {
                 let phase = match (attempt.is_connecting(), self.answer.is_awaited()) {
                     (true, _) => Phase::Connect,
                     (false, true) => Phase::ResponseHead,
@@ -61,7 +59,7 @@ impl Exchange {
                 };
                 Err(Error::backend(phase, Cause::WentDown))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -99,7 +97,7 @@ impl Exchange {
         let Some(cause) = cause.or_else(is_unacknowledged) else {
             return false;
         };
-        let has_left = self.leave(lost(cause), turn);
+        let has_left = self.leave(lost(cause), true, turn);
         self.has_left |= has_left;
         self.tries += u32::from(has_left);
         has_left
@@ -107,19 +105,19 @@ impl Exchange {
 
     /// The same while it is not connected.
     pub(super) fn leave_while_connecting(&mut self, turn: &Turn<'_>) -> bool {
-        let attempt = self.attempt.as_ref();
-        let is_late = attempt.is_some_and(|attempt| attempt.backend.is_late());
+        let is_lost = self.attempt.as_ref().is_some_and(leaves_while_connecting);
         let is_due = turn.is_resumed && !turn.is_overdue;
-        is_due && is_late && self.leave(Error::backend(Phase::Connect, Cause::TimedOut), turn)
+        let error = Error::backend(Phase::Connect, Cause::TimedOut);
+        is_due && is_lost && self.leave(error, false, turn)
     }
 
     /// Goes to a better backend, because of `error`, if there is one; returns whether it has.
-    fn leave(&mut self, error: Error, turn: &Turn<'_>) -> bool {
+    fn leave(&mut self, error: Error, may_be_backup: bool, turn: &Turn<'_>) -> bool {
         let Some(left) = &self.attempt else {
             return false;
         };
         self.failures.push(Failure::of(left, error));
-        let Some(better) = Attempt::at_clear(&self.failures, turn) else {
+        let Some(better) = Attempt::at_clear(may_be_backup, &self.failures, turn) else {
             self.failures.pop();
             return false;
         };
@@ -129,25 +127,39 @@ impl Exchange {
     }
 
     /// Whether it was sent long enough ago, and the kernel still holds some of it.
-    fn is_unacknowledged(&self, now: Instant) -> bool {
+    fn is_unacknowledged(&mut self, now: Instant) -> bool {
+        if self.has_arrived || self.due.waited(now) < ACKNOWLEDGED_AFTER {
+            return false;
+        }
         let conn = self.attempt.as_ref().and_then(Attempt::conn);
-        let unacknowledged = || conn.and_then(|conn| conn.unacknowledged());
-        self.due.waited(now) >= ACKNOWLEDGED_AFTER
-            && unacknowledged().is_some_and(|bytes| bytes > 0)
+        let bytes = conn.and_then(|conn| conn.unacknowledged());
+        self.has_arrived = bytes.unwrap_or(0) == 0;
+        !self.has_arrived
     }
 
-    /// When to look whether it has arrived: once, a second after it was sent; while it has not
-    /// and there is nowhere else to go, again and again.
+    /// When to look whether it has arrived: a second after it was sent, and every second until
+    /// it has.
     pub(super) fn next_look(&self, turn: &Turn<'_>, now: Instant) -> Option<Instant> {
-        if !self.may_leave(turn.context) {
-            return None;
-        }
-        match ACKNOWLEDGED_AFTER.checked_sub(self.due.waited(now)) {
-            Some(left) if !left.is_zero() => Some(now + left),
-            _ if self.is_unacknowledged(now) => Some(now + ACKNOWLEDGED_AFTER),
-            _ => None,
-        }
+        let looks = !self.has_arrived && self.may_leave(turn.context);
+        let left = ACKNOWLEDGED_AFTER.saturating_sub(self.due.waited(now));
+        let pause = if left.is_zero() {
+            ACKNOWLEDGED_AFTER
+        } else {
+            left
+        };
+        looks.then(|| now + pause)
     }
+}
+
+/// Whether a request that has no connection yet had better go elsewhere.
+fn leaves_while_connecting(attempt: &Attempt) -> bool {
+    attempt.backend.standing() != Standing::Clear && attempt.trial.is_none()
+}
+
+/// Whether it is to end because its backend is down. The trial of one that is ejected is not.
+fn ends_with_backend(attempt: &Attempt, context: &Context) -> bool {
+    let is_down = !attempt.backend.is_up() && attempt.trial.is_none();
+    is_down && context.config.on_down == OnDown::Close
 }
 
 fn lost(cause: Cause) -> Error {

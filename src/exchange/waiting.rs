@@ -9,9 +9,8 @@ use crate::net::Interest;
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
 
-/// After so long an answer is late: the backend is looked at, and the client is watched, so that
-/// its leaving is noticed. As long as idle connections that are in the way of a backend that
-/// serves one at a time may hold it up.
+/// After so long an answer is late: the backend is checked, idle connections that may be in its
+/// way are closed, and the client is watched, so that its leaving is noticed.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 /// An answer that takes longer is no quick one. Of those so many are in flight in any case that

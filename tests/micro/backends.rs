@@ -26,7 +26,12 @@ fn live(count: u16) -> Backends<()> {
     };
     let backends = Backends::new((0..count).map(backend).collect());
     for backend in backends.all() {
-        backends.observe(backend, Observation::Good, &Finding::default());
+        backends.observe(
+            backend,
+            Observation::Good,
+            &Finding::default(),
+            Instant::now(),
+        );
     }
     backends
 }

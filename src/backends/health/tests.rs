@@ -51,15 +51,15 @@ fn run(rise: u32, fall: u32, seen: &[Observation]) -> Vec<Option<Transition>> {
 #[rustfmt::skip]
 const TABLE: [(State, [State; 8]); 10] = [
     //                   Good             Gone               Unwell             Silent              Late                Response           Failing            TrialPassed
-    (Unseen,            [Up { bad: 0 },   DOWN,              DOWN,              DOWN,               Unseen,             Unseen,            Unseen,            Unseen]),
+    (Unseen,            [Up { bad: 0 },   DOWN,              DOWN,              RISING,             Unseen,             Unseen,            Unseen,            Unseen]),
     (Up { bad: 0 },     [Up { bad: 0 },   Up { bad: 1 },     Up { bad: 1 },     Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },     Ejected { bad: 0 }, Up { bad: 0 }]),
     (Up { bad: 1 },     [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
     (Suspect { bad: 0 }, [Up { bad: 0 },  Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },   Ejected { bad: 0 }, Up { bad: 0 }]),
     (Suspect { bad: 1 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
     (Suspect { bad: 2 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 2 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
     (DOWN,              [RISING,          DOWN,              DOWN,              DOWN,               DOWN,               DOWN,              DOWN,              DOWN]),
-    (SILENCED,          [RISING_SILENCED, DOWN,              DOWN,              SILENCED,           SILENCED,           SILENCED,          SILENCED,          SILENCED]),
-    (RISING_SILENCED,   [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           RISING_SILENCED,    RISING_SILENCED,   RISING_SILENCED,   RISING_SILENCED]),
+    (SILENCED,          [RISING_SILENCED, DOWN,              DOWN,              SILENCED,           SILENCED,           Suspect { bad: 0 }, SILENCED,         SILENCED]),
+    (RISING_SILENCED,   [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           RISING_SILENCED,    Suspect { bad: 0 }, RISING_SILENCED,  RISING_SILENCED]),
     (Ejected { bad: 0 }, [Ejected { bad: 0 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Up { bad: 0 }]),
 ];
 
@@ -117,7 +117,9 @@ fn the_first_observation_decides() {
     use Transition::{Down, Up};
     assert_eq!(run(3, 3, &[Good, Good]), [Some(Up), None]);
     assert_eq!(run(3, 3, &[Bad(Gone), Bad(Silent)]), [Some(Down), None]);
-    assert_eq!(run(3, 3, &[Bad(Silent), Good]), [Some(Down), None]);
+    assert_eq!(run(3, 3, &[Bad(Gone), Good]), [Some(Down), None]);
+    let late = [Bad(Silent), Good];
+    assert_eq!(run(3, 3, &late), [Some(Down), Some(Up)], "it was only late");
 }
 
 #[test]
@@ -166,21 +168,25 @@ fn it_is_unsettled_until_all_is_well() {
 }
 
 #[test]
-fn only_who_is_down_by_silence_is_restored() {
-    for (before, row) in TABLE {
+fn only_who_is_down_by_silence_or_ejected_is_restored() {
+    for (before, _) in TABLE {
+        let is_silenced = [SILENCED, RISING_SILENCED].contains(&before);
         let mut health = at(before);
-        let is_silenced = before == SILENCED || before == RISING_SILENCED;
-        assert_eq!(health.restore(), is_silenced, "{before:?}");
-        let expected = if is_silenced {
+        assert_eq!(health.restore_silent(), is_silenced, "{before:?}");
+        let after = if is_silenced {
             Suspect { bad: 2 }
         } else {
             before
         };
-        assert_eq!(health.state, expected);
-        assert_eq!(row.len(), OBSERVATIONS.len());
+        assert_eq!(health.state, after);
+        let is_ejected = before == Ejected { bad: 0 };
+        let mut health = at(before);
+        assert_eq!(health.restore_ejected(), is_ejected, "{before:?}");
+        let after = if is_ejected { Up { bad: 0 } } else { before };
+        assert_eq!(health.state, after);
     }
     // One that was never seen to answer is down, whatever the others are.
     let mut health = Health::new(2, 2);
     health.observe(Bad(Silent), true);
-    assert!(!health.restore());
+    assert!(!health.restore_silent());
 }

@@ -1,0 +1,202 @@
+//! Groups of one to five backends, and every order of what can be seen of them.
+
+use super::*;
+use crate::backends::Name;
+use crate::backends::health::Evidence::{Gone, Silent, Unwell};
+use crate::backends::health::Health;
+use crate::backends::health::Observation::{Bad, Failing, Good, Response, TrialPassed};
+
+/// So many backends that have answered their first check and go down after one bad one.
+fn group(count: usize) -> Backends<()> {
+    let name = Name {
+        host: "x".into(),
+        port: 1,
+    };
+    let new = |index| Arc::new(Backend::new(index, name.clone(), Health::new(1, 1)));
+    let group = Backends::new((0..count).map(new).collect());
+    (0..count).for_each(|index| drop(see(&group, index, Good)));
+    group
+}
+
+fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change> {
+    see_at(group, index, observation, Instant::now())
+}
+
+fn see_at(
+    group: &Backends<()>,
+    index: usize,
+    observation: Observation,
+    now: Instant,
+) -> Option<Change> {
+    group.observe(&group.all()[index], observation, &Finding::default(), now)
+}
+
+/// The state of each: up, suspect, silent and used all the same, down for silence, down by
+/// itself, ejected.
+fn states(group: &Backends<()>) -> String {
+    let state = |backend: &Arc<Backend<()>>| {
+        let state = backend.state();
+        match (state.health.is_up(), state.health.is_silent()) {
+            (true, true) => 'S',
+            (true, false) if state.health.is_suspect() => 's',
+            (true, false) => 'u',
+            (false, true) => 'd',
+            (false, false) if state.health.is_ejected() => 'e',
+            (false, false) => '-',
+        }
+    };
+    group.all().iter().map(state).collect()
+}
+
+#[test]
+fn silence_takes_at_most_half_and_beyond_that_nobody() {
+    for (count, expected) in [
+        (1, vec!["S"]),
+        (2, vec!["du", "SS"]),
+        (3, vec!["duu", "SSu", "SSS"]),
+        (4, vec!["duuu", "dduu", "SSSu", "SSSS"]),
+        (5, vec!["duuuu", "dduuu", "SSSuu", "SSSSu", "SSSSS"]),
+    ] {
+        let group = group(count);
+        for (index, expected) in expected.into_iter().enumerate() {
+            see(&group, index, Bad(Silent));
+            assert_eq!(states(&group), expected, "{count}");
+        }
+    }
+}
+
+#[test]
+fn whatever_comes_in_whatever_order_at_most_half_are_out_for_silence_or_failures() {
+    let observations = [
+        Good,
+        Bad(Gone),
+        Bad(Unwell),
+        Bad(Silent),
+        Response,
+        Failing,
+        TrialPassed,
+    ];
+    let mut random = fastrand::Rng::with_seed(12);
+    for count in [1, 2, 3, 5] {
+        for _ in 0..300 {
+            let group = group(count);
+            for step in 0..30 {
+                let (index, seen) = (random.usize(..count), random.choice(observations));
+                see(&group, index, seen.expect("one of them"));
+                let states = states(&group);
+                let number = |of: &str| states.chars().filter(|one| of.contains(*one)).count();
+                let able = count - number("-");
+                let text = format!("{states} at step {step}");
+                assert!(number("d") * 2 <= able, "{text}");
+                let is_in_use = number("usS") > 0;
+                assert!(is_in_use || able == 0, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_silent_majority_is_told_once_and_ends_when_it_has_been_well_for_a_while() {
+    let (group, start) = (group(3), Instant::now());
+    let see_after = |seconds, index, observation| {
+        let now = start + Duration::from_secs(seconds);
+        see_at(&group, index, observation, now).and_then(|change| change.silence)
+    };
+    assert_eq!(see_after(0, 0, Bad(Silent)), None);
+    assert_eq!(see_after(0, 1, Bad(Silent)), Some(true));
+    assert_eq!(see_after(1, 1, Good), None);
+    assert_eq!(see_after(5, 1, Bad(Silent)), None, "the same trouble");
+    assert_eq!(see_after(6, 1, Good), None);
+    assert!(group.are_most_silent());
+    assert_eq!(see_after(15, 0, Good), None);
+    assert_eq!(see_after(16, 1, Good), Some(false));
+    assert!(!group.are_most_silent());
+}
+
+#[test]
+fn those_that_are_used_again_are_named() {
+    let group = group(3);
+    see(&group, 0, Bad(Silent));
+    let change = see(&group, 1, Bad(Silent)).expect("a change");
+    let restored: Vec<usize> = change.restored.iter().map(|(index, _)| *index).collect();
+    assert_eq!((restored, change.up, change.of), (vec![0], 3, 3));
+    see(&group, 0, Good);
+    see(&group, 1, Response);
+    assert_eq!(states(&group), "uuu");
+    see(&group, 2, Bad(Silent));
+    assert_eq!(states(&group), "uud", "now it is its own trouble");
+}
+
+#[test]
+fn what_a_backend_says_of_itself_counts_however_many_say_it() {
+    for evidence in [Gone, Unwell] {
+        let group = group(3);
+        (0..3).for_each(|index| drop(see(&group, index, Bad(evidence))));
+        assert_eq!(states(&group), "---");
+    }
+    let group = group(2);
+    see(&group, 0, Bad(Silent));
+    see(&group, 1, Bad(Silent));
+    see(&group, 0, Bad(Gone));
+    assert_eq!(states(&group), "-S");
+}
+
+#[test]
+fn a_busy_one_stays_while_the_other_restarts_whichever_came_first() {
+    let group_1 = group(2);
+    see(&group_1, 0, Bad(Gone));
+    see(&group_1, 1, Bad(Silent));
+    assert_eq!(states(&group_1), "-S");
+    see(&group_1, 0, Bad(Silent));
+    assert_eq!(
+        states(&group_1),
+        "-S",
+        "one that was gone and is silent now stays out"
+    );
+    let group_2 = group(2);
+    see(&group_2, 1, Bad(Silent));
+    assert_eq!(states(&group_2), "ud");
+    see(&group_2, 0, Bad(Gone));
+    assert_eq!(states(&group_2), "-S");
+}
+
+#[test]
+fn one_that_has_been_silent_for_a_minute_is_dead_and_not_used_again() {
+    let (group, start) = (group(2), Instant::now());
+    see_at(&group, 0, Bad(Silent), start);
+    see_at(&group, 1, Bad(Silent), start + DEAD);
+    assert_eq!(states(&group), "dS");
+    let group = self::group(2);
+    see_at(&group, 0, Bad(Silent), start);
+    see_at(&group, 1, Bad(Silent), start + DEAD / 2);
+    assert_eq!(states(&group), "SS");
+}
+
+#[test]
+fn ejections_and_silence_together_take_at_most_half() {
+    let group = group(4);
+    see(&group, 0, Failing);
+    see(&group, 1, Bad(Silent));
+    assert_eq!(states(&group), "eduu");
+    see(&group, 2, Failing);
+    assert_eq!(states(&group), "eduu");
+    see(&group, 2, Bad(Silent));
+    assert_eq!(states(&group), "eSSu");
+    see(&group, 0, TrialPassed);
+    assert_eq!(states(&group), "uSSu");
+}
+
+#[test]
+fn the_last_one_is_never_ejected_and_an_ejected_one_is_used_when_no_other_is_up() {
+    let alone = group(1);
+    assert!(see(&alone, 0, Failing).is_none());
+    assert_eq!(states(&alone), "u");
+    let both = group(2);
+    see(&both, 0, Failing);
+    assert_eq!(states(&both), "eu");
+    let change = see(&both, 1, Bad(Gone)).expect("a change");
+    assert_eq!(states(&both), "u-");
+    assert_eq!((change.restored.len(), change.up), (1, 1));
+    let later = Instant::now() + Duration::from_secs(60);
+    assert!(both.claim_trial(true, later).is_none());
+}
