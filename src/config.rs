@@ -45,8 +45,8 @@ pub struct Config {
     pub hold: Duration,
     /// At how many backends an idempotent request is tried whose connection breaks.
     pub tries: u32,
-    /// After how long without a byte from a backend that is late a request that waits there for
-    /// its first byte moves to another one, if it may be repeated.
+    /// After how long without a byte from a backend that does not answer checks either a request
+    /// that waits there for its first byte moves to another one, if it may be repeated.
     pub rescue_after: Duration,
     /// What becomes of sessions with a backend that goes down.
     pub on_down: OnDown,

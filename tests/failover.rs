@@ -198,9 +198,9 @@ fn a_kept_connection_that_turns_out_dead_is_no_try_and_its_backend_may_be_asked_
         assert_eq!(client.get("/").status, 200);
         origin.request();
     }
-    // The first on its kept connection, the second and the first again on new ones.
+    // Both on their kept connections, and once more on new ones.
     assert_eq!(client.get("/").status, 502);
-    assert_eq!(origins.each_ref().map(Origin::count), [2, 1]);
+    assert_eq!(origins.each_ref().map(Origin::count), [2, 2]);
 }
 
 #[test]

@@ -7,11 +7,11 @@ mod support;
 use lb::backends::health::{Evidence, Observation};
 use lb::backends::{Finding, Standing};
 use rustix::process::Signal;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, Program, eventually, name_of};
+use support::{Client, Lb, Origin, PATIENCE, Program, eventually, name_of};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const RESCUE: Duration = Duration::from_millis(1200);
@@ -116,24 +116,51 @@ fn a_get_leaves_a_host_to_which_there_is_no_way_at_once() {
 
 #[test]
 fn a_backend_that_only_refuses_finishes_what_it_has() {
-    let (slow, good) = (after(RESCUE * 2), Origin::answering(HELLO));
+    let (slow, good) = (after(RESCUE * 2 / 3), Origin::answering(HELLO));
     let lb = over(slow.address, good.address);
     let mut get = begin(&lb, "GET");
     slow.request();
+    refuse(&lb);
+    assert_eq!(get.response().text(), "hello");
+    assert_eq!(good.count(), 0);
+    let backend = &lb.floor.context.backends.all()[0];
+    eventually("it is up again", || backend.is_up());
+}
+
+#[test]
+fn a_get_leaves_a_backend_that_has_closed_its_door_and_then_says_nothing_for_long() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut check = Client::on(listener.accept().unwrap().0);
+        check.read_until(b"\r\n\r\n");
+        check.send(HELLO);
+        let request = listener.accept().unwrap();
+        drop(listener);
+        thread::sleep(PATIENCE);
+        drop(request);
+    });
+    let good = Origin::answering(HELLO);
+    let lb = over(address, good.address);
+    let began = Instant::now();
+    assert_eq!(begin(&lb, "GET").response().text(), "hello");
+    let took = began.elapsed();
+    assert!(took < RESCUE + Duration::from_secs(3), "{took:?}");
+}
+
+/// Has the first backend down, as if it had refused connections.
+fn refuse(lb: &Lb) {
     let context = &lb.floor.context;
     let backend = &context.backends.all()[0];
-    let gone = Observation::Bad(Evidence::Gone);
-    (0..2).for_each(|_| {
+    let (gone, finding) = (Observation::Bad(Evidence::Gone), Finding::default());
+    for _ in 0..2 {
         drop(
             context
                 .backends
-                .observe(backend, gone, &Finding::default(), Instant::now()),
-        )
-    });
+                .observe(backend, gone, &finding, Instant::now()),
+        );
+    }
     assert_eq!(backend.standing(), Standing::Down);
     context.has_changed.store(true, Ordering::SeqCst);
     context.trouble.raise();
-    assert_eq!(get.response().text(), "hello");
-    assert_eq!(good.count(), 0);
-    eventually("it is up again", || backend.is_up());
 }

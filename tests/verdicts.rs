@@ -264,7 +264,7 @@ fn checks_do_not_pile_up_at_a_backend_that_does_not_answer() {
         config.health.interval = Duration::from_millis(20);
         config.health.timeout = Duration::from_millis(15);
     });
-    eventually("it is silent", || standing(&lb, 0) == Standing::UpSilent);
+    eventually("it is silent", || standing(&lb, 0) == Standing::LastResort);
     // Some fifty timeouts.
     thread::sleep(Duration::from_millis(800));
     assert_eq!(
@@ -348,7 +348,7 @@ fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(3) {
         assert_eq!(client.get("/").status, 200);
-        assert_ne!(standing(&lb, 0), Standing::UpSilent);
+        assert_ne!(standing(&lb, 0), Standing::LastResort);
         thread::sleep(Duration::from_millis(20));
     }
     // Checks were answered after it was closed: from now on none is kept.
@@ -438,7 +438,7 @@ fn when_most_are_silent_all_are_used_and_a_backup_that_is_well_before_them() {
     // One of three may be left out; the other one is used only if nobody better is there.
     eventually("both are silent", || {
         let standings = [standing(&lb, 0), standing(&lb, 1)];
-        standings.iter().all(|one| *one == Standing::UpSilent)
+        standings.iter().all(|one| *one == Standing::LastResort)
     });
     for _ in 0..4 {
         assert_eq!(send(&lb, "POST").text(), "hello");

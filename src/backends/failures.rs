@@ -133,6 +133,15 @@ impl Failures {
         }
     }
 
+    /// The trial has failed: the next one comes after a longer pause, unless another one has
+    /// passed meanwhile.
+    pub fn fail_trial(&self, now: Instant) {
+        let is_over = self.ejection().is_none_or(|ejection| ejection.is_over);
+        if !is_over {
+            self.eject(now);
+        }
+    }
+
     /// It is back, or down for another reason. Back, it is on probation.
     pub fn end_ejection(&self, is_back: bool) {
         self.in_row.store(0, Ordering::Relaxed);

@@ -5,11 +5,12 @@
 //! take at most half of the backends away, rounded down; when more are silent, those that are
 //! down for it are used again. Those that are out by themselves (gone, unwell, or never seen to
 //! answer) are not counted: if one of two is being restarted, the other one stays, however late
-//! it is. An ejected one is used again when no other is up.
+//! it is. One that is silent or failing and may not leave is the last resort: it gets requests
+//! while there is no better one.
 
 use super::health::{Observation, Transition};
 use super::select::Backends;
-use super::{Backend, Finding, State};
+use super::{Backend, Finding, State, Wish};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,8 +71,12 @@ impl Silence {
 struct Counts {
     /// Not out by themselves.
     able: usize,
+    /// Silent, whether they are out for it or kept.
     silent: usize,
+    /// Out because requests failed there.
     ejected: usize,
+    /// Ejected, or kept though they would be.
+    failing: usize,
 }
 
 impl Counts {
@@ -97,12 +102,12 @@ impl<C> Backends<C> {
         let mut silence = self.silence();
         let mut with_this = self.count(now, |one| one.index != backend.index);
         (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
-        let may_leave = !with_this.are_too_many_out();
+        let may_leave = !silence.is_on && !with_this.are_too_many_out();
         let changed = backend.observe(observation, finding, may_leave, now);
         let restored = self.restore(now);
         let counts = self.count(now, |_| true);
         self.has_ejected
-            .store(counts.ejected > 0, Ordering::Relaxed);
+            .store(counts.failing > 0, Ordering::Relaxed);
         let silence = silence.note(counts.are_most_silent(), now);
         if changed.is_none() && restored.is_empty() && silence.is_none() {
             return None;
@@ -145,12 +150,15 @@ impl<C> Backends<C> {
         let mut counts = Counts::default();
         for backend in self.all().iter().filter(|one| is_meant(one)) {
             let state = backend.state();
-            if state.health.is_out_by_itself() || is_dead(&state, now) {
+            let is_wanted = state.wish == Wish::Enabled;
+            if !is_wanted || state.health.is_out_by_itself() || is_dead(&state, now) {
                 continue;
             }
             counts.able += 1;
             counts.silent += usize::from(state.health.is_silent());
-            counts.ejected += usize::from(state.health.is_ejected());
+            let (is_failing, is_up) = (state.health.is_ejected(), state.health.is_up());
+            counts.failing += usize::from(is_failing);
+            counts.ejected += usize::from(is_failing && !is_up);
         }
         counts
     }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | up | yes |
 //! | suspect | while no other is up and free of suspicion |
+//! | silent or failing, and kept since too many are out | while there is no better one |
 //! | down, ejected, not seen yet | no |
 
 /// What kind of bad news an observation is.
@@ -50,6 +51,18 @@ pub enum Transition {
     Cleared,
 }
 
+/// What speaks against a backend that is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was gone or unwell: that is its own doing.
+    Itself,
+    /// Nothing but silence, and it has answered before.
+    Silence,
+    /// Nothing but silence, but it has never answered. Perhaps we were started in a busy moment:
+    /// its first good check brings it up.
+    NeverAnswered,
+}
+
 /// Where a backend stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -70,13 +83,15 @@ pub enum State {
     Down {
         /// Good checks in a row.
         good: u32,
-        /// Whether nothing but silence speaks against it, and it has answered before.
-        by_silence: bool,
+        /// What speaks against it.
+        why: Why,
     },
     /// Its checks may be fine, but requests failed there one after the other.
     Ejected {
         /// Bad checks in a row.
         bad: u32,
+        /// It gets requests all the same while there is no better one: too many are out.
+        is_kept: bool,
     },
 }
 
@@ -109,7 +124,11 @@ impl Health {
     /// Whether it gets requests, as far as its health is concerned.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. } | State::Suspect { .. })
+        match self.state {
+            State::Up { .. } | State::Suspect { .. } => true,
+            State::Ejected { is_kept, .. } => is_kept,
+            State::Unseen | State::Down { .. } => false,
+        }
     }
 
     /// Whether others are preferred to it.
@@ -135,15 +154,21 @@ impl Health {
     pub fn is_silent(&self) -> bool {
         match self.state {
             State::Suspect { bad } => bad >= self.fall,
-            State::Down { by_silence, .. } => by_silence,
+            State::Down { why, .. } => why == Why::Silence,
             State::Unseen | State::Up { .. } | State::Ejected { .. } => false,
         }
     }
 
-    /// Whether it is out although its checks may be fine.
+    /// Whether requests failed there, whatever its checks say: it is out, or would be.
     #[must_use]
     pub fn is_ejected(&self) -> bool {
         matches!(self.state, State::Ejected { .. })
+    }
+
+    /// Whether it is up only because too many are out: used while there is no better one.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.is_up() && (self.is_silent() || self.is_ejected())
     }
 
     /// Whether it is out by its own doing: gone, unwell, or never seen to answer.
@@ -151,7 +176,7 @@ impl Health {
     pub fn is_out_by_itself(&self) -> bool {
         match self.state {
             State::Unseen => true,
-            State::Down { by_silence, .. } => !by_silence,
+            State::Down { why, .. } => why != Why::Silence,
             State::Up { .. } | State::Suspect { .. } | State::Ejected { .. } => false,
         }
     }
@@ -166,17 +191,19 @@ impl Health {
             (false, true) => Some(Transition::Up),
             (true, false) => Some(Transition::Down),
             (false, false) if is_first => Some(Transition::Down),
-            (true, true) if before.is_suspect() && !self.is_suspect() => Some(Transition::Cleared),
-            (true, true) if !before.is_suspect() && self.is_suspect() => {
-                Some(Transition::Suspected)
-            }
+            (true, true) if before.is_clear() && !self.is_clear() => Some(Transition::Suspected),
+            (true, true) if !before.is_clear() && self.is_clear() => Some(Transition::Cleared),
             _ => None,
         }
     }
 
+    fn is_clear(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
     fn after(&self, observation: Observation, may_leave: bool) -> State {
         match self.state {
-            State::Unseen => self.first(observation),
+            State::Unseen => first(observation),
             State::Up { bad } => match observation {
                 Observation::Late => State::Suspect { bad },
                 Observation::Response | Observation::TrialPassed => self.state,
@@ -190,8 +217,10 @@ impl Health {
                 },
                 _ => self.after_in_use(observation, bad, may_leave),
             },
-            State::Down { good, by_silence } => self.after_down(observation, good, by_silence),
-            State::Ejected { bad } => self.after_ejected(observation, bad),
+            State::Down { good, why } => self.after_down(observation, good, why),
+            State::Ejected { bad, is_kept } => {
+                self.after_ejected(observation, bad, is_kept, may_leave)
+            }
         }
     }
 
@@ -199,67 +228,63 @@ impl Health {
     fn after_in_use(&self, observation: Observation, bad: u32, may_leave: bool) -> State {
         let evidence = match observation {
             Observation::Bad(evidence) => evidence,
-            Observation::Failing if may_leave => return State::Ejected { bad: 0 },
+            Observation::Failing => {
+                let is_kept = !may_leave;
+                return State::Ejected { bad: 0, is_kept };
+            }
             Observation::Good => return State::Up { bad: 0 },
             _ => return self.state,
         };
-        let (bad, by_silence) = (bad + 1, evidence == Evidence::Silent);
-        match (bad >= self.fall, by_silence) {
+        let (bad, is_silence) = (bad + 1, evidence == Evidence::Silent);
+        match (bad >= self.fall, is_silence) {
             (true, true) if !may_leave => State::Suspect { bad: self.fall },
-            (true, _) => State::Down {
-                good: 0,
-                by_silence,
-            },
+            (true, _) => down_for(evidence),
             (false, false) if !self.is_suspect() => State::Up { bad },
             (false, _) => State::Suspect { bad },
         }
     }
 
-    fn after_down(&self, observation: Observation, good: u32, by_silence: bool) -> State {
+    fn after_down(&self, observation: Observation, good: u32, why: Why) -> State {
         match observation {
+            Observation::Good if why == Why::NeverAnswered => State::Up { bad: 0 },
             Observation::Good if good + 1 >= self.rise => State::Up { bad: 0 },
             Observation::Good => State::Down {
                 good: good + 1,
-                by_silence,
+                why,
             },
-            Observation::Bad(evidence) => State::Down {
-                good: 0,
-                by_silence: by_silence && evidence == Evidence::Silent,
-            },
+            Observation::Bad(Evidence::Silent) => State::Down { good: 0, why },
+            Observation::Bad(evidence) => down_for(evidence),
             // It is not silent; how well it is a check has to say.
-            Observation::Response if by_silence => State::Suspect { bad: 0 },
+            Observation::Response if why == Why::Silence => State::Suspect { bad: 0 },
             _ => self.state,
         }
     }
 
     /// Bad checks in a row explain why requests failed: then it is down, and good checks bring
     /// it back.
-    fn after_ejected(&self, observation: Observation, bad: u32) -> State {
+    fn after_ejected(
+        &self,
+        observation: Observation,
+        bad: u32,
+        is_kept: bool,
+        may_leave: bool,
+    ) -> State {
         match observation {
             Observation::TrialPassed => State::Up { bad: 0 },
-            Observation::Good => State::Ejected { bad: 0 },
-            Observation::Bad(evidence) if bad + 1 >= self.fall => State::Down {
-                good: 0,
-                by_silence: evidence == Evidence::Silent,
+            Observation::Response if is_kept => State::Up { bad: 0 },
+            Observation::Failing if may_leave => State::Ejected {
+                bad,
+                is_kept: false,
             },
-            Observation::Bad(_) => State::Ejected { bad: bad + 1 },
+            Observation::Good => State::Ejected { bad: 0, is_kept },
+            // Silent as well, and one that may not leave.
+            Observation::Bad(Evidence::Silent) if is_kept && !may_leave => self.state,
+            Observation::Bad(evidence) if bad + 1 >= self.fall => down_for(evidence),
+            Observation::Bad(_) => State::Ejected {
+                bad: bad + 1,
+                is_kept,
+            },
             _ => self.state,
-        }
-    }
-
-    /// The first observation decides at once. A backend that was never seen to answer is out by
-    /// itself, whatever kept it from answering; one that was only late, perhaps because we were
-    /// started in a busy moment, is in with its first answer.
-    fn first(&self, observation: Observation) -> State {
-        let down = |good| State::Down {
-            good,
-            by_silence: false,
-        };
-        match observation {
-            Observation::Good => State::Up { bad: 0 },
-            Observation::Bad(Evidence::Silent) => down(self.rise - 1),
-            Observation::Bad(_) => down(0),
-            _ => State::Unseen,
         }
     }
 
@@ -276,12 +301,34 @@ impl Health {
     /// Takes it back into use although requests failed there: no other is up. Returns whether
     /// that changed anything.
     pub fn restore_ejected(&mut self) -> bool {
-        let is_ejected = self.is_ejected();
-        if is_ejected {
-            self.state = State::Up { bad: 0 };
+        match &mut self.state {
+            State::Ejected { is_kept, .. } => !std::mem::replace(is_kept, true),
+            _ => false,
         }
-        is_ejected
     }
+}
+
+/// The first observation decides at once. A backend that was never seen to answer is out by
+/// itself, whatever kept it from answering.
+fn first(observation: Observation) -> State {
+    match observation {
+        Observation::Good => State::Up { bad: 0 },
+        Observation::Bad(Evidence::Silent) => State::Down {
+            good: 0,
+            why: Why::NeverAnswered,
+        },
+        Observation::Bad(evidence) => down_for(evidence),
+        _ => State::Unseen,
+    }
+}
+
+/// Down from now on, for what was seen last.
+fn down_for(evidence: Evidence) -> State {
+    let why = match evidence {
+        Evidence::Gone | Evidence::Unwell => Why::Itself,
+        Evidence::Silent => Why::Silence,
+    };
+    State::Down { good: 0, why }
 }
 
 #[cfg(test)]

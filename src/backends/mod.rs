@@ -181,12 +181,6 @@ impl<C> Backend<C> {
         self.standing().is_up()
     }
 
-    /// Whether nothing but being late speaks against it: it is suspect, or silent.
-    #[must_use]
-    pub fn is_late(&self) -> bool {
-        !matches!(self.standing(), Standing::Clear | Standing::Down)
-    }
-
     /// Whether there is no way to its host, as was seen last.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
@@ -195,7 +189,7 @@ impl<C> Backend<C> {
 
     /// Whether it is ejected, and may be given a request to see how it is.
     fn is_to_be_tried(&self) -> bool {
-        !self.is_up() && self.is_wanted.load(Ordering::Relaxed) && self.state().health.is_ejected()
+        self.is_wanted.load(Ordering::Relaxed) && self.state().health.is_ejected()
     }
 
     /// How it is and why.
@@ -214,9 +208,10 @@ impl<C> Backend<C> {
     }
 
     fn publish(&self, state: &State) {
-        self.standing.set(Standing::of(&state.health));
-        let is_news = state.health.is_suspect() || state.health.is_silent();
+        let standing = Standing::of(&state.health);
+        let is_news = !matches!(standing, Standing::Clear | Standing::Down);
         let is_news = is_news || self.is_unreachable();
+        self.standing.set(standing);
         self.is_response_news.store(is_news, Ordering::Relaxed);
     }
 
@@ -273,10 +268,12 @@ impl<C> Backend<C> {
     /// What follows from a transition for the rest of it.
     fn follow(&self, transition: Transition, is_ejected: bool, now: Instant) {
         match transition {
-            Transition::Suspected | Transition::Cleared => return,
-            Transition::Down if is_ejected => self.failures.eject(now),
+            Transition::Suspected | Transition::Down if is_ejected => self.failures.eject(now),
             Transition::Down => self.failures.end_ejection(false),
-            Transition::Up => {}
+            Transition::Suspected | Transition::Cleared | Transition::Up => {}
+        }
+        if matches!(transition, Transition::Suspected | Transition::Cleared) {
+            return;
         }
         // From now on it is checked every second; or it is not to be checked for what it was.
         let is_down = transition == Transition::Down;
@@ -288,16 +285,12 @@ impl<C> Backend<C> {
     /// Takes it back into use, if `restores` finds that it can; returns for how long it was down.
     fn restore(&self, restores: impl FnOnce(&mut Health) -> bool) -> Option<Duration> {
         let mut state = self.state();
-        let (lasted, was_ejected) = (state.since.elapsed(), state.health.is_ejected());
+        let lasted = state.since.elapsed();
         if !restores(&mut state.health) {
             return None;
         }
         state.since = Instant::now();
         self.publish(&state);
-        drop(state);
-        if was_ejected {
-            self.failures.end_ejection(true);
-        }
         Some(lasted)
     }
 

@@ -7,8 +7,8 @@
 //! | 0 | free of suspicion |
 //! | 1 | suspect: late, but for less than `--fall` checks |
 //! | 2 | a backup, free of suspicion: suspicion alone never brings it in |
-//! | 3 | silent for `--fall` checks, and only used because too many are |
-//! | 4, 5 | backups that are suspect, silent |
+//! | 3 | the last resort: silent or failing, and only kept because too many are out |
+//! | 4, 5 | backups that are suspect, or a last resort |
 
 use super::group::Silence;
 use super::{Backend, Standing};
@@ -57,9 +57,9 @@ impl<C> Backend<C> {
             (Standing::Clear, false) => Some(BEST),
             (Standing::Suspect, false) => Some(1),
             (Standing::Clear, true) => Some(BEST_BACKUP),
-            (Standing::UpSilent, false) => Some(3),
+            (Standing::LastResort, false) => Some(3),
             (Standing::Suspect, true) => Some(4),
-            (Standing::UpSilent, true) => Some(5),
+            (Standing::LastResort, true) => Some(5),
             (Standing::Down | Standing::DownSilent, _) => None,
         }
     }

@@ -10,8 +10,9 @@ pub enum Standing {
     Down,
     /// Not at all: it was silent for `--fall` checks.
     DownSilent,
-    /// Only if no better one is there: it was silent for `--fall` checks, but too many are.
-    UpSilent,
+    /// Only if no better one is there: it is silent, or requests fail there, and it is kept
+    /// since too many are out.
+    LastResort,
     /// While no other is free of suspicion.
     Suspect,
     /// Like any other.
@@ -22,18 +23,18 @@ impl Standing {
     const ALL: [Self; 5] = [
         Self::Down,
         Self::DownSilent,
-        Self::UpSilent,
+        Self::LastResort,
         Self::Suspect,
         Self::Clear,
     ];
 
     pub(super) fn of(health: &Health) -> Self {
-        match (health.is_up(), health.is_suspect(), health.is_silent()) {
-            (false, _, false) => Self::Down,
-            (false, _, true) => Self::DownSilent,
-            (true, _, true) => Self::UpSilent,
-            (true, true, false) => Self::Suspect,
-            (true, false, false) => Self::Clear,
+        match health.is_up() {
+            true if health.is_last_resort() => Self::LastResort,
+            true if health.is_suspect() => Self::Suspect,
+            true => Self::Clear,
+            false if health.is_silent() => Self::DownSilent,
+            false => Self::Down,
         }
     }
 

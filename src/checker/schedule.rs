@@ -212,7 +212,7 @@ impl Schedule {
         let responds = self.backend.heard.has_responded_since(self.counted);
         let is_old = now.saturating_duration_since(self.began) >= LONGEST_PROBE;
         self.missed += u32::from(!is_excused);
-        // It may have been lost: before a backend is out for that, another one is tried.
+        // It may have been lost: a backend that is out for that is asked once more at once.
         let is_lost = !is_excused && self.missed == config.fall;
         let is_replaced = is_old || is_lost;
         let symptom = Symptom::TimedOut(activity);

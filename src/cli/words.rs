@@ -111,8 +111,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", default_value = "3", value_parser = values::count(1..=100))]
     pub(super) tries: usize,
 
-    /// Move a request that may be repeated to another server when its own is late and has sent
-    /// nothing at all for so long
+    /// Move a request that may be repeated to another server when its own answers no check either
+    /// and has sent nothing at all for so long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
     pub(super) rescue_after: Duration,
 

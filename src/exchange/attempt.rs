@@ -83,8 +83,9 @@ impl Attempt {
         };
         let untried = backends.next_after(|index| was_tried(index, failures));
         let next = untried.or_else(stale).ok_or(NONE_LIVE)?;
-        // A second kept connection might be as dead as the first.
-        let needs_new = failures.iter().any(|failure| failure.was_reused);
+        // After two kept connections that were dead, a third might be too.
+        let stale = failures.iter().filter(|failure| failure.was_reused);
+        let needs_new = was_tried(next.index, failures) || stale.count() > 1;
         Ok(Self::new(next, needs_new, turn.context, turn.now()))
     }
 

@@ -222,10 +222,12 @@ impl Exchange {
                 (upload::Progress::Held, _) if self.stops_holding(client, turn) => continue,
                 _ => {}
             }
-            let waits = self.waits(sending, answering, client, turn)?;
+            let mut waits = self.waits(sending, answering, client, turn)?;
             if self.leave_if_lost(turn) {
                 return self.go_on(client, turn);
             }
+            let look = self.next_look(turn).unwrap_or(waits.deadline);
+            waits.deadline = waits.deadline.min(look);
             // With the request sent, the answer's own calls have waited already.
             let may_wait = !sending.is_at_rest() && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {

@@ -8,7 +8,7 @@
 //! * there is no way to the backend's host, as a check or another request has seen;
 //! * the backend's host does not acknowledge its bytes: a busy server's system does so at once,
 //!   a dead path never does;
-//! * the backend is late with its checks too, and not one byte has come from it, on any
+//! * the backend does not answer its checks either, and not one byte has come from it, on any
 //!   connection, for `--rescue-after`.
 //!
 //! A request that is not even connected leaves a backend that is suspect or worse at once,
@@ -43,7 +43,8 @@ impl Exchange {
             false => self.may_leave(context) && self.lost_cause(context, now).is_some(),
         };
         let index = attempt.backend.index;
-        let is_to_leave = is_lost && context.backends.has_clear_beside(index, !is_connecting);
+        let may_be_backup = !is_connecting || may_leave_for_backup(attempt);
+        let is_to_leave = is_lost && context.backends.has_clear_beside(index, may_be_backup);
         is_to_leave || ends_with_backend(attempt, context)
     }
 
@@ -83,7 +84,7 @@ impl Exchange {
         if backend.standing() == Standing::Clear {
             evidence::ask_for_check(context, backend);
         }
-        backend.is_late().then_some(Cause::Mute)
+        (backend.standing() != Standing::Clear).then_some(Cause::Mute)
     }
 
     /// Moves to a better backend if this one is lost and there is one; returns whether it has.
@@ -105,10 +106,12 @@ impl Exchange {
 
     /// The same while it is not connected.
     pub(super) fn leave_while_connecting(&mut self, turn: &Turn<'_>) -> bool {
-        let is_lost = self.attempt.as_ref().is_some_and(leaves_while_connecting);
+        let attempt = self.attempt.as_ref();
+        let is_lost = attempt.is_some_and(leaves_while_connecting);
+        let may_be_backup = attempt.is_some_and(may_leave_for_backup);
         let is_due = turn.is_resumed && !turn.is_overdue;
         let error = Error::backend(Phase::Connect, Cause::TimedOut);
-        is_due && is_lost && self.leave(error, false, turn)
+        is_due && is_lost && self.leave(error, may_be_backup, turn)
     }
 
     /// Goes to a better backend, because of `error`, if there is one; returns whether it has.
@@ -139,8 +142,11 @@ impl Exchange {
 
     /// When to look whether it has arrived: a second after it was sent, and every second until
     /// it has.
-    pub(super) fn next_look(&self, turn: &Turn<'_>, now: Instant) -> Option<Instant> {
-        let looks = !self.has_arrived && self.may_leave(turn.context);
+    pub(super) fn next_look(&self, turn: &Turn<'_>) -> Option<Instant> {
+        let (now, looks) = (
+            turn.now(),
+            !self.has_arrived && self.may_leave(turn.context),
+        );
         let left = ACKNOWLEDGED_AFTER.saturating_sub(self.due.waited(now));
         let pause = if left.is_zero() {
             ACKNOWLEDGED_AFTER
@@ -154,6 +160,11 @@ impl Exchange {
 /// Whether a request that has no connection yet had better go elsewhere.
 fn leaves_while_connecting(attempt: &Attempt) -> bool {
     attempt.backend.standing() != Standing::Clear && attempt.trial.is_none()
+}
+
+/// Suspicion alone brings in no backup.
+fn may_leave_for_backup(attempt: &Attempt) -> bool {
+    attempt.backend.standing() != Standing::Suspect
 }
 
 /// Whether it is to end because its backend is down. The trial of one that is ejected is not.

@@ -29,7 +29,7 @@ impl Trial {
 
     /// The backend has failed again.
     pub(super) fn fail(self, now: Instant) {
-        self.backend.failures.eject(now);
+        self.backend.failures.fail_trial(now);
     }
 }
 

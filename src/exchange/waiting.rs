@@ -77,9 +77,10 @@ impl Exchange {
             return Err(self.timed_out(sending, answering));
         }
         let is_held = sending == upload::Progress::Held && self.answer.is_awaited();
-        let due = self.expectation.due(now).filter(|_| is_held);
-        let looks = [due, self.next_look(turn, now)];
-        let deadline = looks.into_iter().flatten().fold(deadline, Instant::min);
+        let deadline = match self.expectation.due(now).filter(|_| is_held) {
+            Some(due) => deadline.min(due),
+            None => deadline,
+        };
         self.wonder(sending, answering, turn);
         let reads_client = sending == upload::Progress::NeedsClient;
         let writes_client = answering == answer::Progress::NeedsClient;

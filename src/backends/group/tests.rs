@@ -31,13 +31,14 @@ fn see_at(
     group.observe(&group.all()[index], observation, &Finding::default(), now)
 }
 
-/// The state of each: up, suspect, silent and used all the same, down for silence, down by
+/// The state of each: up, suspect, silent and kept, failing and kept, down for silence, down by
 /// itself, ejected.
 fn states(group: &Backends<()>) -> String {
     let state = |backend: &Arc<Backend<()>>| {
         let state = backend.state();
         match (state.health.is_up(), state.health.is_silent()) {
             (true, true) => 'S',
+            (true, false) if state.health.is_ejected() => 'F',
             (true, false) if state.health.is_suspect() => 's',
             (true, false) => 'u',
             (false, true) => 'd',
@@ -88,7 +89,8 @@ fn whatever_comes_in_whatever_order_at_most_half_are_out_for_silence_or_failures
                 let able = count - number("-");
                 let text = format!("{states} at step {step}");
                 assert!(number("d") * 2 <= able, "{text}");
-                let is_in_use = number("usS") > 0;
+                assert!(number("de") * 2 <= count, "{text}");
+                let is_in_use = number("usSF") > 0;
                 assert!(is_in_use || able == 0, "{text}");
             }
         }
@@ -120,11 +122,15 @@ fn those_that_are_used_again_are_named() {
     let change = see(&group, 1, Bad(Silent)).expect("a change");
     let restored: Vec<usize> = change.restored.iter().map(|(index, _)| *index).collect();
     assert_eq!((restored, change.up, change.of), (vec![0], 3, 3));
-    see(&group, 0, Good);
-    see(&group, 1, Response);
-    assert_eq!(states(&group), "uuu");
-    see(&group, 2, Bad(Silent));
-    assert_eq!(states(&group), "uud", "now it is its own trouble");
+    // For a while after that nobody leaves for silence; then it is a trouble of its own.
+    let start = Instant::now();
+    see_at(&group, 0, Good, start);
+    see_at(&group, 1, Response, start);
+    see_at(&group, 2, Bad(Silent), start);
+    assert_eq!(states(&group), "uuS");
+    see_at(&group, 0, Good, start + CALM);
+    see_at(&group, 2, Bad(Silent), start + CALM);
+    assert_eq!(states(&group), "uud");
 }
 
 #[test]
@@ -179,24 +185,53 @@ fn ejections_and_silence_together_take_at_most_half() {
     see(&group, 1, Bad(Silent));
     assert_eq!(states(&group), "eduu");
     see(&group, 2, Failing);
-    assert_eq!(states(&group), "eduu");
-    see(&group, 2, Bad(Silent));
-    assert_eq!(states(&group), "eSSu");
+    assert_eq!(states(&group), "edFu");
+    let next = |group: &Backends<()>| group.next().map(|one| one.index);
+    assert_eq!(
+        [next(&group), next(&group)],
+        [Some(3); 2],
+        "it is the last resort"
+    );
+    see(&group, 3, Bad(Silent));
+    assert_eq!(states(&group), "eSFS");
     see(&group, 0, TrialPassed);
-    assert_eq!(states(&group), "uSSu");
+    see(&group, 2, Response);
+    assert_eq!(states(&group), "uSuS");
 }
 
 #[test]
-fn the_last_one_is_never_ejected_and_an_ejected_one_is_used_when_no_other_is_up() {
+fn failing_ones_that_are_kept_get_nothing_while_a_better_one_is_there() {
+    let all = group(3);
+    see(&all, 0, Failing);
+    see(&all, 1, Failing);
+    assert_eq!(states(&all), "eFu");
+    let indices: Vec<_> = (0..10)
+        .filter_map(|_| all.next())
+        .map(|one| one.index)
+        .collect();
+    assert_eq!(indices, [2; 10]);
+    // Both are tried, the one that is kept too.
+    let later = Instant::now() + Duration::from_secs(5);
+    let tried: Vec<_> = (0..3)
+        .map(|_| all.claim_trial(true, later).map(|one| one.index))
+        .collect();
+    assert_eq!(tried, [Some(0), Some(1), None]);
+    see(&all, 2, Bad(Gone));
+    assert_eq!(states(&all), "eF-");
+}
+
+#[test]
+fn the_last_one_is_never_out_and_an_ejected_one_is_used_when_no_other_is_up() {
     let alone = group(1);
-    assert!(see(&alone, 0, Failing).is_none());
+    see(&alone, 0, Failing);
+    assert_eq!(states(&alone), "F");
+    assert!(alone.next().is_some());
+    see(&alone, 0, Response);
     assert_eq!(states(&alone), "u");
     let both = group(2);
     see(&both, 0, Failing);
     assert_eq!(states(&both), "eu");
     let change = see(&both, 1, Bad(Gone)).expect("a change");
-    assert_eq!(states(&both), "u-");
+    assert_eq!(states(&both), "F-");
     assert_eq!((change.restored.len(), change.up), (1, 1));
-    let later = Instant::now() + Duration::from_secs(60);
-    assert!(both.claim_trial(true, later).is_none());
 }

@@ -5,22 +5,23 @@ use super::Observation::{Bad, Failing, Good, Late, Response, TrialPassed};
 use super::State::{Ejected, Suspect, Unseen, Up};
 use super::*;
 
-const DOWN: State = State::Down {
-    good: 0,
-    by_silence: false,
-};
-const SILENCED: State = State::Down {
-    good: 0,
-    by_silence: true,
-};
-const RISING: State = State::Down {
-    good: 1,
-    by_silence: false,
-};
-const RISING_SILENCED: State = State::Down {
-    good: 1,
-    by_silence: true,
-};
+const DOWN: State = down(0, Why::Itself);
+const RISING: State = down(1, Why::Itself);
+const SILENCED: State = down(0, Why::Silence);
+const RISING_SILENCED: State = down(1, Why::Silence);
+const UNANSWERED: State = down(0, Why::NeverAnswered);
+const OUT: State = ejected(0, false);
+const OUT_BAD: State = ejected(1, false);
+const KEPT: State = ejected(0, true);
+const KEPT_BAD: State = ejected(1, true);
+
+const fn down(good: u32, why: Why) -> State {
+    State::Down { good, why }
+}
+
+const fn ejected(bad: u32, is_kept: bool) -> State {
+    Ejected { bad, is_kept }
+}
 
 const OBSERVATIONS: [Observation; 8] = [
     Good,
@@ -49,18 +50,20 @@ fn run(rise: u32, fall: u32, seen: &[Observation]) -> Vec<Option<Transition>> {
 
 /// With rise 2 and fall 2, for one that may leave; in the order of `OBSERVATIONS`.
 #[rustfmt::skip]
-const TABLE: [(State, [State; 8]); 10] = [
+const TABLE: [(State, [State; 8]); 12] = [
     //                   Good             Gone               Unwell             Silent              Late                Response           Failing            TrialPassed
-    (Unseen,            [Up { bad: 0 },   DOWN,              DOWN,              RISING,             Unseen,             Unseen,            Unseen,            Unseen]),
-    (Up { bad: 0 },     [Up { bad: 0 },   Up { bad: 1 },     Up { bad: 1 },     Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },     Ejected { bad: 0 }, Up { bad: 0 }]),
-    (Up { bad: 1 },     [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
-    (Suspect { bad: 0 }, [Up { bad: 0 },  Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },   Ejected { bad: 0 }, Up { bad: 0 }]),
-    (Suspect { bad: 1 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
-    (Suspect { bad: 2 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 2 }, Up { bad: 1 },     Ejected { bad: 0 }, Up { bad: 1 }]),
+    (Unseen,            [Up { bad: 0 },   DOWN,              DOWN,              UNANSWERED,         Unseen,             Unseen,            Unseen,            Unseen]),
+    (Up { bad: 0 },     [Up { bad: 0 },   Up { bad: 1 },     Up { bad: 1 },     Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },     OUT, Up { bad: 0 }]),
+    (Up { bad: 1 },     [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     OUT, Up { bad: 1 }]),
+    (Suspect { bad: 0 }, [Up { bad: 0 },  Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 1 }, Suspect { bad: 0 }, Up { bad: 0 },   OUT, Up { bad: 0 }]),
+    (Suspect { bad: 1 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 1 }, Up { bad: 1 },     OUT, Up { bad: 1 }]),
+    (Suspect { bad: 2 }, [Up { bad: 0 },  DOWN,              DOWN,              SILENCED,           Suspect { bad: 2 }, Up { bad: 1 },     OUT, Up { bad: 1 }]),
     (DOWN,              [RISING,          DOWN,              DOWN,              DOWN,               DOWN,               DOWN,              DOWN,              DOWN]),
+    (UNANSWERED,        [Up { bad: 0 },   DOWN,              DOWN,              UNANSWERED,         UNANSWERED,         UNANSWERED,        UNANSWERED,        UNANSWERED]),
     (SILENCED,          [RISING_SILENCED, DOWN,              DOWN,              SILENCED,           SILENCED,           Suspect { bad: 0 }, SILENCED,         SILENCED]),
     (RISING_SILENCED,   [Up { bad: 0 },   DOWN,              DOWN,              SILENCED,           RISING_SILENCED,    Suspect { bad: 0 }, RISING_SILENCED,  RISING_SILENCED]),
-    (Ejected { bad: 0 }, [Ejected { bad: 0 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 1 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Ejected { bad: 0 }, Up { bad: 0 }]),
+    (OUT, [OUT, OUT_BAD, OUT_BAD, OUT_BAD, OUT, OUT, OUT, Up { bad: 0 }]),
+    (KEPT,              [KEPT,            KEPT_BAD,          KEPT_BAD,          KEPT_BAD,           KEPT,               Up { bad: 0 },     OUT,               Up { bad: 0 }]),
 ];
 
 #[test]
@@ -70,7 +73,7 @@ fn every_state_takes_every_observation_where_it_belongs() {
             let mut health = at(before);
             let transition = health.observe(observation, true);
             assert_eq!(health.state, after, "{observation:?} at {before:?}");
-            let standing = |health: &Health| (health.is_up(), health.is_suspect());
+            let standing = |health: &Health| (health.is_up(), !health.is_clear());
             let expected = match (standing(&at(before)), standing(&health)) {
                 ((false, _), (true, _)) => Some(Transition::Up),
                 ((true, _), (false, _)) => Some(Transition::Down),
@@ -85,12 +88,12 @@ fn every_state_takes_every_observation_where_it_belongs() {
 }
 
 #[test]
-fn one_that_may_not_leave_stays_on_silence_and_failing_requests_only() {
+fn one_that_may_not_leave_is_kept_on_silence_and_failing_requests_only() {
     for (before, row) in TABLE {
         for (observation, after) in OBSERVATIONS.into_iter().zip(row) {
             let expected = match (before, observation) {
                 (Up { bad: 1 } | Suspect { bad: 1 | 2 }, Bad(Silent)) => Suspect { bad: 2 },
-                (Up { .. } | Suspect { .. }, Failing) => before,
+                (Up { .. } | Suspect { .. } | KEPT, Failing) | (KEPT, Bad(Silent)) => KEPT,
                 _ => after,
             };
             let mut health = at(before);
@@ -103,13 +106,13 @@ fn one_that_may_not_leave_stays_on_silence_and_failing_requests_only() {
 #[test]
 fn bad_checks_in_a_row_explain_why_one_was_ejected() {
     for (evidence, after) in [(Gone, DOWN), (Unwell, DOWN), (Silent, SILENCED)] {
-        let mut health = at(Ejected { bad: 1 });
+        let mut health = at(OUT_BAD);
         health.observe(Bad(evidence), false);
         assert_eq!(health.state, after);
     }
-    let mut health = at(Ejected { bad: 1 });
+    let mut health = at(OUT_BAD);
     health.observe(Good, false);
-    assert_eq!(health.state, Ejected { bad: 0 });
+    assert_eq!(health.state, OUT);
 }
 
 #[test]
@@ -118,8 +121,9 @@ fn the_first_observation_decides() {
     assert_eq!(run(3, 3, &[Good, Good]), [Some(Up), None]);
     assert_eq!(run(3, 3, &[Bad(Gone), Bad(Silent)]), [Some(Down), None]);
     assert_eq!(run(3, 3, &[Bad(Gone), Good]), [Some(Down), None]);
-    let late = [Bad(Silent), Good];
-    assert_eq!(run(3, 3, &late), [Some(Down), Some(Up)], "it was only late");
+    let late = [Bad(Silent), Bad(Silent), Good];
+    let expected = [Some(Down), None, Some(Up)];
+    assert_eq!(run(3, 3, &late), expected, "it was only late");
 }
 
 #[test]
@@ -179,11 +183,10 @@ fn only_who_is_down_by_silence_or_ejected_is_restored() {
             before
         };
         assert_eq!(health.state, after);
-        let is_ejected = before == Ejected { bad: 0 };
+        let is_out = before == OUT;
         let mut health = at(before);
-        assert_eq!(health.restore_ejected(), is_ejected, "{before:?}");
-        let after = if is_ejected { Up { bad: 0 } } else { before };
-        assert_eq!(health.state, after);
+        assert_eq!(health.restore_ejected(), is_out, "{before:?}");
+        assert_eq!(health.state, if is_out { KEPT } else { before });
     }
     // One that was never seen to answer is down, whatever the others are.
     let mut health = Health::new(2, 2);
