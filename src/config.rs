@@ -196,7 +196,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             adds_forwarded: false,
             hold: Duration::ZERO,
-            tries: 3, // HAProxy's `retries`, Envoy's `num_retries` and nginx's usual three servers
+            tries: 3, // as many as HAProxy's `retries` by default
             // Longer than nearly all answers take, and shorter than people wait.
             rescue_after: Duration::from_secs(10),
             on_down: OnDown::Keep,

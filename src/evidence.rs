@@ -10,8 +10,8 @@
 //! | the backend's own 5xx | nothing: that is an answer |
 //! | the client left, our own descriptors or ports are used up, we are stopping | nothing |
 //!
-//! Each but the last three brings the next check at once. Must not know which requests wait
-//! where: what is found here never ends one.
+//! Each but the last two brings the next check at once. Must not know which requests wait where:
+//! what is found here never ends one.
 
 use crate::backends::group::Change;
 use crate::backends::health::{Evidence, Observation, Transition};
@@ -158,7 +158,7 @@ fn tell_of_silence(context: &Context, change: &Change) {
             "More than half of the servers are late: the trouble may be ours or everybody's, so \
              they are used all the same."
         ),
-        Some(false) => log::warn!("No longer are more than half of the servers late."),
+        Some(false) => log::warn!("The trouble is over: at most half of the servers are late."),
         None => {}
     }
     for (index, lasted) in &change.restored {
