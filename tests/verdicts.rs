@@ -112,10 +112,8 @@ fn a_frozen_backend_is_left_by_new_requests_and_answers_the_others_when_it_goes_
             response.text()
         })
         .collect();
-    assert_ne!(
-        texts[0], "hello",
-        "the first one's turn is at the frozen one"
-    );
+    // Which of them were its turn depends on the order in which the workers took them.
+    assert!(texts.iter().any(|text| text != "hello"), "{texts:?}");
     eventually("it is back", || standing(&lb, 0) == Standing::Clear);
 }
 
