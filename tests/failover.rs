@@ -325,10 +325,7 @@ fn a_connection_that_is_not_answered_moves_on_within_its_timeout() {
     let good = Origin::answering(HELLO);
     let probe = full.try_clone().unwrap();
     let answered = std::thread::spawn(move || {
-        let (stream, _) = probe.accept().unwrap();
-        let mut client = Client::on(stream);
-        client.read_until(b"\r\n\r\n");
-        client.send(HELLO);
+        support::answer_check(&probe, HELLO);
     });
     let lb = Lb::with(&[address, good.address], |config| {
         config.timeouts.connect = Duration::from_millis(300);
@@ -357,11 +354,7 @@ fn a_single_backend_whose_queue_is_full_is_tried_as_often_as_tries_says() {
     let address = full.local_addr().unwrap();
     let (sender, accepted) = std::sync::mpsc::channel();
     let checked = full.try_clone().unwrap();
-    let answered = std::thread::spawn(move || {
-        let mut client = Client::on(checked.accept().unwrap().0);
-        client.read_until(b"\r\n\r\n");
-        client.send(HELLO);
-    });
+    let answered = std::thread::spawn(move || support::answer_check(&checked, HELLO));
     let lb = Lb::with(&[address], |config| {
         config.timeouts.connect = Duration::from_millis(300);
         config.health.interval = Duration::from_secs(3600);

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, PATIENCE, Program, eventually, name_of};
+use support::{Client, Lb, Origin, PATIENCE, Program, answer_check, eventually, name_of};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const RESCUE: Duration = Duration::from_millis(1200);
@@ -132,9 +132,7 @@ fn a_get_leaves_a_backend_that_has_closed_its_door_and_then_says_nothing_for_lon
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        let mut check = Client::on(listener.accept().unwrap().0);
-        check.read_until(b"\r\n\r\n");
-        check.send(HELLO);
+        answer_check(&listener, HELLO);
         let request = listener.accept().unwrap();
         drop(listener);
         thread::sleep(PATIENCE);

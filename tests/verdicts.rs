@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, PATIENCE, Program, Response, eventually, find, name_of};
+use support::{
+    Client, Lb, Origin, PATIENCE, Program, Response, answer_check, eventually, find, name_of,
+};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
@@ -243,9 +245,7 @@ fn taciturn() -> (SocketAddr, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
     thread::spawn(move || {
-        let mut client = Client::on(listener.accept().unwrap().0);
-        client.read_until(b"\r\n\r\n");
-        client.send(HELLO);
+        answer_check(&listener, HELLO);
         let mut all = Vec::new();
         for stream in listener.incoming().map_while(Result::ok) {
             all.push(stream);
@@ -277,9 +277,7 @@ fn an_old_stream_that_goes_on_is_no_sign_that_new_requests_are_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        let mut check = Client::on(listener.accept().unwrap().0);
-        check.read_until(b"\r\n\r\n");
-        check.send(HELLO);
+        answer_check(&listener, HELLO);
         let mut stream = Client::on(listener.accept().unwrap().0);
         stream.read_until(b"\r\n\r\n");
         stream.send("HTTP/1.1 200 OK\r\n\r\n");

@@ -1,6 +1,7 @@
 //! Requests that fail at a backend one after the other, and the way back of one that was
 //! ejected for that: a trial with a single request.
 
+use super::epoch::Epoch;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,8 +26,7 @@ pub struct Failures {
     /// out again.
     is_on_probation: AtomicBool,
     ejection: Mutex<Option<Ejection>>,
-    /// What the milliseconds are counted from.
-    epoch: Instant,
+    epoch: Epoch,
     /// No trial is due before this, in milliseconds. Read for every request while any backend
     /// is ejected.
     not_before: AtomicU64,
@@ -53,7 +53,7 @@ impl Default for Failures {
             in_row: AtomicU32::new(0),
             is_on_probation: AtomicBool::new(false),
             ejection: Mutex::new(None),
-            epoch: Instant::now(),
+            epoch: Epoch::new(Instant::now()),
             not_before: AtomicU64::new(u64::MAX),
         }
     }
@@ -96,13 +96,13 @@ impl Failures {
             is_over: false,
         });
         self.not_before
-            .store(self.millis(now + pause), Ordering::Relaxed);
+            .store(self.epoch.millis(now + pause), Ordering::Relaxed);
     }
 
     /// Whether a trial could be due, without a lock.
     #[must_use]
     pub fn may_be_tried(&self, now: Instant) -> bool {
-        self.millis(now) >= self.not_before.load(Ordering::Relaxed)
+        self.epoch.millis(now) >= self.not_before.load(Ordering::Relaxed)
     }
 
     /// Claims the trial for a request, if it is time for one. `is_safe` says that the request
@@ -150,11 +150,6 @@ impl Failures {
             ejection.is_over = true;
         }
         self.not_before.store(u64::MAX, Ordering::Relaxed);
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
-        let time = now.saturating_duration_since(self.epoch);
-        time.as_secs() * 1000 + u64::from(time.subsec_millis())
     }
 
     fn ejection(&self) -> MutexGuard<'_, Option<Ejection>> {

@@ -1,14 +1,14 @@
 //! When bytes came from a backend last, on any connection. Written for every piece that comes,
 //! so in two atomic numbers, and only when the millisecond is another.
 
+use super::epoch::Epoch;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The last signs of life of one backend.
 #[derive(Debug)]
 pub struct Heard {
-    /// What the milliseconds are counted from.
-    epoch: Instant,
+    epoch: Epoch,
     /// When a response to a request began.
     responses: AtomicU64,
     /// Any other bytes: of bodies, checks and tunnels.
@@ -22,7 +22,7 @@ impl Heard {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
-            epoch: now,
+            epoch: Epoch::new(now),
             responses: AtomicU64::new(0),
             others: AtomicU64::new(0),
             listening: AtomicU64::new(0),
@@ -31,24 +31,24 @@ impl Heard {
 
     /// We were held up until now, and heard nothing because of that.
     pub fn listen_again(&self, now: Instant) {
-        store(&self.listening, self.millis(now));
+        store(&self.listening, self.epoch.millis(now));
     }
 
     /// A response to a request has begun.
     pub fn response(&self, now: Instant) {
-        store(&self.responses, self.millis(now));
+        store(&self.responses, self.epoch.millis(now));
     }
 
     /// Other bytes have come. A body that goes on, a tunnel or an answer to a check says
     /// nothing of whether the backend takes new requests.
     pub fn other(&self, now: Instant) {
-        store(&self.others, self.millis(now));
+        store(&self.others, self.epoch.millis(now));
     }
 
     /// Whether a response to a request began at `since` or later.
     #[must_use]
     pub fn has_responded_since(&self, since: Instant) -> bool {
-        self.responses.load(Ordering::Relaxed) >= self.millis(since).max(1)
+        self.responses.load(Ordering::Relaxed) >= self.epoch.millis(since).max(1)
     }
 
     /// For how long nothing at all has come while we were listening.
@@ -59,13 +59,8 @@ impl Heard {
             .map(|last| last.load(Ordering::Relaxed))
             .into_iter()
             .max();
-        let last = self.epoch + Duration::from_millis(last.unwrap_or(0));
+        let last = self.epoch.at(last.unwrap_or(0));
         now.saturating_duration_since(last)
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
-        let time = now.saturating_duration_since(self.epoch);
-        time.as_secs() * 1000 + u64::from(time.subsec_millis())
     }
 }
 

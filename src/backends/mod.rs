@@ -10,12 +10,14 @@
 //! | [`group`] | how many may be left out for silence |
 //! | [`failures`] | requests that fail in a row, and the trial after an ejection |
 //! | [`heard`] | when it said something last |
+//! | `epoch` | points in time as numbers |
 //! | [`ramp`] | how large a share one gets that has returned |
 //! | [`kept`] | connections that rest between requests |
 //! | [`addresses`] | where it can be reached |
 //! | [`name`] | what it is called |
 
 pub mod addresses;
+mod epoch;
 pub mod failures;
 pub mod group;
 pub mod health;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 /// So long after it was sent a request must have been acknowledged: five times the kernel's
 /// usual time until it sends again, so that one or two packets may be lost.
-pub(super) const ACKNOWLEDGED_AFTER: Duration = Duration::from_secs(1);
+const ACKNOWLEDGED_AFTER: Duration = Duration::from_secs(1);
 
 impl Exchange {
     /// Whether a look at where it waits is worth a worker's time: for one that is parked, and
@@ -66,8 +66,9 @@ impl Exchange {
 
     /// Whether it may go elsewhere at all.
     pub(super) fn may_leave(&self, context: &Context) -> bool {
-        let waits_for_first_byte = self.upload.is_complete() && !self.answer.is_begun;
-        waits_for_first_byte && !self.has_left && self.may_be_repeated(&lost(Cause::Mute), context)
+        self.awaits_first_byte()
+            && !self.has_left
+            && self.may_be_repeated(&lost(Cause::Mute), context)
     }
 
     /// What is wrong with the backend it waits for, as far as that does not depend on its own

@@ -23,8 +23,12 @@ impl Exchange {
     /// Whether the request was sent a moment ago, and nothing of the answer has come.
     #[must_use]
     pub fn awaits_quick_answer(&self) -> bool {
-        let is_awaited = self.upload.is_complete() && !self.answer.is_begun;
-        is_awaited && self.due.waited(Instant::now()) < QUICK
+        self.awaits_first_byte() && self.due.waited(Instant::now()) < QUICK
+    }
+
+    /// Whether the request was sent whole, and nothing of the answer has come.
+    pub(super) fn awaits_first_byte(&self) -> bool {
+        self.upload.is_complete() && !self.answer.is_begun
     }
 
     /// Waits for a moment, on both sides at once; returns whether something can move.

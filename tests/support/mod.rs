@@ -448,6 +448,13 @@ impl Drop for Origin {
     }
 }
 
+/// Accepts the next connection, which is the first check, and answers it.
+pub fn answer_check(listener: &TcpListener, answer: &str) {
+    let mut check = Client::on(listener.accept().unwrap().0);
+    check.read_until(b"\r\n\r\n");
+    check.send(answer);
+}
+
 /// Looks, without taking anything away, whether the connection is a probe, and answers it.
 fn answer_probe(stream: &TcpStream, is_healthy: &AtomicBool) -> bool {
     let mut bytes = [0; 4096];
