@@ -12,7 +12,7 @@ mod wish;
 
 use clap::Parser;
 use lb::http::body::{Body, Encoding};
-use lb::http::chunked::write_chunk;
+use lb::http::chunk_writer::write_chunk;
 use lb::http::framing::Framing;
 use lb::http::reply::reason;
 use lb::http::request::{self, Method, RequestHead};

@@ -2,8 +2,10 @@
 //! the other side gets. Never held: what comes in leaves as soon as there is room.
 
 use super::Refusal;
-use super::chunked::{Piece, Scanner, write_chunk, write_end};
+use super::chunk_writer::{OpenChunk, write_chunk};
+use super::chunked::{Piece, Scanner, write_end};
 use super::framing::Framing;
+use std::ops::Range;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,21 +122,23 @@ impl Body {
         }
     }
 
+    /// The content of all chunks in `input` goes out as one chunk: where one ended means nothing
+    /// (RFC 9112 §7.1), and many small ones cost the next reader as much as they cost us.
     fn relay_chunks(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Refusal> {
-        let mut done = 0;
-        while let Source::Chunked(scanner) = &mut self.source {
-            let rest = &input[done..];
-            match scanner.next(rest)? {
-                Piece::More { consumed } => return Ok(done + consumed),
-                Piece::Data(range) => {
-                    done += range.end;
-                    self.emit(&rest[range], out);
-                }
-                Piece::End(range) => {
-                    done += range.end;
-                    self.end(&rest[range], out)?;
-                }
-            }
+        let Source::Chunked(scanner) = &mut self.source else {
+            return Ok(0);
+        };
+        let is_in_chunks = self.encoding == Encoding::Chunked;
+        let chunk = is_in_chunks.then(|| OpenChunk::begin(input.len(), out));
+        let start = out.len();
+        let gathered = gather(scanner, input, out);
+        self.content += (out.len() - start) as u64;
+        if let Some(chunk) = chunk {
+            chunk.end(out);
+        }
+        let (done, trailers) = gathered?;
+        if let Some(trailers) = trailers {
+            self.end(&input[trailers], out)?;
         }
         Ok(done)
     }
@@ -171,6 +175,30 @@ impl Body {
         }
         self.source = Source::Complete;
         Ok(())
+    }
+}
+
+/// Appends the content in `input` to `out`. Returns how many bytes of `input` are done with and,
+/// when the body is over, where its trailer section is.
+fn gather(
+    scanner: &mut Scanner,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(usize, Option<Range<usize>>), Refusal> {
+    let mut done = 0;
+    loop {
+        let rest = &input[done..];
+        match scanner.next(rest)? {
+            Piece::More { consumed } => return Ok((done + consumed, None)),
+            Piece::Data(range) => {
+                out.extend_from_slice(&rest[range.clone()]);
+                done += range.end;
+            }
+            Piece::End(range) => {
+                let trailers = done + range.start..done + range.end;
+                return Ok((trailers.end, Some(trailers)));
+            }
+        }
     }
 }
 
@@ -214,6 +242,32 @@ mod tests {
             relay(Framing::UntilClose, Encoding::Chunked, b"abc", 99),
             (b"3\r\nabc\r\n".to_vec(), 0, false)
         );
+    }
+
+    #[test]
+    fn small_chunks_that_came_together_go_out_as_one() {
+        let chunks = [b"1\r\na\r\n".repeat(300), b"0\r\nX-Sum: 1\r\n\r\n".to_vec()].concat();
+        let together = [
+            b"12c\r\n".as_slice(),
+            &[b'a'; 300],
+            b"\r\n0\r\nX-Sum: 1\r\n\r\n",
+        ]
+        .concat();
+        assert_eq!(
+            relay(Framing::Chunked, Encoding::Chunked, &chunks, 9999),
+            (together, 0, true)
+        );
+    }
+
+    #[test]
+    fn what_came_before_a_malformed_chunk_goes_out_well_formed_and_without_an_end() {
+        let (mut body, mut out) = (
+            Body::new(Framing::Chunked, Encoding::Chunked, true),
+            Vec::new(),
+        );
+        let relayed = body.relay(b"1\r\na\r\n1\r\nb\r\nx", &mut out);
+        assert!(relayed.is_err() && !body.is_complete());
+        assert_eq!(out, b"2\r\nab\r\n");
     }
 
     #[test]

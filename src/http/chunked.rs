@@ -34,7 +34,7 @@ pub struct Scanner {
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// In a size, after this many digits.
-    Size { digits: u8, size: u64 },
+    Size { digits: usize, size: u64 },
     /// In white space after a size, which only an extension may follow (RFC 9112 §7.1.1).
     BeforeExtension { size: u64 },
     /// After the `;` of an extension.
@@ -79,6 +79,7 @@ impl Scanner {
     pub fn next(&mut self, input: &[u8]) -> Result<Piece, Refusal> {
         let mut at = 0;
         loop {
+            at += self.pass_usual_framing(&input[at..]);
             if let State::Trailers(scan) = &mut self.state {
                 return trailers(scan, input, at);
             }
@@ -121,10 +122,32 @@ impl Scanner {
         }
     }
 
+    /// Passes over framing of the usual form that is there as a whole: a chunk's CRLF, and a
+    /// size line without an extension. Returns its length. Whatever else is there, or not there
+    /// yet, is left to [`Self::step`].
+    fn pass_usual_framing(&mut self, input: &[u8]) -> usize {
+        let mut at = 0;
+        if let State::DataCr = self.state
+            && input.starts_with(b"\r\n")
+        {
+            self.state = State::Size { digits: 0, size: 0 };
+            at = 2;
+        }
+        if let State::Size { digits: 0, .. } = self.state
+            && let Some((size, length)) = usual_size_line(&input[at..])
+        {
+            self.state = State::after_size_line(size);
+            at += length;
+        }
+        at
+    }
+
     /// The state after one byte of framing.
     fn step(&mut self, byte: u8) -> Result<State, Refusal> {
         Ok(match (self.state, byte) {
-            (State::Size { digits, size }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
+            (State::Size { digits, size }, _)
+                if byte.is_ascii_hexdigit() && digits < MAX_SIZE_DIGITS =>
+            {
                 let digit = (byte as char).to_digit(16).unwrap_or_default();
                 State::Size {
                     digits: digits + 1,
@@ -145,8 +168,7 @@ impl Scanner {
                 self.count_extension()?;
                 State::Extension { size }
             }
-            (State::SizeEnd { size: 0 }, b'\n') => State::Trailers(HeadScan::default()),
-            (State::SizeEnd { size }, b'\n') => State::Data { left: size },
+            (State::SizeEnd { size }, b'\n') => State::after_size_line(size),
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { digits: 0, size: 0 },
             (State::DataCr | State::DataLf, _) => {
@@ -157,6 +179,34 @@ impl Scanner {
     }
 }
 
+impl State {
+    fn after_size_line(size: u64) -> Self {
+        match size {
+            0 => State::Trailers(HeadScan::default()),
+            left => State::Data { left },
+        }
+    }
+}
+
+/// The size in a size line without an extension, and the length of the line with its CRLF;
+/// `None` if `input` does not begin with a whole one.
+fn usual_size_line(input: &[u8]) -> Option<(u64, usize)> {
+    let mut size = 0;
+    for (digits, &byte) in input.iter().enumerate().take(MAX_SIZE_DIGITS + 1) {
+        match (byte as char).to_digit(16) {
+            Some(digit) => size = size << 4 | u64::from(digit),
+            None if digits > 0 && input[digits..].starts_with(b"\r\n") => {
+                return Some((size, digits + 2));
+            }
+            None => return None,
+        }
+    }
+    None
+}
+
+/// Digits of a chunk's size: as many as 64 bits have.
+const MAX_SIZE_DIGITS: usize = 16;
+
 /// The trailer section starts at `at`; it is looked at only as a whole.
 fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refusal> {
     match scan.find_end(&input[at..], &TRAILER_LIMITS) {
@@ -166,16 +216,6 @@ fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refus
             "the trailer section is malformed or too large",
         )),
     }
-}
-
-/// Appends a chunk of `data`, which must not be empty: an empty chunk would end the body.
-pub fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
-    debug_assert!(!data.is_empty());
-    use std::io::Write as _;
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{:x}\r\n", data.len());
-    out.extend_from_slice(data);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the end of a body, with those of `trailers` (a section as [`Piece::End`] gives it,

@@ -11,12 +11,13 @@
 //! | [`request_line`], [`target`], [`host`] | what is asked for, and of whom |
 //! | [`fields`] | which fields are for us and which for the other end |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
-//! | [`chunked`], [`body`] | a body, piece by piece, in and out |
+//! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
 //! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
 pub mod accept;
 pub mod body;
+pub mod chunk_writer;
 pub mod chunked;
 pub mod fields;
 pub mod forward;

@@ -15,7 +15,8 @@ const PIECE: usize = 16 * 1024;
 /// How much room there is for what goes out: more than any piece becomes.
 const ROOM: usize = 8 * CONTENT;
 
-const CHUNK_SIZES: [usize; 3] = [16, 1024, 16 * 1024];
+/// One byte is what a client sends that writes its body byte by byte, or means harm.
+const CHUNK_SIZES: [usize; 4] = [1, 16, 1024, 16 * 1024];
 
 /// The content in chunks of this size, with the end.
 fn in_chunks(size: usize) -> Vec<u8> {
