@@ -165,6 +165,8 @@ pub enum OnDown {
 /// How the system schedules the threads that serve (see [`crate::scheduling`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
+    /// In batches as long as no other program keeps the processors busy, else normally.
+    Auto,
     /// Woken, they wait their turn: less processor time and more throughput.
     Batch,
     /// Like any other thread.
@@ -203,11 +205,9 @@ impl Default for Config {
             lame_duck: Duration::ZERO,
             ready_path: None,
             resolve_interval: Duration::from_secs(10),
-            // On two cores an eighth less processor time for new connections and for answers of
-            // 1 MiB. The price: held to one processor that a busy loop uses too, a single request
-            // takes 5 ms, and 0.2 if scheduled normally; beside two loops on both, the slowest tenth
-            // takes 0.8 to 1 ms, and 0.2 to 0.5.
-            scheduling: Scheduling::Batch,
+            // Batch takes, on two cores, an eighth less processor time for new connections and
+            // for answers of 1 MiB; beside a busy program it is many times slower than normal.
+            scheduling: Scheduling::Auto,
             log: LogMode::Story,
         }
     }

@@ -17,9 +17,10 @@ use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
+use crate::scheduling::ThreadPolicy;
 use crate::turn::Context;
 use crate::workers::{self, Floor};
-use crate::{checker, resolver, scheduling};
+use crate::{checker, resolver};
 use drain::{drain, end_threads, join, join_soon};
 use std::io;
 use std::mem::take;
@@ -176,9 +177,9 @@ impl Server {
     /// ended when it returns; the calling one keeps the scheduling of those that serve.
     #[must_use]
     pub fn run(self) -> Ended {
-        scheduling::apply(self.floor.context.config.scheduling);
-        self.accept_until_stopped();
-        self.go_on_as_lame_duck();
+        let mut scheduling = ThreadPolicy::of_this_thread(&self.floor.scheduling);
+        self.accept_until_stopped(&mut scheduling);
+        self.go_on_as_lame_duck(&mut scheduling);
         self.floor.context.stopping.store(true, Ordering::SeqCst);
         let ended = drain(&self.floor, self.listener, &self.stop);
         end_threads(&self.floor, self.workers);
@@ -188,8 +189,9 @@ impl Server {
         ended
     }
 
-    fn accept_until_stopped(&self) {
+    fn accept_until_stopped(&self, scheduling: &mut ThreadPolicy) {
         self.accept_while(
+            scheduling,
             || !self.stop.is_requested(),
             // If even this fails, `accept` itself will tell.
             || drop(self.listener.wait(&self.stop.alarm)),
@@ -198,7 +200,7 @@ impl Server {
 
     /// Goes on as before for a while, and says to those who ask that it is not ready: balancers
     /// in front of it see that, and send their clients elsewhere before it is gone.
-    fn go_on_as_lame_duck(&self) {
+    fn go_on_as_lame_duck(&self, scheduling: &mut ThreadPolicy) {
         let context = &self.floor.context;
         let until = Instant::now() + context.config.lame_duck;
         context.leaving.store(true, Ordering::SeqCst);
@@ -209,15 +211,22 @@ impl Server {
             );
         }
         self.accept_while(
+            scheduling,
             || Instant::now() < until && !self.stop.is_insisted_on(),
             || _ = self.listener.has_client(LAME_DUCK_LOOK),
         );
     }
 
-    fn accept_while(&self, goes_on: impl Fn() -> bool, wait: impl Fn()) {
+    fn accept_while(
+        &self,
+        scheduling: &mut ThreadPolicy,
+        goes_on: impl Fn() -> bool,
+        wait: impl Fn(),
+    ) {
         let (mut full, mut failing) = (Warning::default(), Warning::default());
         let mut has_accepted = false;
         while goes_on() {
+            scheduling.follow();
             if self.floor.context.gate.is_full() {
                 self.wait_for_room(&mut full);
                 continue;

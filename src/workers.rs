@@ -7,7 +7,7 @@ use crate::lot::{Lot, Parked};
 use crate::net::buffer::{Shelf, Spare};
 use crate::net::conn::Conn;
 use crate::net::readiness::Reports;
-use crate::scheduling;
+use crate::scheduling::{SharedPolicy, ThreadPolicy};
 use crate::session::{Outcome, Session};
 use crate::turn::{Context, Dates, Turn};
 use std::io;
@@ -49,6 +49,8 @@ pub struct Floor {
     pub jobs: Jobs<Job>,
     /// Where sessions wait.
     pub lot: Arc<Lot<Session>>,
+    /// How the threads that serve are scheduled.
+    pub scheduling: Arc<SharedPolicy>,
     /// Storages that no worker has on its own shelf.
     spare: Arc<Spare>,
     /// Which session had the last turn.
@@ -60,11 +62,13 @@ impl Floor {
     pub fn new(context: Context) -> io::Result<Arc<Self>> {
         let lot = Arc::new(Lot::new()?);
         let minded = Arc::clone(&lot);
+        let scheduling = Arc::new(SharedPolicy::new(context.config.scheduling));
         let enough = context.config.cores.unwrap_or_else(enough_workers);
         Ok(Arc::new(Self {
             context,
             jobs: Jobs::new(enough, move || minded.interrupt()).putting_first(Job::finishes),
             lot,
+            scheduling,
             spare: Arc::default(),
             last: AtomicUsize::new(0),
         }))
@@ -151,7 +155,7 @@ fn work(floor: &Floor) {
     let (mut shelf, mut dates) = (Shelf::beside(&floor.spare), Dates::default());
     let (mut round, mut minder) = (Round::default(), Minder::default());
     let crew = floor.jobs.crew();
-    scheduling::apply(floor.context.config.scheduling);
+    let mut scheduling = ThreadPolicy::of_this_thread(&floor.scheduling);
     crew.join();
     while let Some(job) = floor.jobs.take(&mut round, |minding, jobs| {
         minder.mind(floor, minding, jobs)
@@ -175,6 +179,7 @@ fn work(floor: &Floor) {
             Ok(Outcome::Close) => drop(session),
             Err(_) => log::error!("a session failed and was closed; this is a bug in lb"),
         }
+        scheduling.follow();
     }
 }
 

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["net"]),
     ("backends", &["backends"]),
     ("conformance", &[]),
-    ("scheduling", &["config"]),
+    ("scheduling", &["config", "scheduling"]),
     ("crew", &[]),
     ("jobs", &["crew"]),
     ("gate", &[]),

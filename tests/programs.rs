@@ -6,7 +6,8 @@ mod support;
 use rustix::process::Signal;
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use support::{Client, LbProgram, PATIENCE, Program, eventually, lb_command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::{Client, LbProgram, Origin, PATIENCE, Program, eventually, lb_command};
 
 fn lb(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lb"))
@@ -209,17 +210,27 @@ fn policies(pid: u32) -> Vec<(String, u32)> {
         .collect()
 }
 
+/// `SCHED_OTHER` and `SCHED_BATCH`.
+#[cfg(target_os = "linux")]
+const NORMAL: u32 = 0;
+#[cfg(target_os = "linux")]
+const BATCH: u32 = 3;
+
+/// Whether the tests themselves run with a niceness. It is inherited, and left alone together
+/// with the policy.
+#[cfg(target_os = "linux")]
+fn is_nice() -> bool {
+    rustix::process::getpriority_process(None) != Ok(0)
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn those_who_serve_are_scheduled_as_a_batch_unless_told_otherwise() {
-    const NORMAL: u32 = 0;
-    const BATCH: u32 = 3;
-    // A niceness is inherited, and left alone together with the policy.
-    let is_nice = rustix::process::getpriority_process(None) != Ok(0);
-    let batch = if is_nice { NORMAL } else { BATCH };
+fn threads_that_serve_begin_as_a_batch_unless_told_otherwise() {
+    let batch = if is_nice() { NORMAL } else { BATCH };
     let nowhere = support::nobody().to_string();
     for (words, expected) in [
         (&[][..], batch),
+        (&["--scheduling", "auto"], batch),
         (&["--scheduling", "batch"], batch),
         (&["--scheduling", "normal"], NORMAL),
     ] {
@@ -232,6 +243,70 @@ fn those_who_serve_are_scheduled_as_a_batch_unless_told_otherwise() {
             })
         });
     }
+}
+
+/// Has every thread of the process, or else the calling thread, run on one processor only: the
+/// first that the tests may use.
+#[cfg(target_os = "linux")]
+fn pin(process: Option<u32>) {
+    use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
+    let usable = sched_getaffinity(None).unwrap();
+    let mut first = CpuSet::new();
+    first.set(
+        (0..CpuSet::MAX_CPU)
+            .find(|&cpu| usable.is_set(cpu))
+            .unwrap(),
+    );
+    let Some(process) = process else {
+        sched_setaffinity(None, &first).unwrap();
+        return;
+    };
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let id: i32 = task.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        sched_setaffinity(Pid::from_raw(id), &first).unwrap();
+    }
+}
+
+/// Ends the busy thread, whether the test passes or not.
+#[cfg(target_os = "linux")]
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+#[cfg(target_os = "linux")]
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The processor is shared with a thread that never gives it up, so a worker under
+/// `SCHED_BATCH` waits for milliseconds each time it is woken.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_becomes_a_normal_thread_where_a_busy_program_keeps_it_waiting() {
+    if is_nice() {
+        return;
+    }
+    let origin = Origin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let address = origin.address.to_string();
+    let lb = LbProgram::start(0, &[&address, "--log", "off", "--workers", "1"]);
+    pin(Some(lb.child.id()));
+    let worker_is = |policy| policies(lb.child.id()).contains(&("worker-1".into(), policy));
+    eventually("it begins as a batch", || worker_is(BATCH));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(None);
+            while !is_over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let _over = SetOnDrop(&is_over);
+        let mut client = lb.client();
+        eventually("it is scheduled normally", || {
+            assert_eq!(client.get("/").status, 200);
+            worker_is(NORMAL)
+        });
+    });
 }
 
 #[test]

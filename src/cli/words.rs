@@ -189,9 +189,9 @@ pub(super) struct Words {
     #[arg(long)]
     pub(super) add_forwarded: bool,
 
-    /// How the system schedules the threads that serve (Linux); normal where other programs keep
-    /// the processors busy
-    #[arg(long, value_enum, default_value_t = SchedulingWord::Batch)]
+    /// How the system schedules the threads that serve (Linux): batch is cheaper, normal quicker
+    /// where other programs keep the processors busy; auto is batch until that is seen
+    #[arg(long, value_enum, default_value_t = SchedulingWord::Auto)]
     pub(super) scheduling: SchedulingWord,
 
     /// What to print of each request: its story (stderr), an access line (stdout), nothing
@@ -219,6 +219,8 @@ pub(super) enum ForwardedWord {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum SchedulingWord {
+    /// In batches until another program keeps the processors busy, then normally
+    Auto,
     /// Woken, they wait for their turn: cheapest
     Batch,
     /// Woken, they displace others, as any thread does
@@ -345,6 +347,7 @@ impl Words {
             adds_forwarded: self.add_forwarded,
             resolve_interval: self.resolve_interval,
             scheduling: match self.scheduling {
+                SchedulingWord::Auto => Scheduling::Auto,
                 SchedulingWord::Batch => Scheduling::Batch,
                 SchedulingWord::Normal => Scheduling::Normal,
             },

@@ -1,0 +1,162 @@
+//! Whether other programs keep the processors busy, judged by how long threads wait for one.
+//! A pure state machine: must not know where the figures come from, nor whose they are.
+
+use super::Policy;
+use std::time::{Duration, Instant};
+
+/// Waits below this, over one look, are nobody's trouble: a busy program makes a single wake-up
+/// wait for longer.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
+/// How long the policy stays normal after contention was last seen. Then batch is tried again, since
+/// only batch shows whether its waits are long; a trial costs some slow requests.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause. The pauses double while trials fail.
+const LONGEST_PAUSE: Duration = Duration::from_secs(960);
+
+/// How long batch has to go well until the next pause is a short one again.
+const PROBATION: Duration = Duration::from_secs(30);
+
+/// How long a thread ran, and how long it waited for a processor though it could have run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) ran: Duration,
+    pub(super) waited: Duration,
+}
+
+impl Usage {
+    /// What has been added since `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            ran: self.ran.saturating_sub(before.ran),
+            waited: self.waited.saturating_sub(before.waited),
+        }
+    }
+
+    /// Whether it waited noticeably, and for longer than `limit`.
+    fn waited_longer_than(self, limit: Duration) -> bool {
+        self.waited >= NOTICEABLE && self.waited > limit
+    }
+}
+
+/// What the threads have seen, and what follows.
+#[derive(Debug)]
+pub(super) struct Contention {
+    policy: Policy,
+    /// When batch began, or when it is tried again.
+    mark: Instant,
+    /// How long the next normal phase is.
+    pause: Duration,
+}
+
+impl Contention {
+    /// Begins with batch.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            policy: Policy::Batch,
+            mark: now,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// One thread's usage between two of its looks; returns the policy from now on.
+    pub(super) fn see(&mut self, usage: Usage, now: Instant) -> Policy {
+        match self.policy {
+            Policy::Batch => self.see_batch(usage, now),
+            Policy::Normal => self.see_normal(usage, now),
+        }
+        self.policy
+    }
+
+    /// A thread that waits longer than it runs gets less than half of a processor's time, or
+    /// waits a slice for each wake-up. Clients and backends on the same machine, which sleep in
+    /// between, leave it more, even at their limit.
+    fn see_batch(&mut self, usage: Usage, now: Instant) {
+        let is_proven = now.duration_since(self.mark) >= PROBATION;
+        if is_proven {
+            self.pause = FIRST_PAUSE;
+        }
+        if usage.waited_longer_than(usage.ran) {
+            self.policy = Policy::Normal;
+            self.mark = now + self.pause;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// As a normal thread it seldom waits long for another program, so no wait proves nothing;
+    /// but one that is long even so needs no trial.
+    fn see_normal(&mut self, usage: Usage, now: Instant) {
+        if usage.waited_longer_than(usage.ran / 2) {
+            self.mark = self.mark.max(now + FIRST_PAUSE);
+        }
+        if now >= self.mark {
+            self.policy = Policy::Batch;
+            self.mark = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const CALM: Usage = Usage {
+        ran: Duration::from_millis(100),
+        waited: Duration::from_millis(40),
+    };
+    const CROWDED: Usage = Usage {
+        ran: MS,
+        waited: Duration::from_millis(40),
+    };
+
+    #[test]
+    fn it_stays_batch_while_threads_run_longer_than_they_wait() {
+        let now = Instant::now();
+        let mut contention = Contention::new(now);
+        let idle = Usage {
+            ran: MS / 100,
+            waited: MS / 2,
+        };
+        for usage in [CALM, idle, Usage::default()] {
+            assert_eq!(contention.see(usage, now), Policy::Batch);
+        }
+    }
+
+    #[test]
+    fn one_look_at_long_waits_is_enough_for_normal() {
+        let now = Instant::now();
+        let mut contention = Contention::new(now);
+        assert_eq!(contention.see(CROWDED, now), Policy::Normal);
+        let soon = now + FIRST_PAUSE - MS;
+        assert_eq!(contention.see(Usage::default(), soon), Policy::Normal);
+    }
+
+    #[test]
+    fn batch_is_tried_again_ever_more_seldom_until_it_goes_well_for_a_while() {
+        let mut now = Instant::now();
+        let mut contention = Contention::new(now);
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            assert_eq!(contention.see(CROWDED, now), Policy::Normal);
+            pauses.push((contention.mark - now).as_secs());
+            now = contention.mark;
+            assert_eq!(contention.see(Usage::default(), now), Policy::Batch);
+        }
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 960]);
+        now += PROBATION;
+        contention.see(CROWDED, now);
+        assert_eq!(contention.mark, now + FIRST_PAUSE);
+    }
+
+    #[test]
+    fn waits_that_are_long_even_for_a_normal_thread_put_the_trial_off() {
+        let now = Instant::now();
+        let mut contention = Contention::new(now);
+        contention.see(CROWDED, now);
+        let trial = now + FIRST_PAUSE;
+        assert_eq!(contention.see(CROWDED, trial), Policy::Normal);
+        assert_eq!(contention.see(CALM, trial + FIRST_PAUSE), Policy::Batch);
+    }
+}
