@@ -3,11 +3,12 @@
 //! Exit codes: 0 after an orderly stop, 1 if it could not start or was cut off, 2 for a
 //! usage error.
 
+#[path = "lb/signals.rs"]
+mod signals;
+
 use lb::cli::{self, Invocation};
 use lb::journal::Journal;
 use lb::server::{Ended, Server, Stop};
-use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
+    signals::withstand()?;
     let (journal, printer) = Journal::start()?;
     start_logging(&invocation, journal.clone());
     let server = match Server::start(invocation.config, journal) {
@@ -37,7 +39,8 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
             return Err(error.into());
         }
     };
-    stop_on_signals(&server.stop())?;
+    let stop = server.stop();
+    signals::on_stop(move || request(&stop))?;
     let ended = server.run();
     log::info!("Load balancer has stopped.");
     printer.finish();
@@ -53,20 +56,7 @@ fn start_logging(invocation: &Invocation, journal: Journal) {
         .init();
 }
 
-/// INT and TERM ask for an orderly stop; the second of either cuts off what is in flight.
-fn stop_on_signals(stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
-    let on_interrupt = stop.clone();
-    ctrlc::set_handler(move || request(&on_interrupt))?;
-    let mut signals = Signals::new([SIGTERM])?;
-    let on_terminate = stop.clone();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            signals.forever().for_each(|_| request(&on_terminate));
-        })?;
-    Ok(())
-}
-
+/// The first signal asks for an orderly stop, the second cuts off what is in flight.
 fn request(stop: &Stop) {
     match stop.request() {
         0 => log::info!("Stopping: finishing what is in flight; once more to stop at once."),

@@ -623,7 +623,12 @@ impl LbProgram {
     /// Starts it with at most `descriptors` (0: as many as we may have) and waits until it
     /// listens. What it prints on stderr can be read, from the line about listening on.
     pub fn start(descriptors: u32, words: &[&str]) -> Self {
-        let mut child = lb_command(descriptors, words)
+        Self::spawn(lb_command(descriptors, words))
+    }
+
+    /// Starts it by this command.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
