@@ -46,6 +46,7 @@
 //! | 5.3 | the order of fields of one name is kept | done | `fields_of_both_ends_pass_in_order_and_unchanged` |
 //! | 5.4 | a head larger than we read is 4xx | 431 | `what_is_too_large_is_told_apart` |
 //! | 5.5 | CR, LF, NUL in a value are invalid | refused, with all other controls but HTAB | `a_field_is_a_token_a_colon_and_a_value_on_one_line` |
+//! | 5.6.1.2 | empty members of a list: a reasonable number is ignored | 100 members in all, of the lists that end here; then 431, 502 | `a_list_has_no_more_members_than_mistakes_explain`, `a_list_that_ends_here_has_no_more_members_than_mistakes_explain` |
 //! | 6.5 | trailers are never merged into the head | never | `trailers_pass_unless_fields_of_this_hop_may_be_among_them` |
 //! | 6.6.1 | a missing `Date` is added | done | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
 //! | 7.6.1 | `Connection` and what it names end here | done, but never what routing, framing or we need | `what_connection_names_ends_here_in_any_case_and_every_copy`, `no_nomination_takes_away_routing_framing_or_what_we_add` |
@@ -75,5 +76,6 @@
 //! | RFC 8297 | 103 Early Hints | passed on | `interim_responses_go_to_a_client_that_knows_them` |
 //! | RFC 9209 | `Proxy-Status` | left out: the text of our own answers and the log say why | – |
 //! | CVE-2022-31813 | `Connection: X-Forwarded-For` | takes nothing away | `no_nomination_takes_away_routing_framing_or_what_we_add` |
+//! | CGI, RFC 3875 §4.1.18 | names of fields become variables, in which `-` and `_` are the same | `X_Forwarded_For` and its like end here where we set `X-Forwarded-For`; `Content_Length` and `Transfer_Encoding` always | `a_field_that_a_server_would_take_for_one_of_ours_ends_here` |
 //! | CVE-2023-40225 | an empty second `Content-Length` | refused | `a_length_is_said_in_digits_and_only_once_differently` |
 //! | CVE-2023-39326 | endless chunk extensions | bounded | `extensions_and_trailers_are_bounded` |

@@ -102,6 +102,30 @@ fn an_answer_with_more_than_one_reading_is_502() {
 }
 
 #[test]
+fn a_list_that_ends_here_has_no_more_members_than_mistakes_explain() {
+    for option in ["", "close", "x"] {
+        for (count, status) in [(100, 200), (101, 502)] {
+            let list = vec![option; count].join(",");
+            let origin = once(format!(
+                "{OK}Connection: {list}\r\nContent-Length: 0\r\n\r\n"
+            ));
+            let response = Lb::over(&[origin.address]).client().get("/");
+            assert_eq!(response.status, status, "{count} of {option:?}");
+        }
+    }
+    for (count, status) in [(100, 101), (101, 502)] {
+        let list = vec!["Y"; count].join(",");
+        let origin = once(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {list}\r\n\r\n"
+        ));
+        let lb = Lb::over(&[origin.address]);
+        let mut client = lb.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x, y\r\n\r\n");
+        assert_eq!(client.response().status, status, "{count}");
+    }
+}
+
+#[test]
 fn what_does_not_begin_like_an_answer_is_502() {
     for line in [
         "HTTP/1.1 20 OK",

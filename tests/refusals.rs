@@ -291,6 +291,48 @@ fn what_is_no_http_is_refused_at_its_first_bytes() {
 }
 
 #[test]
+fn a_list_has_no_more_members_than_mistakes_explain() {
+    let upgrade = "Connection: Upgrade\r\nUpgrade";
+    for name in ["Connection", "TE", "Expect", upgrade] {
+        for member in ["", "close", "100-continue", "x"] {
+            let list = vec![member; 101].join(",");
+            let status = match (name, member) {
+                ("Expect", "x" | "close") => 417,
+                _ => 431,
+            };
+            let lines = list.replacen(',', &format!("\r\n{name}: "), 1);
+            refuses_gets(&format!("{name}: {list}"), status);
+            if name != upgrade {
+                refuses_gets(&format!("{name}: {lines}"), status);
+            }
+        }
+    }
+    // Of those for the backend no member is refused.
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::over(&[origin.address]);
+    let commas = ",".repeat(20_000);
+    for name in ["Accept", "Via", "X-Forwarded-For", "Forwarded", "Cookie"] {
+        let mut client = lb.client();
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{name}: {commas}\r\n\r\n"
+        ));
+        assert_eq!(client.response().status, 200, "{name}");
+    }
+    let mut client = lb.client();
+    let hundred = vec!["x"; 99].join(",");
+    client.send(format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: {hundred},\r\n\r\n"
+    ));
+    assert_eq!(client.response().status, 200);
+}
+
+/// The same for a field of a `GET` with a `Host`.
+fn refuses_gets(field: &str, status: u16) {
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+    refuses(&[(&head, status)]);
+}
+
+#[test]
 fn methods_are_tokens_and_kept_as_they_are() {
     let origin = Origin::answering(HELLO);
     let lb = Lb::over(&[origin.address]);

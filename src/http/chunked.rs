@@ -343,7 +343,7 @@ mod tests {
             &mut out,
         )
         .expect("valid");
-        assert_eq!(out, b"0\r\nX-Sum: 1\r\nContent_Length: 6\r\n\r\n");
+        assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
         assert!(write_end(b"A b: c\r\n\r\n", &mut Vec::new()).is_err());
     }
 }

@@ -1,10 +1,9 @@
 //! Which fields are for us and which are for the other end.
 //!
-//! Field names are recognised once, by [`Field::of`]; a `Connection` field is read once, by
-//! [`ConnectionOptions::read`]. RFC 9110 §7.6.1 says what an intermediary must remove.
+//! Field names are recognised by [`Field::of`] and nowhere else. RFC 9110 §7.6.1 says what an
+//! intermediary must remove; what a `Connection` field names besides is
+//! [`super::connection`]'s business.
 
-use super::Refusal;
-use super::scan::is_token;
 use httparse::Header;
 
 /// The fields that a proxy has to treat in some way of its own.
@@ -41,6 +40,11 @@ pub enum Field {
     XForwardedHost,
     /// `X-Forwarded-Proto`
     XForwardedProto,
+    /// A name that CGI, WSGI and the like cannot tell from `Content-Length` or
+    /// `Transfer-Encoding`: they turn `-` into `_`.
+    LikeFraming,
+    /// The same with one of the `X-Forwarded-*` above.
+    LikeForwarded,
     /// Everything that concerns only the two ends.
     EndToEnd,
 }
@@ -70,6 +74,25 @@ impl Field {
         };
         match name.eq_ignore_ascii_case(field.name()) {
             true => field,
+            false => field.of_lookalike(name),
+        }
+    }
+
+    /// What `name` is, which is as long as that of this kind and another.
+    fn of_lookalike(self, name: &str) -> Self {
+        let kind = match self {
+            Field::ContentLength | Field::TransferEncoding => Field::LikeFraming,
+            Field::XForwardedFor | Field::XForwardedHost | Field::XForwardedProto => {
+                Field::LikeForwarded
+            }
+            _ => return Field::EndToEnd,
+        };
+        let is_like = |(byte, ours): (u8, u8)| match byte {
+            b'_' => ours == b'-',
+            _ => byte.eq_ignore_ascii_case(&ours),
+        };
+        match name.bytes().zip(self.name().bytes()).all(is_like) {
+            true => kind,
             false => Field::EndToEnd,
         }
     }
@@ -92,7 +115,7 @@ impl Field {
             Field::XForwardedFor => "X-Forwarded-For",
             Field::XForwardedHost => "X-Forwarded-Host",
             Field::XForwardedProto => "X-Forwarded-Proto",
-            Field::Hop | Field::EndToEnd => "",
+            Field::Hop | Field::LikeFraming | Field::LikeForwarded | Field::EndToEnd => "",
         }
     }
 }
@@ -142,97 +165,6 @@ pub fn is_barred_from_trailers(name: &str) -> bool {
         || is_one_of(BARRED_FROM_TRAILERS, name)
 }
 
-/// The most options that the `Connection` fields of one message may hold in all, a few times
-/// what anybody has use for: each is compared with the name of every field.
-pub const MAX_CONNECTION_OPTIONS: usize = 100;
-
-/// What all the `Connection` fields of a message say (RFC 9110 §7.6.1).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionOptions<'h, 'b> {
-    /// `close` is among the options.
-    pub close: bool,
-    /// `keep-alive` is among the options.
-    pub keep_alive: bool,
-    /// `upgrade` is among the options.
-    pub upgrade: bool,
-    /// How many others there are. They are looked up in the fields again: that is seldom.
-    nominated: usize,
-    fields: &'h [Header<'b>],
-}
-
-impl<'h, 'b> ConnectionOptions<'h, 'b> {
-    /// Reads every `Connection` field of a head.
-    pub fn read(fields: &'h [Header<'b>]) -> Result<Self, Refusal> {
-        let mut options = Self {
-            fields,
-            ..Self::default()
-        };
-        values(fields, Field::Connection)
-            .flat_map(list_members)
-            .try_for_each(|option| options.add(option))?;
-        Ok(options)
-    }
-
-    fn add(&mut self, option: &[u8]) -> Result<(), Refusal> {
-        if !is_token(option) {
-            return Err(Refusal::bad("a Connection option is not a token"));
-        }
-        if option.eq_ignore_ascii_case(b"close") {
-            self.close = true;
-        } else if option.eq_ignore_ascii_case(b"keep-alive") {
-            self.keep_alive = true;
-        } else if option.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = true;
-        } else if !option.eq_ignore_ascii_case(b"te") {
-            // `TE` has to be named (RFC 9110 §10.1.4), and ends here in any case.
-            self.nominated += 1;
-        }
-        match self.nominated <= MAX_CONNECTION_OPTIONS {
-            true => Ok(()),
-            false => Err(Refusal::with_status(431, "too many Connection options")),
-        }
-    }
-
-    /// Whether any field is named, beyond the options that have a meaning of their own.
-    #[must_use]
-    pub fn nominates_any(&self) -> bool {
-        self.nominated > 0
-    }
-
-    /// Whether the field `name` is named by a `Connection` option and so ends at this hop.
-    #[must_use]
-    pub fn nominates(&self, name: &str) -> bool {
-        self.nominates_any()
-            && values(self.fields, Field::Connection)
-                .flat_map(list_members)
-                .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
-    }
-}
-
-/// The members of a comma-separated list, without the white space round them; empty members
-/// are skipped (RFC 9110 §5.6.1).
-pub fn list_members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|&byte| byte == b',')
-        .map(trim)
-        .filter(|member| !member.is_empty())
-}
-
-/// `bytes` without the spaces and tabs at both ends (`OWS`). Other white space is not space.
-#[must_use]
-pub fn trim(bytes: &[u8]) -> &[u8] {
-    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes
-        .iter()
-        .position(|byte| !is_ows(byte))
-        .unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|byte| !is_ows(byte))
-        .map_or(start, |last| last + 1);
-    &bytes[start..end]
-}
-
 /// The values of all fields of this kind, in order. Only for kinds that are one field.
 pub fn values<'b>(fields: &[Header<'b>], wanted: Field) -> impl Iterator<Item = &'b [u8]> {
     named(fields, wanted.name())
@@ -256,13 +188,6 @@ pub fn find<'b>(fields: &[Header<'b>], wanted: Field) -> Option<&'b [u8]> {
 mod tests {
     use super::*;
 
-    fn header<'b>(name: &'b str, value: &'b str) -> Header<'b> {
-        Header {
-            name,
-            value: value.as_bytes(),
-        }
-    }
-
     #[test]
     fn names_are_recognised_in_any_case_and_never_by_resemblance() {
         assert_eq!(Field::of("tRANSFER-eNCODING"), Field::TransferEncoding);
@@ -270,13 +195,30 @@ mod tests {
         assert_eq!(Field::of("PROXY-connection"), Field::Hop);
         assert_eq!(Field::of("max-forwards"), Field::MaxForwards);
         for other in [
-            "Transfer_Encoding",
-            "Content_Length",
             "Transfer-Encoding1",
+            "Transfer.Encoding",
+            "Max_Forwards",
+            "X-Forwarded_Fur",
+            "X_Real_IP",
             "",
             "Hosts",
         ] {
             assert_eq!(Field::of(other), Field::EndToEnd, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_underscores_is_known_where_a_server_would_take_it_for_ours() {
+        for name in ["Transfer_Encoding", "content_LENGTH"] {
+            assert_eq!(Field::of(name), Field::LikeFraming, "{name}");
+        }
+        for name in [
+            "X_Forwarded_For",
+            "x_forwarded-for",
+            "X-Forwarded_Proto",
+            "X_FORWARDED_HOST",
+        ] {
+            assert_eq!(Field::of(name), Field::LikeForwarded, "{name}");
         }
     }
 
@@ -300,39 +242,5 @@ mod tests {
         ] {
             assert_eq!(Field::of(name).name(), name);
         }
-    }
-
-    #[test]
-    fn connection_options_are_whole_tokens() {
-        let fields = [
-            header("Connection", "closed , Keep-Alive"),
-            header("connection", ",X-a,"),
-        ];
-        let options = ConnectionOptions::read(&fields).expect("valid");
-        assert!(!options.close && options.keep_alive && !options.upgrade);
-        assert!(options.nominates("x-A") && options.nominates("Closed"));
-        assert!(!options.nominates("X") && !options.nominates("X-ab"));
-    }
-
-    #[test]
-    fn what_is_no_option_is_refused() {
-        for value in ["a b", "a=b", "\"close\"", "a;b"] {
-            assert!(
-                ConnectionOptions::read(&[header("Connection", value)]).is_err(),
-                "{value}"
-            );
-        }
-        let many = (0..=MAX_CONNECTION_OPTIONS)
-            .map(|n| format!("x{n}"))
-            .collect::<Vec<_>>()
-            .join(",");
-        assert!(ConnectionOptions::read(&[header("Connection", &many)]).is_err());
-    }
-
-    #[test]
-    fn only_space_and_tab_are_trimmed() {
-        assert_eq!(trim(b" \ta b\t "), b"a b");
-        assert_eq!(trim(b"\x0ba"), b"\x0ba");
-        assert_eq!(trim(b"  "), b"");
     }
 }

@@ -4,7 +4,7 @@
 //! that what leaves is strictly well-formed and has one reading (RFC 9110 §7.6, RFC 9112).
 
 use super::body::Encoding;
-use super::fields::{Field, list_members};
+use super::fields::Field;
 use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
 use super::request::{Method, RequestHead};
@@ -61,8 +61,8 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
         request.host.unwrap_or(hop.fallback_host.as_bytes()),
         out,
     );
-    for field in request.fields {
-        if request_field_passes(request, Field::of(field.name), field.name, hop.forwarded) {
+    for (place, field) in request.fields.iter().enumerate() {
+        if request_field_passes(request, place, hop.forwarded) {
             write_field(field.name, field.value, out);
         }
     }
@@ -88,17 +88,16 @@ fn write_request_line(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Whether a field of the request is for the backend and not rewritten by us. What `Connection`
+/// Whether the field in this place is for the backend and not rewritten by us. What `Connection`
 /// names ends here, but for what routing, framing and the client's identity depend on: those
 /// it cannot take away (CVE-2022-31813).
 fn request_field_passes(
     request: &RequestHead<'_, '_>,
-    field: Field,
-    name: &str,
+    place: usize,
     forwarded: ForwardedFields,
 ) -> bool {
-    let is_nominated = || request.options.nominates(name);
-    match field {
+    let is_nominated = || request.options.nominates(place);
+    match Field::of(request.fields[place].name) {
         Field::EndToEnd | Field::Accept | Field::Date => !is_nominated(),
         Field::Expect => request.expects_continue,
         Field::MaxForwards => request.max_forwards.is_none() && !is_nominated(),
@@ -107,9 +106,10 @@ fn request_field_passes(
             ForwardedFields::Replace => false,
             ForwardedFields::Off => !is_nominated(),
         },
-        Field::XForwardedFor | Field::XForwardedHost | Field::XForwardedProto => {
-            forwarded == ForwardedFields::Off && !is_nominated()
-        }
+        Field::XForwardedFor
+        | Field::XForwardedHost
+        | Field::XForwardedProto
+        | Field::LikeForwarded => forwarded == ForwardedFields::Off && !is_nominated(),
         _ => false,
     }
 }
@@ -132,17 +132,9 @@ fn write_request_connection(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
     if let Some(protocols) = request.upgrade {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
         write_field("Upgrade", protocols, out);
-    } else if accepts_trailers(request) {
+    } else if request.accepts_trailers {
         out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
     }
-}
-
-/// `trailers` is the one member of `TE` that we can keep: we do pass trailers on.
-fn accepts_trailers(request: &RequestHead<'_, '_>) -> bool {
-    request.version == Version::Http11
-        && fields::values(request.fields, Field::Te)
-            .flat_map(list_members)
-            .any(|member| member.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// How a response goes to the client.
@@ -178,7 +170,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, delivery: &Delivery<'_>, 
     out.extend_from_slice(response.reason.as_bytes());
     out.extend_from_slice(b"\r\n");
     let mut has_date = false;
-    for field in response.fields {
+    for (place, field) in response.fields.iter().enumerate() {
         let kind = Field::of(field.name);
         let passes = !matches!(
             kind,
@@ -189,7 +181,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, delivery: &Delivery<'_>, 
                 | Field::Upgrade
                 | Field::ContentLength
         );
-        if passes && !response.options.nominates(field.name) {
+        if passes && !response.options.nominates(place) {
             has_date |= kind == Field::Date;
             write_field(field.name, field.value, out);
         }

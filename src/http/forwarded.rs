@@ -2,10 +2,12 @@
 //! request. A client can write such fields itself, so what came in is kept only where the
 //! configuration trusts whoever sent it.
 
-use super::fields::{Field, trim, values};
+use super::fields::{Field, values};
 use super::forward::{write_decimal, write_field};
+use super::list::trim;
 use super::request::RequestHead;
 use super::scan::is_token;
+use super::target::Scheme;
 use std::io::Write as _;
 use std::net::IpAddr;
 
@@ -50,13 +52,15 @@ pub fn write_forwarded(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut V
     }
     write_address(hop.client, out);
     out.extend_from_slice(b"\r\n");
-    let proto = earlier(Field::XForwardedProto).next().unwrap_or(b"http");
+    let scheme = request.target.scheme;
+    let proto = earlier(Field::XForwardedProto).next();
+    let proto = proto.unwrap_or(scheme.name().as_bytes());
     write_field("X-Forwarded-Proto", proto, out);
     if let Some(host) = earlier(Field::XForwardedHost).next().or(request.host) {
         write_field("X-Forwarded-Host", host, out);
     }
     if hop.adds_forwarded {
-        write_element(hop.client, request.host, out);
+        write_element(hop.client, request.host, scheme, out);
     }
 }
 
@@ -78,7 +82,7 @@ pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
 
 /// A `Forwarded` field with one element; those of earlier proxies stand before it as they came
 /// (RFC 7239 §4).
-fn write_element(client: IpAddr, host: Option<&[u8]>, out: &mut Vec<u8>) {
+fn write_element(client: IpAddr, host: Option<&[u8]>, scheme: Scheme, out: &mut Vec<u8>) {
     let _ = match client {
         IpAddr::V4(client) => write!(out, "Forwarded: for={client}"),
         // An IPv6 address stands in brackets and quotes (RFC 7239 §6).
@@ -91,7 +95,9 @@ fn write_element(client: IpAddr, host: Option<&[u8]>, out: &mut Vec<u8>) {
             out.extend_from_slice(part);
         }
     }
-    out.extend_from_slice(b";proto=http\r\n");
+    for part in [";proto=", scheme.name(), "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 #[cfg(test)]

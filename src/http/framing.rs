@@ -3,8 +3,10 @@
 //! This is the place where two parsers must agree; whatever could be read in two ways is
 //! refused instead of repaired.
 
-use super::fields::{Field, list_members, trim, values};
+use super::fields::{Field, values};
+use super::list::trim;
 use super::request::Method;
+use super::scan::is_token;
 use super::{Refusal, Version};
 use httparse::Header;
 
@@ -93,7 +95,9 @@ pub fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    value
+    // Of any number of leading zeros; behind them the sum is soon too large.
+    let start = value.iter().position(|&digit| digit != b'0');
+    value[start.unwrap_or(value.len())..]
         .iter()
         .try_fold(0u64, |sum, digit| {
             sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
@@ -106,6 +110,9 @@ enum Coding {
     Chunked,
     Other,
 }
+
+/// No coding has a longer name.
+const MAX_CODING_BYTES: usize = 100;
 
 /// What the `Transfer-Encoding` field says. One field, one coding, or it is refused.
 fn transfer_coding(fields: &[Header<'_>]) -> Result<Option<Coding>, Refusal> {
@@ -121,12 +128,12 @@ fn transfer_coding(fields: &[Header<'_>]) -> Result<Option<Coding>, Refusal> {
     }
     // A coding that we do not know is 501; a list or a look-alike round `chunked` is a bad
     // message, because another parser might take it for chunked.
-    let is_one_token = list_members(value).count() == 1 && super::scan::is_token(trim(value));
-    let resembles = value
-        .to_ascii_lowercase()
-        .windows(5)
-        .any(|part| part == b"chunk");
-    if is_one_token && !resembles {
+    let is_name = value.len() <= MAX_CODING_BYTES && is_token(trim(value));
+    let resembles = || {
+        let mut parts = value.windows(5);
+        parts.any(|part| part.eq_ignore_ascii_case(b"chunk"))
+    };
+    if is_name && !resembles() {
         Ok(Some(Coding::Other))
     } else {
         Err(Refusal::bad("Transfer-Encoding is not exactly chunked"))

@@ -43,13 +43,22 @@ fn is_reg_name(host: &[u8]) -> bool {
                 bytes.next().is_some_and(|hex| hex.is_ascii_hexdigit())
                     && bytes.next().is_some_and(|hex| hex.is_ascii_hexdigit())
             }
-            _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte),
+            _ => may_stand_for_itself(byte),
         };
         if !fits {
             return false;
         }
     }
     true
+}
+
+/// unreserved / sub-delims
+fn may_stand_for_itself(byte: u8) -> bool {
+    let is_mark = matches!(
+        byte,
+        b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'='
+    );
+    byte.is_ascii_alphanumeric() || is_mark
 }
 
 /// Nothing, or `:` and a number up to 65535. The grammar allows no digits at all (`host:`).

@@ -9,7 +9,8 @@
 //! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
 //! | [`request`], [`response`] | a complete head as a value |
 //! | [`request_line`], [`target`], [`host`] | what is asked for, and of whom |
-//! | [`fields`] | which fields are for us and which for the other end |
+//! | [`fields`], [`connection`] | which fields are for us and which for the other end |
+//! | [`list`] | comma-separated lists, in time linear in their bytes |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
@@ -19,11 +20,13 @@ pub mod accept;
 pub mod body;
 pub mod chunk_writer;
 pub mod chunked;
+pub mod connection;
 pub mod fields;
 pub mod forward;
 pub mod forwarded;
 pub mod framing;
 pub mod host;
+pub mod list;
 pub mod reply;
 pub mod request;
 pub mod request_line;

@@ -1,11 +1,12 @@
 //! A request head as a value: strict, complete, with its framing decided once.
 
-use super::fields::{ConnectionOptions, Field, find, list_members, values};
+use super::connection::ConnectionOptions;
+use super::fields::{Field, find, values};
 use super::framing::{self, Framing};
 use super::request_line::RequestLine;
 use super::scan::{MAX_FIELDS, is_token};
-use super::target::Target;
-use super::{Refusal, Version, host};
+use super::target::{Sender, Target};
+use super::{Refusal, Version, host, list};
 use httparse::Header;
 use std::mem::MaybeUninit;
 
@@ -73,7 +74,7 @@ pub struct RequestHead<'h, 'b> {
     /// Every field, in order.
     pub fields: &'h [Header<'b>],
     /// What the `Connection` fields say.
-    pub options: ConnectionOptions<'h, 'b>,
+    pub options: ConnectionOptions,
     /// Where the body ends.
     pub framing: Framing,
     /// `Host` as the backend gets it; `None` only in HTTP/1.0.
@@ -82,6 +83,8 @@ pub struct RequestHead<'h, 'b> {
     pub upgrade: Option<&'b [u8]>,
     /// `Expect: 100-continue`, and a body to follow.
     pub expects_continue: bool,
+    /// The client takes trailers: `TE` names them.
+    pub accepts_trailers: bool,
     /// How many more proxies it may pass; only of an `OPTIONS` or `TRACE`.
     pub max_forwards: Option<u64>,
 }
@@ -103,10 +106,26 @@ impl RequestHead<'_, '_> {
     }
 }
 
-/// Parses `head`, which is complete as [`super::scan::HeadScan`] found it.
+/// Refuses what its first line alone shows to be no request that we take, so that nobody waits
+/// for the rest of its head. `head` has a complete line.
+pub fn check_first_line(head: &[u8], sender: Sender) -> Result<(), Refusal> {
+    let line = RequestLine::parse(head)?;
+    Target::of(line.target, Method::of(line.method), sender).map(drop)
+}
+
+/// Parses `head`, which is complete as [`super::scan::HeadScan`] found it, and comes from anyone.
 ///
-/// The refusal says what the client gets: 400 and its kin (417, 501, 505).
+/// The refusal says what the client gets: 400 and its kin (417, 431, 501, 505).
 pub fn parse<'h, 'b>(
+    head: &'b [u8],
+    table: &'h mut FieldTable<'b>,
+) -> Result<RequestHead<'h, 'b>, Refusal> {
+    parse_from(Sender::Anyone, head, table)
+}
+
+/// The same for a head that this sender has sent.
+pub fn parse_from<'h, 'b>(
+    sender: Sender,
     head: &'b [u8],
     table: &'h mut FieldTable<'b>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
@@ -119,7 +138,7 @@ pub fn parse<'h, 'b>(
     }
     let fields: &'h [Header<'b>] = request.headers;
     let method = Method::of(line.method);
-    let target = Target::of(line.target, method)?;
+    let target = Target::of(line.target, method, sender)?;
     let options = ConnectionOptions::read(fields)?;
     let framing = framing::of_request(line.version, fields)?;
     Ok(RequestHead {
@@ -131,15 +150,17 @@ pub fn parse<'h, 'b>(
         options,
         framing,
         host: effective_host(line.version, target, fields)?,
-        upgrade: upgrade(line.version, &options, framing, fields),
+        upgrade: upgrade(line.version, &options, framing, fields)?,
         expects_continue: expectation(line.version, fields)?
             && framing != Framing::Empty
-            && !options.nominates("Expect"),
+            && !options.nominates_kind(Field::Expect, fields),
+        accepts_trailers: accepts_trailers(line.version, fields)?,
         max_forwards: max_forwards(method, fields)?,
     })
 }
 
 /// The one host of a request: an absolute target's authority, else `Host` (RFC 9112 §3.2.2).
+/// Beside an authority `Host` may be empty.
 fn effective_host<'b>(
     version: Version,
     target: Target<'b>,
@@ -153,7 +174,8 @@ fn effective_host<'b>(
     if host.is_none() && version == Version::Http11 {
         return Err(Refusal::bad("no Host field"));
     }
-    if host.is_some_and(|value| !host::is_valid(value)) {
+    let is_needed = |value: &[u8]| !value.is_empty() || target.authority.is_none();
+    if host.is_some_and(|value| is_needed(value) && !host::is_valid(value)) {
         return Err(Refusal::bad("Host is not a host"));
     }
     Ok(target.authority.map(str::as_bytes).or(host))
@@ -164,21 +186,43 @@ fn effective_host<'b>(
 /// requests that nobody checks.
 fn upgrade<'b>(
     version: Version,
-    options: &ConnectionOptions<'_, '_>,
+    options: &ConnectionOptions,
     framing: Framing,
     fields: &[Header<'b>],
-) -> Option<&'b [u8]> {
+) -> Result<Option<&'b [u8]>, Refusal> {
     if version == Version::Http10 || !options.upgrade || framing != Framing::Empty {
-        return None;
+        return Ok(None);
     }
-    let offered = find(fields, Field::Upgrade)?;
-    let is_protocol = |member: &[u8]| {
-        member.splitn(2, |&byte| byte == b'/').all(is_token)
-            && !member.to_ascii_lowercase().starts_with(b"h2")
+    let Some(offered) = find(fields, Field::Upgrade) else {
+        return Ok(None);
     };
-    let mut members = list_members(offered).peekable();
-    (members.peek().is_some() && members.all(is_protocol)).then_some(offered)
+    let is_http2 = |member: &[u8]| {
+        let start = member.get(..2);
+        start.is_some_and(|start| start.eq_ignore_ascii_case(b"h2"))
+    };
+    let (mut is_offer, mut is_whole) = (false, true);
+    list::read(std::iter::once(offered), |member| {
+        is_offer = true;
+        is_whole &= member.splitn(2, |&byte| byte == b'/').all(is_token) && !is_http2(member);
+        Ok(())
+    })?;
+    Ok((is_offer && is_whole).then_some(offered))
 }
+
+/// Whether `TE` names `trailers`, the one member that we can keep: we do pass trailers on.
+fn accepts_trailers(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal> {
+    let mut accepts = false;
+    if version == Version::Http11 {
+        list::read(values(fields, Field::Te), |member| {
+            accepts |= member.eq_ignore_ascii_case(b"trailers");
+            Ok(())
+        })?;
+    }
+    Ok(accepts)
+}
+
+const UNKNOWN_EXPECTATION: Refusal =
+    Refusal::with_status(417, "an expectation other than 100-continue");
 
 /// `Expect` is a list and knows one member; another is 417 (RFC 9110 §10.1.1). HTTP/1.0 has no
 /// `Expect`.
@@ -187,15 +231,13 @@ fn expectation(version: Version, fields: &[Header<'_>]) -> Result<bool, Refusal>
         return Ok(false);
     }
     let mut expects = false;
-    for member in values(fields, Field::Expect).flat_map(list_members) {
-        if !member.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refusal::with_status(
-                417,
-                "an expectation other than 100-continue",
-            ));
-        }
+    list::read(values(fields, Field::Expect), |member| {
         expects = true;
-    }
+        match member.eq_ignore_ascii_case(b"100-continue") {
+            true => Ok(()),
+            false => Err(UNKNOWN_EXPECTATION),
+        }
+    })?;
     Ok(expects)
 }
 

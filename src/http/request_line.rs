@@ -4,6 +4,7 @@
 
 use super::scan::is_token;
 use super::{Refusal, Version};
+use memchr::memchr;
 
 /// The three parts of a request line, separated by single spaces and nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +21,7 @@ impl<'b> RequestLine<'b> {
     /// Reads the line at the start of `head`, which has one.
     pub fn parse(head: &'b [u8]) -> Result<Self, Refusal> {
         const BAD: Refusal = Refusal::bad("the request line is not METHOD TARGET HTTP/1.1");
-        let end = head.iter().position(|&byte| byte == b'\r').ok_or(BAD)?;
+        let end = memchr(b'\r', head).ok_or(BAD)?;
         let mut parts = head[..end].splitn(3, |&byte| byte == b' ');
         let (Some(method), Some(target), Some(version)) =
             (parts.next(), parts.next(), parts.next())

@@ -1,8 +1,10 @@
 //! A response head as a value. A backend is trusted no more than a client: what is not
 //! well-formed is refused, and the client gets 502.
 
-use super::fields::{ConnectionOptions, Field, list_members};
+use super::connection::ConnectionOptions;
+use super::fields::{Field, values};
 use super::framing::{self, Framing};
+use super::list::{self, NameSet};
 use super::request::{FieldTable, Method};
 use super::{Refusal, Version};
 use httparse::Header;
@@ -19,7 +21,7 @@ pub struct ResponseHead<'h, 'b> {
     /// Every field, in order.
     pub fields: &'h [Header<'b>],
     /// What the `Connection` fields say.
-    pub options: ConnectionOptions<'h, 'b>,
+    pub options: ConnectionOptions,
     /// Where the body ends.
     pub framing: Framing,
 }
@@ -35,16 +37,20 @@ impl ResponseHead<'_, '_> {
     /// the client offered (RFC 9110 §7.8). Without an offer it names none of them.
     #[must_use]
     pub fn switches_to_one_of(&self, offered: Option<&[u8]>) -> bool {
-        let mut named = self
-            .fields
-            .iter()
-            .filter(|field| Field::of(field.name) == Field::Upgrade);
+        let mut named = values(self.fields, Field::Upgrade);
         let (Some(offered), Some(named), None) = (offered, named.next(), named.next()) else {
             return false;
         };
-        let is_offered =
-            |protocol: &[u8]| list_members(offered).any(|one| one.eq_ignore_ascii_case(protocol));
-        list_members(named.value).next().is_some() && list_members(named.value).all(is_offered)
+        let Ok(offered) = NameSet::read(std::iter::once(offered)) else {
+            return false;
+        };
+        let (mut names_any, mut are_offered) = (false, true);
+        let read = list::read(std::iter::once(named), |protocol| {
+            names_any = true;
+            are_offered &= offered.contains(protocol);
+            Ok(())
+        });
+        read.is_ok() && names_any && are_offered
     }
 
     /// Whether the backend leaves the connection open for another request.

@@ -106,8 +106,24 @@ fn line_before(raw: &[u8]) -> Result<&[u8], Refusal> {
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2): method, field name, option.
 #[must_use]
 pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN_BYTES[usize::from(byte)]
 }
+
+/// A table, since a head may be one long token.
+const TOKEN_BYTES: [bool; 256] = {
+    let (mut table, marks) = ([false; 256], b"!#$%&'*+-.^_`|~");
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut mark = 0;
+    while mark < marks.len() {
+        table[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    table
+};
 
 /// Whether `bytes` is a token: at least one byte, all of them token bytes.
 #[must_use]

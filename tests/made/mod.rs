@@ -44,6 +44,9 @@ pub const ENDS_HERE: [&str; 8] = [
     "Upgrade",
 ];
 
+/// What no request takes along, since a server may take it for the framing that we write.
+pub const LIKE_FRAMING: [&str; 2] = ["Content_Length", "Transfer_Encoding"];
+
 pub fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -1,13 +1,13 @@
 //! Request heads.
 
-use super::{Fields, Line, Told, fields, in_any_case, is_one_of};
+use super::{Fields, LIKE_FRAMING, Line, Told, fields, in_any_case, is_one_of};
 use crate::strict::{Ends, Field};
 use lb::http::forwarded::ForwardedFields;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 /// Fields that a proxy treats in some way of its own.
-const SPECIAL: [(&str, &str); 14] = [
+const SPECIAL: [(&str, &str); 16] = [
     ("Date", "then"),
     ("Expect", "100-continue"),
     ("Forwarded", "for=6.6.6.6"),
@@ -22,6 +22,8 @@ const SPECIAL: [(&str, &str); 14] = [
     ("X-Forwarded-For", "6.6.6.6"),
     ("X-Forwarded-Host", "evil"),
     ("X-Forwarded-Proto", "https"),
+    ("X_Forwarded_For", "6.6.6.6"),
+    ("X_Forwarded-Proto", "https"),
 ];
 
 /// A request head and what is in it.
@@ -54,13 +56,20 @@ impl MadeRequest {
 
     /// The fields that a backend gets as they came.
     pub fn passing(&self, forwarded: ForwardedFields) -> Vec<Field> {
-        let reports = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"];
+        let reports = [
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X_Forwarded_For",
+            "X_Forwarded-Proto",
+        ];
         let has_body = !matches!(self.told, Told::Nothing | Told::Length(0));
         let expects = self.is_1_1 && has_body && !self.fields.is_nominated("Expect");
         let is_ours = |name: &str| {
             is_one_of(&reports, name) && forwarded != ForwardedFields::Off
                 || is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Replace
                 || is_one_of(&["Expect"], name) && !expects
+                || is_one_of(&LIKE_FRAMING, name)
         };
         let stays =
             |name: &str| is_one_of(&["Forwarded"], name) && forwarded == ForwardedFields::Append;

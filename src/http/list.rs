@@ -1,0 +1,249 @@
+//! Comma-separated lists (RFC 9110 §5.6.1): their members, and which names are among them.
+//!
+//! A list costs time in proportion to its bytes, whatever is in it, and the members of one list
+//! are bounded, empty ones included: they cost the sender a byte each, and a recipient is asked to
+//! take no more of them than mistakes explain. Must not know what a member means.
+
+use super::Refusal;
+use memchr::memchr;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// The most members that a list may have in one message, over all its field lines. Several times
+/// what any program sends: a browser names some ten kinds in `Accept` and two options in
+/// `Connection`.
+pub const MAX_MEMBERS: usize = 100;
+
+/// What a message gets whose list is longer. 431 in a request; a response counts as malformed.
+pub const TOO_MANY_MEMBERS: Refusal =
+    Refusal::with_status(431, "a list in a field has too many members");
+
+/// The members of one value, without the white space round them; also the empty ones.
+pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        let (member, behind) = match memchr(b',', bytes) {
+            Some(comma) => (&bytes[..comma], Some(&bytes[comma + 1..])),
+            None => (bytes, None),
+        };
+        rest = behind;
+        Some(trim(member))
+    })
+}
+
+/// Passes each member of the list in `values` to `see`. Empty members are skipped, but count.
+pub fn read<'b>(
+    values: impl Iterator<Item = &'b [u8]>,
+    mut see: impl FnMut(&'b [u8]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut count = 0;
+    for member in values.flat_map(members) {
+        count += 1;
+        if count > MAX_MEMBERS {
+            return Err(TOO_MANY_MEMBERS);
+        }
+        if !member.is_empty() {
+            see(member)?;
+        }
+    }
+    Ok(())
+}
+
+/// `bytes` without the spaces and tabs at both ends (`OWS`). Other white space is not space.
+#[must_use]
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes
+        .iter()
+        .position(|byte| !is_ows(byte))
+        .unwrap_or(bytes.len());
+    let rest = &bytes[start..];
+    let end = rest
+        .iter()
+        .rposition(|byte| !is_ows(byte))
+        .map_or(0, |last| last + 1);
+    &rest[..end]
+}
+
+/// Places in a [`NameSet`]: more than twice [`MAX_MEMBERS`], so that a search is short.
+const PLACES: usize = 256;
+
+/// The names in a list, compared without regard to case. Filled and searched in time linear in
+/// the bytes of the names: they are hashed, with a key that nobody outside knows, because who
+/// knew it could send names that all fall into one place.
+#[derive(Debug)]
+pub struct NameSet<'b> {
+    key: RandomState,
+    names: [(u64, &'b [u8]); MAX_MEMBERS],
+    count: usize,
+    /// For each place the number of a name, counted from 1; 0 where there is none.
+    places: [u8; PLACES],
+    /// How often two names were compared byte by byte.
+    #[cfg(test)]
+    comparisons: std::cell::Cell<usize>,
+}
+
+impl<'b> NameSet<'b> {
+    /// The names in the list in `values`.
+    pub fn read(values: impl Iterator<Item = &'b [u8]>) -> Result<Self, Refusal> {
+        let mut set = Self {
+            key: RandomState::new(),
+            names: [(0, b""); MAX_MEMBERS],
+            count: 0,
+            places: [0; PLACES],
+            #[cfg(test)]
+            comparisons: std::cell::Cell::default(),
+        };
+        read(values, |name| {
+            set.insert(name);
+            Ok(())
+        })?;
+        Ok(set)
+    }
+
+    fn insert(&mut self, name: &'b [u8]) {
+        let hash = self.hash(name);
+        if let Err(place) = self.find(hash, name) {
+            self.names[self.count] = (hash, name);
+            self.count += 1;
+            self.places[place] = self.count as u8;
+        }
+    }
+
+    /// Whether it has no name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether `name` is among the names.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.find(self.hash(name), name).is_ok()
+    }
+
+    /// The place of `name`, or the one where it would stand.
+    fn find(&self, hash: u64, name: &[u8]) -> Result<usize, usize> {
+        let mut place = hash as usize % PLACES;
+        loop {
+            let Some(number) = usize::from(self.places[place]).checked_sub(1) else {
+                return Err(place);
+            };
+            let (other_hash, other) = self.names[number];
+            if other_hash == hash && self.are_equal(other, name) {
+                return Ok(place);
+            }
+            place = (place + 1) % PLACES;
+        }
+    }
+
+    fn are_equal(&self, one: &[u8], other: &[u8]) -> bool {
+        #[cfg(test)]
+        self.comparisons.set(self.comparisons.get() + 1);
+        one.eq_ignore_ascii_case(other)
+    }
+
+    /// The same for names that differ in case only.
+    fn hash(&self, name: &[u8]) -> u64 {
+        /// The bit in which a small letter differs from a capital one. Some other bytes become the
+        /// same too, which a hash may do.
+        const SMALL: u64 = 0x2020_2020_2020_2020;
+        let mut hasher = self.key.build_hasher();
+        let (words, rest) = name.as_chunks();
+        for word in words {
+            hasher.write_u64(u64::from_le_bytes(*word) | SMALL);
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        hasher.write_u64(u64::from_le_bytes(last) | SMALL);
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set<'b>(list: &'b str) -> NameSet<'b> {
+        NameSet::read(std::iter::once(list.as_bytes())).expect("short enough")
+    }
+
+    #[test]
+    fn members_come_without_the_space_round_them_and_empty_ones_too() {
+        let list = |value: &'static str| members(value.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(list(" a,\tb c ,,"), [&b"a"[..], b"b c", b"", b""]);
+        assert_eq!(list(""), [b""]);
+    }
+
+    #[test]
+    fn only_space_and_tab_are_trimmed() {
+        assert_eq!(trim(b" \ta b\t "), b"a b");
+        assert_eq!(trim(b"\x0ba"), b"\x0ba");
+        assert_eq!(trim(b"  "), b"");
+    }
+
+    #[test]
+    fn every_member_counts_over_all_lines_whether_empty_known_or_repeated() {
+        let count = |values: &[String]| {
+            let mut seen = 0;
+            read(values.iter().map(String::as_bytes), |_| {
+                seen += 1;
+                Ok(())
+            })
+            .map(|()| seen)
+        };
+        for member in ["", "close", "x", " \t"] {
+            let list = |count: usize| vec![member; count].join(",");
+            let seen = if member.trim().is_empty() {
+                0
+            } else {
+                MAX_MEMBERS
+            };
+            assert_eq!(count(&[list(MAX_MEMBERS)]), Ok(seen), "{member:?}");
+            let split = [list(MAX_MEMBERS - 1), list(1)];
+            assert_eq!(count(&split), Ok(seen), "{member:?}");
+            let too_many = Err(TOO_MANY_MEMBERS);
+            assert_eq!(count(&[list(MAX_MEMBERS + 1)]), too_many, "{member:?}");
+            assert_eq!(count(&[list(MAX_MEMBERS), list(1)]), too_many, "{member:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_only_whole() {
+        let names = set("x, Long-Enough-For-Two-Words,,X , Eight-by");
+        assert_eq!(names.count, 3);
+        for name in ["X", "x", "LONG-ENOUGH-FOR-TWO-WORDS", "eight-BY"] {
+            assert!(names.contains(name.as_bytes()), "{name}");
+        }
+        // The last two differ from a name in nothing but the bit of the case.
+        for name in [
+            "",
+            "xx",
+            "Long-Enough-For-Two-Word",
+            "Eight-b",
+            "Eight\rby",
+            "\x18",
+        ] {
+            assert!(!names.contains(name.as_bytes()), "{name:?}");
+        }
+        assert!(set("").is_empty() && set(" ,, ").is_empty() && !set("").contains(b""));
+    }
+
+    #[test]
+    fn a_name_is_compared_with_those_that_are_equal_and_no_others() {
+        let name = |number: usize| format!("{}{number}", "x".repeat(300));
+        let list: Vec<_> = (0..MAX_MEMBERS).map(name).collect();
+        let list = list.join(",");
+        let names = set(&list);
+        assert_eq!(names.comparisons.get(), 0, "all of them are different");
+        for number in 0..10 * MAX_MEMBERS {
+            let is_member = number < MAX_MEMBERS;
+            assert_eq!(
+                names.contains(name(number).as_bytes()),
+                is_member,
+                "{number}"
+            );
+        }
+        assert_eq!(names.comparisons.get(), MAX_MEMBERS);
+    }
+}
