@@ -15,7 +15,7 @@ use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
-use crate::net::limits;
+use crate::net::limits::{self, Shortage};
 use crate::net::listener::{Accepted, Listener};
 use crate::scheduling::ThreadPolicy;
 use crate::turn::Context;
@@ -270,7 +270,7 @@ impl Server {
 
     /// `accept` failed: for want of descriptors, those that rest are given back.
     fn back_off(&self, error: &io::Error) {
-        if limits::is_exhaustion(error) {
+        if limits::shortage(error) == Some(Shortage::Descriptors) {
             self.floor.give_back_resting();
             self.floor.turn_out_idle(TURN_OUT);
         }

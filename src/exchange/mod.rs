@@ -11,6 +11,7 @@
 //! | [`retry`] | the retry law |
 //! | `moves` | where it goes when an attempt has failed, and who is to blame |
 //! | `rescue` | when it leaves a backend that is lost |
+//! | `shortage` | the wait for a descriptor or port of our own, when none is left |
 //! | `hold` | the wait for a backend to come up, when none is |
 //! | `trial` | a request that tries a backend which was ejected |
 //! | [`failure`] | what the client is told when nobody could answer |
@@ -27,6 +28,7 @@ mod moves;
 pub mod record;
 mod rescue;
 pub mod retry;
+mod shortage;
 mod trial;
 pub mod upload;
 mod waiting;
@@ -52,6 +54,7 @@ use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
 use record::Record;
+use shortage::Short;
 use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
@@ -91,6 +94,8 @@ pub struct Exchange {
     has_arrived: bool,
     /// Since it has had to wait for a backend to come up.
     held: Option<Box<Held>>,
+    /// Since it has had to wait for a descriptor or port of ours.
+    short: Option<Box<Short>>,
     record: Record,
     due: Due,
 }
@@ -167,6 +172,7 @@ impl Exchange {
             has_left: false,
             has_arrived: false,
             held: None,
+            short: None,
             record,
             due: Due::default(),
         }
@@ -187,15 +193,19 @@ impl Exchange {
         self.end_if_down(turn)?;
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => match self.find_first(turn) {
-                Ok(attempt) => self.attempt.insert(attempt),
-                Err(error) => return self.hold(error, client, turn),
-            },
+            None => {
+                if let Some(pause) = self.pause(client, turn) {
+                    return pause;
+                }
+                match self.find_first(turn) {
+                    Ok(attempt) => self.attempt.insert(attempt),
+                    Err(error) => return self.hold(error, client, turn),
+                }
+            }
         };
         match attempt.connect(turn)? {
             Connected::Park(waits) => {
-                // One that waits for a descriptor of ours has nobody to blame.
-                if waits.backend.is_some() && self.leave_while_connecting(turn) {
+                if self.leave_while_connecting(turn) {
                     return self.go_on(client, turn);
                 }
                 let waits = self.wonder_while_connecting(waits, turn);

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
     stream.set_nonblocking(true)?;
     match rustix::net::connect(&stream, &address) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+        Err(Errno::ADDRNOTAVAIL) if !has_source(address) => return Err(Errno::NETUNREACH.into()),
         Err(errno) => return Err(errno.into()),
     }
     Ok(Conn {
@@ -32,6 +33,17 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
         is_blocking: Cell::new(false),
         is_drained: Cell::new(false),
     })
+}
+
+/// Whether this host has an address to connect from. A datagram socket asks the kernel the same
+/// question without sending anything, and has ports of its own.
+fn has_source(address: SocketAddr) -> bool {
+    let own = match address {
+        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+    };
+    let asked = UdpSocket::bind(own).and_then(|socket| socket.connect(address));
+    !asked.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 #[cfg(target_os = "linux")]
