@@ -5,15 +5,16 @@ use crate::backends::Name;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address to listen on; `None` means every interface, IPv4 and IPv6.
-    pub address: Option<IpAddr>,
+    /// Address or name to listen on, without brackets, and of a name all addresses; `None` means
+    /// every interface, IPv4 and IPv6.
+    pub address: Option<String>,
     /// TCP port to listen on; 0 lets the system choose.
     pub port: u16,
     /// The servers that requests are sent to, in the order of their turns.
@@ -63,13 +64,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Where it listens, as people write it.
-    #[must_use]
-    pub fn listens_on(&self, port: u16) -> String {
-        let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        SocketAddr::new(address, port).to_string()
-    }
-
     /// What becomes of the fields that tell of the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {

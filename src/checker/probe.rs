@@ -10,6 +10,7 @@ use crate::http::body::{Body, Encoding};
 use crate::http::request::{Method, field_table};
 use crate::http::response;
 use crate::http::scan::{HeadLimits, HeadScan};
+use crate::loop_detection::{self, OpenCheck, OpenChecks};
 use crate::net::Interest;
 use crate::net::buffer::{Buffer, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
@@ -43,6 +44,8 @@ pub(super) struct Probe {
     backend: Arc<Backend<Conn>>,
     /// When connecting has to be done, with all addresses.
     connect_due: Instant,
+    /// What tells that it has come back to us.
+    token: Option<OpenCheck>,
     request: Vec<u8>,
     sent: usize,
     received: Buffer,
@@ -73,8 +76,10 @@ impl Probe {
     pub(super) fn new(
         backend: &Arc<Backend<Conn>>,
         config: &HealthConfig,
+        open_checks: &Arc<OpenChecks>,
         connect_due: Instant,
     ) -> Self {
+        let token = open_checks.open();
         let mut addresses = backend.addresses.in_order();
         if let Some(port) = config.port {
             addresses
@@ -84,7 +89,8 @@ impl Probe {
         Self {
             backend: Arc::clone(backend),
             connect_due,
-            request: request(backend, config),
+            request: request(backend, config, token.as_ref()),
+            token,
             sent: 0,
             received: Buffer::default(),
             shelf: Shelf::default(),
@@ -101,7 +107,7 @@ impl Probe {
     #[must_use]
     pub(super) fn next_address_due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Connecting(dial) if dial.has_more() => Some(dial.due()),
+            Stage::Connecting(dial) if dial.has_more() => Some(dial.address_due()),
             _ => None,
         }
     }
@@ -248,6 +254,9 @@ impl Probe {
             self.received.consume(length);
             return Some(Stage::ReadingHead(conn, HeadScan::default()));
         }
+        if self.token.as_ref().is_some_and(OpenCheck::has_come_back) {
+            return self.end(Err(Symptom::Itself));
+        }
         let body = Body::new(head.framing, Encoding::Plain, false);
         let is_good = self.statuses.contains(head.status);
         self.verdict = match (is_good, &self.matches) {
@@ -305,13 +314,16 @@ impl Probe {
     }
 }
 
-fn request(backend: &Backend<Conn>, config: &HealthConfig) -> Vec<u8> {
-    let (path, name) = (&config.path, backend.name.to_string());
+fn request(backend: &Backend<Conn>, config: &HealthConfig, token: Option<&OpenCheck>) -> Vec<u8> {
+    let (path, name) = (&config.path, backend.name.authority());
     let host = config.host.as_ref().unwrap_or(&name);
     let version = env!("CARGO_PKG_VERSION");
+    let token = token.map_or(String::new(), |token| {
+        format!("{}: {}\r\n", loop_detection::FIELD, token.token())
+    });
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lb-health/{version}\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n"
+         Accept: */*\r\n{token}Connection: close\r\n\r\n"
     )
     .into_bytes()
 }

@@ -249,7 +249,7 @@ fn waits(dial: &Dial) -> Waits {
     Waits {
         client: Some(Interest::Reset),
         backend: Some(Interest::Write),
-        deadline: dial.due(),
+        deadline: dial.address_due(),
     }
 }
 

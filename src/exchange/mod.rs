@@ -55,6 +55,7 @@ use failure::Failure;
 use hold::Held;
 use record::Record;
 use shortage::Short;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
@@ -119,6 +120,11 @@ pub enum Flow {
     Tunnel(Conn, Arc<Backend<Conn>>, Buffer),
 }
 
+/// Our own address as `Host` has it: without a zone, and IPv4 as such.
+fn own_authority(own: SocketAddr) -> String {
+    SocketAddr::new(own.ip().to_canonical(), own.port()).to_string()
+}
+
 impl Exchange {
     /// An exchange for the request with this head, which is no longer needed afterwards.
     #[must_use]
@@ -135,7 +141,7 @@ impl Exchange {
             None => client
                 .conn
                 .local_addr()
-                .map_or("localhost".into(), |own| own.to_string()),
+                .map_or("localhost".into(), own_authority),
         };
         let peer = client.address.ip();
         let hop = Hop {

@@ -16,11 +16,7 @@ use std::time::Duration;
 /// Begins to connect to `address`. Whether it is done [`is_connected`](Conn::is_connected)
 /// says; until then the connection may be parked for [`Interest::Write`].
 pub fn begin(address: SocketAddr) -> io::Result<Conn> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let stream = TcpStream::from(new_socket(family)?);
+    let stream = TcpStream::from(new_socket(family(address))?);
     stream.set_nonblocking(true)?;
     match rustix::net::connect(&stream, &address) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -35,6 +31,13 @@ pub fn begin(address: SocketAddr) -> io::Result<Conn> {
     })
 }
 
+pub(super) fn family(address: SocketAddr) -> AddressFamily {
+    match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    }
+}
+
 /// Whether this host has an address to connect from. A datagram socket asks the kernel the same
 /// question without sending anything, and has ports of its own.
 fn has_source(address: SocketAddr) -> bool {
@@ -47,13 +50,13 @@ fn has_source(address: SocketAddr) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+pub(super) fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
     use rustix::net::SocketFlags;
     rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+pub(super) fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
     let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     #[cfg(any(target_os = "macos", target_os = "ios"))]

@@ -30,7 +30,7 @@ pub struct Dial {
 pub enum Progress {
     /// The connection can be used.
     Connected,
-    /// The handshake is under way: wait for it to be writable, or for [`Dial::due`].
+    /// The handshake is under way: wait for it to be writable, or for [`Dial::address_due`].
     Waiting,
 }
 
@@ -89,7 +89,7 @@ impl Dial {
 
     /// When the present address has had its time.
     #[must_use]
-    pub fn due(&self) -> Instant {
+    pub fn address_due(&self) -> Instant {
         self.address_due
     }
 
