@@ -1,6 +1,6 @@
 //! The command line of `lb`: words to a [`Config`], with an answer for every wrong one.
 
-mod addresses;
+mod sockets;
 mod values;
 mod words;
 
@@ -9,6 +9,7 @@ use crate::config::Config;
 use clap::Parser;
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use words::{Words, usage};
 
 /// What is said when there are no arguments at all.
@@ -47,8 +48,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
 /// balancer itself.
 fn expand(words: &Words) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
     let mut seen = HashSet::new();
-    let mut expand = |ranges: &[addresses::Range]| {
-        let names = ranges.iter().flat_map(addresses::Range::names);
+    let mut expand = |ranges: &[values::Range]| {
+        let names = ranges.iter().flat_map(values::Range::names);
         names
             .map(|name| admit(name, &words.listen, &mut seen))
             .collect()
@@ -59,11 +60,11 @@ fn expand(words: &Words) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
 
 fn admit(
     name: Name,
-    listen: &addresses::Listen,
+    listen: &values::Listen,
     seen: &mut HashSet<Name>,
 ) -> Result<Name, clap::Error> {
     let key = Name {
-        host: name.host().to_ascii_lowercase(),
+        host: name.host.to_ascii_lowercase(),
         port: name.port,
     };
     if !seen.insert(key) {
@@ -81,12 +82,24 @@ fn admit(
     Ok(name)
 }
 
+impl values::Listen {
+    /// Whether a connection to `name` would come back here.
+    fn reaches(&self, name: &Name) -> bool {
+        let is_loopback = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        let host: Option<IpAddr> = name.host.parse().ok();
+        let is_local = name.host.eq_ignore_ascii_case("localhost") || host.is_some_and(is_loopback);
+        let listens_locally = self.address.is_none_or(is_loopback);
+        let is_same = host.is_some() && host == self.address;
+        self.port != 0 && self.port == name.port && (is_same || is_local && listens_locally)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
+    pub(super) fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
         parse(line.split(' ').map(OsString::from))
     }
 
@@ -177,7 +190,6 @@ mod tests {
             ("lb 8080 a:70000", &["BACKEND", "65535"]),
             ("lb x a:1", &["LISTEN", "8080"]),
             ("lb 8080 a:1 a:1", &["a:1", "twice"]),
-            ("lb 8080 :1 localhost:1", &["localhost:1", "twice"]),
             ("lb 8080 localhost:8080", &["itself"]),
             ("lb 8080", &["BACKEND"]),
             ("lb 8080 a:1 --workers 0", &["--workers", "1"]),

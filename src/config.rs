@@ -4,17 +4,17 @@
 use crate::backends::Name;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
+use crate::net::options::Options;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address or name to listen on, without brackets, and of a name all addresses; `None` means
-    /// every interface, IPv4 and IPv6.
-    pub address: Option<String>,
+    /// Address to listen on; `None` means every interface, IPv4 and IPv6.
+    pub address: Option<IpAddr>,
     /// TCP port to listen on; 0 lets the system choose.
     pub port: u16,
     /// The servers that requests are sent to, in the order of their turns.
@@ -34,6 +34,8 @@ pub struct Config {
     pub max_body: Option<u64>,
     /// How long what may take.
     pub timeouts: Timeouts,
+    /// What the kernel is told of connections.
+    pub sockets: Sockets,
     /// How backends are probed.
     pub health: HealthConfig,
     /// What becomes of `X-Forwarded-*`.
@@ -64,6 +66,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where it listens, as people write it.
+    #[must_use]
+    pub fn listens_on(&self, port: u16) -> String {
+        let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        SocketAddr::new(address, port).to_string()
+    }
+
     /// What becomes of the fields that tell of the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {
@@ -94,6 +103,15 @@ pub struct Timeouts {
     pub tunnel: Duration,
     /// What is in flight when a stop is asked for.
     pub drain: Duration,
+}
+
+/// The options of connections. Probes have none: they are closed by their own timeouts.
+#[derive(Clone, Copy, Debug)]
+pub struct Sockets {
+    /// Of those that clients make.
+    pub clients: Options,
+    /// Of those to backends, for requests.
+    pub backends: Options,
 }
 
 /// How backends are probed.
@@ -187,6 +205,7 @@ impl Default for Config {
             },
             max_body: None,
             timeouts: Timeouts::default(),
+            sockets: Sockets::default(),
             health: HealthConfig::default(),
             forwarded: ForwardedFields::Replace,
             trusted_proxies: Vec::new(),
@@ -223,6 +242,22 @@ impl Default for Timeouts {
             backend_idle: seconds(4),
             tunnel: seconds(3600), // HAProxy's documentation suggests an hour
             drain: seconds(30),
+        }
+    }
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        let both = Options {
+            // The kernel's own two hours are longer than most NATs and firewalls remember a
+            // silent connection.
+            keep_alive: Some(Duration::from_secs(60)),
+            unsent: Some(128 * 1024),
+            unread: None,
+        };
+        Self {
+            clients: both,
+            backends: both,
         }
     }
 }

@@ -71,10 +71,9 @@
 //! | source | rule | here | test |
 //! |---|---|---|---|
 //! | RFC 3986 §3.2.2 | the grammar of a host | done; `IPvFuture` and zones are refused, nobody routes by them | `hosts_of_the_grammar_pass`, `everything_else_is_refused` |
-//! | RFC 5842 §7.2 | 508 for a request that loops | of our own checks | `a_balancer_that_is_its_own_backend_finds_out_by_any_name`, `a_request_with_a_token_that_is_none_of_ours_is_an_ordinary_one` |
-//! | RFC 6761 §6.3 | `localhost` is this machine | also where no resolver knows it | `an_address_and_this_machine_need_no_resolver` |
-//! | RFC 6874 §1 | the zone of an address is not sent | stripped from `Host` | `a_zone_belongs_to_an_address_here_and_to_no_host_field` |
 //! | RFC 6455 | WebSocket is a tunnel after 101, half-closes kept | done | `bytes_pass_both_ways_beginning_with_those_right_behind_the_heads`, `a_half_closed_tunnel_goes_on_the_other_way` |
+//! | RFC 9293 §3.8.4 | keep-alive probes are off unless an application wants them | on, `--tcp-keep-alive` | `a_quiet_tunnel_ends_when_the_backends_host_has_vanished`, `accepted_connections_inherit_the_options` |
+//! | RFC 9293 §3.6 | closing says that all was sent; what breaks off is reset | an end in a tunnel is passed on as an end, a reset as a reset | `an_end_in_a_tunnel_is_an_end_on_the_other_side_both_ways`, `a_reset_in_a_tunnel_is_a_reset_on_the_other_side_both_ways` |
 //! | RFC 7239 | `Forwarded` | with `--add-forwarded` | `what_a_client_says_of_itself_counts_only_from_a_trusted_proxy` |
 //! | RFC 8297 | 103 Early Hints | passed on | `interim_responses_go_to_a_client_that_knows_them` |
 //! | RFC 9209 | `Proxy-Status` | left out: the text of our own answers and the log say why | – |

@@ -31,6 +31,8 @@ pub enum Phase {
     ResponseHead,
     /// Passing on the response.
     ResponseBody,
+    /// Passing bytes both ways after a 101.
+    Tunnel,
 }
 
 /// What happened.
@@ -44,14 +46,15 @@ pub enum Cause {
     TimedOut,
     /// The connection broke, whatever the kernel calls it: reset, broken pipe, timed out.
     Reset,
+    /// Nothing comes from the other side's system any more: it does not answer keep-alive probes,
+    /// or acknowledges nothing.
+    Vanished,
     /// The connection ended in the middle.
     Closed,
     /// A message that breaks the rules.
     Message(Refusal),
-    /// No descriptor or memory left on our side.
+    /// No descriptor, port or memory left on our side.
     Exhausted,
-    /// No source port left to reach this backend from; others have ports of their own.
-    NoPort,
     /// No backend is up.
     NoneLive,
     /// The name of the backend has no address.
@@ -126,8 +129,6 @@ impl Error {
     #[must_use]
     pub fn retry_elsewhere(&self) -> bool {
         match (self.blame, self.phase) {
-            // What we have no descriptor or port for was not even begun.
-            (Blame::Proxy, Phase::Connect) => self.is_shortage(),
             (Blame::Client | Blame::Proxy, _) => false,
             (Blame::Backend, Phase::Connect) => true,
             (Blame::Backend, Phase::RequestBody | Phase::ResponseHead) => {
@@ -137,14 +138,11 @@ impl Error {
                 );
                 is_lost || matches!(self.cause, Cause::Reset | Cause::Closed | Cause::WentDown)
             }
-            (Blame::Backend, Phase::Queue | Phase::RequestHead | Phase::ResponseBody) => false,
+            (
+                Blame::Backend,
+                Phase::Queue | Phase::RequestHead | Phase::ResponseBody | Phase::Tunnel,
+            ) => false,
         }
-    }
-
-    /// Whether we ran out of something: nobody else is to blame, and later it may do.
-    #[must_use]
-    pub fn is_shortage(&self) -> bool {
-        matches!(self.cause, Cause::Exhausted | Cause::NoPort)
     }
 
     /// Two letters for the log, as HAProxy has them: who ended it (`C`lient, `S`erver,
@@ -159,20 +157,26 @@ impl Error {
             (Blame::Client, Phase::Queue, _) => "CQ",
             (Blame::Client, Phase::Connect, _) => "CC",
             (Blame::Client, Phase::ResponseHead, _) => "CH",
-            (Blame::Client, Phase::RequestBody | Phase::ResponseBody, false) => "CD",
-            (Blame::Client, Phase::RequestBody | Phase::ResponseBody, true) => "cD",
+            (Blame::Client, Phase::RequestBody | Phase::ResponseBody | Phase::Tunnel, false) => {
+                "CD"
+            }
+            (Blame::Client, Phase::RequestBody | Phase::ResponseBody | Phase::Tunnel, true) => "cD",
             (Blame::Backend, Phase::Connect, false) => "SC",
             (Blame::Backend, Phase::Connect, true) => "sC",
             (Blame::Backend, Phase::ResponseHead | Phase::RequestHead, false) => "SH",
             (Blame::Backend, Phase::ResponseHead | Phase::RequestHead, true) => "sH",
-            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody, false) => "SD",
-            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody, true) => "sD",
+            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody | Phase::Tunnel, false) => {
+                "SD"
+            }
+            (Blame::Backend, Phase::RequestBody | Phase::ResponseBody | Phase::Tunnel, true) => {
+                "sD"
+            }
             (Blame::Backend, Phase::Queue, _) => "SQ",
             (Blame::Proxy, Phase::Queue, _) => "PQ",
             (Blame::Proxy, Phase::Connect, _) => "PC",
             (Blame::Proxy, Phase::RequestHead, _) => "PR",
             (Blame::Proxy, Phase::ResponseHead, _) => "PH",
-            (Blame::Proxy, Phase::RequestBody | Phase::ResponseBody, _) => "PD",
+            (Blame::Proxy, Phase::RequestBody | Phase::ResponseBody | Phase::Tunnel, _) => "PD",
         }
     }
 }
@@ -185,8 +189,16 @@ impl Cause {
             io::ErrorKind::ConnectionRefused => Cause::Refused,
             io::ErrorKind::TimedOut => Cause::TimedOut,
             io::ErrorKind::ConnectionReset => Cause::Reset,
-            io::ErrorKind::NotFound => Cause::Unresolved,
             _ => Cause::Unreachable,
+        }
+    }
+
+    /// What an error on a connection means that was made.
+    #[must_use]
+    pub fn of_broken(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Cause::Vanished,
+            _ => Cause::Reset,
         }
     }
 }
@@ -200,16 +212,17 @@ impl fmt::Display for Error {
             Phase::RequestBody => "sending the request",
             Phase::ResponseHead => "waiting for the response",
             Phase::ResponseBody => "relaying the response",
+            Phase::Tunnel => "passing bytes both ways",
         };
         match self.cause {
             Cause::Refused => write!(out, "connection refused"),
             Cause::Unreachable => write!(out, "unreachable"),
             Cause::TimedOut => write!(out, "timed out while {phase}"),
             Cause::Reset => write!(out, "connection reset while {phase}"),
+            Cause::Vanished => write!(out, "its host vanished while {phase}"),
             Cause::Closed => write!(out, "connection closed while {phase}"),
             Cause::Message(refusal) => write!(out, "{}", refusal.why),
-            Cause::Exhausted => write!(out, "the balancer has no descriptor left"),
-            Cause::NoPort => write!(out, "the balancer has no source port left to reach it"),
+            Cause::Exhausted => write!(out, "the balancer has no descriptor or port left"),
             Cause::NoneLive => write!(out, "no backend is up"),
             Cause::Unresolved => write!(out, "the name has no address"),
             Cause::WentDown => write!(out, "it went down while {phase}"),
@@ -251,7 +264,6 @@ mod tests {
             ),
             (Error::proxy(Phase::Queue, Cause::NoneLive), 503, "PQ"),
             (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
-            (Error::proxy(Phase::Connect, Cause::NoPort), 503, "PC"),
         ];
         for (error, status, code) in table {
             assert_eq!((error.status(), error.code()), (status, code), "{error:?}");

@@ -1,6 +1,5 @@
 //! The balancer as a whole: start, accept, drain.
 
-mod announce;
 mod drain;
 mod start_error;
 mod warning;
@@ -10,18 +9,18 @@ pub use start_error::StartError;
 use crate::backends::health::Health;
 use crate::backends::select::Backends;
 use crate::backends::{Backend, Name};
-use crate::checker;
 use crate::config::Config;
 use crate::evidence::seconds;
 use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::net::alarm::Alarm;
-use crate::net::limits::{self, Shortage};
+use crate::net::conn::Conn;
+use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
-use crate::resolver::{self, Resolver};
 use crate::scheduling::ThreadPolicy;
 use crate::turn::Context;
 use crate::workers::{self, Floor};
+use crate::{checker, resolver};
 use drain::{drain, end_threads, join, join_soon};
 use std::io;
 use std::mem::take;
@@ -49,10 +48,6 @@ const LAME_DUCK_LOOK: Duration = Duration::from_millis(10);
 /// How long to wait for a place before looking whether to stop.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the name to listen on may take to be resolved: as long as the system asks a name
-/// server that is silent, since without an address nothing can be started.
-const LISTEN_DEADLINE: Duration = Duration::from_secs(10);
-
 /// Idle connections that are closed at a time when clients wait outside.
 const TURN_OUT: usize = 32;
 
@@ -73,15 +68,6 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// One for a balancer that is to be started, so that also its start can be stopped.
-    pub fn new() -> Result<Self, StartError> {
-        let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
-        Ok(Self {
-            alarm,
-            requests: Arc::default(),
-        })
-    }
-
     /// Asks once more; returns how often that was done before.
     pub fn request(&self) -> u32 {
         let before = self.requests.fetch_add(1, Ordering::SeqCst);
@@ -113,46 +99,40 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that only its own [`Self::stop`] stops.
+    /// Listens, resolves, checks every backend once, and starts the threads.
     pub fn start(config: Config, journal: Journal) -> Result<Self, StartError> {
-        Self::start_until(Stop::new()?, config, journal)
-    }
-
-    /// Takes the port, resolves, checks every backend once, starts the threads, and lets clients
-    /// in. A stop that is asked for meanwhile cuts that short, and [`Self::run`] then ends at
-    /// once.
-    pub fn start_until(stop: Stop, config: Config, journal: Journal) -> Result<Self, StartError> {
         let descriptors = limits::raise_descriptor_limit();
-        let listener = bind(&config, &stop)?;
+        let listener = Listener::bind(config.address, config.port, config.sockets.clients)
+            .map_err(|error| StartError::Listen(config.listens_on(config.port), error))?;
+        let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
         let count = config.workers;
         let floor = context(config, journal, descriptors)
             .and_then(Floor::new)
             .map_err(StartError::Resources)?;
-        let resolver = resolve(&floor.context, &stop)?;
-        let checks = checker::first_round(&floor.context, &stop.alarm);
-        listener
-            .open()
-            .map_err(|error| not_listening(&floor.context.config, error))?;
+        resolver::resolve_all(&floor.context)
+            .map_err(|(host, error)| StartError::Resolve(host, error))?;
         let ending = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        let checks = checker::first_round(&floor.context, &ending);
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
             health: spawn("health", &floor, &ending, |floor, alarm| {
                 checks.run(&floor.context, alarm, || floor.call_stranded());
             })?,
-            resolver: match resolver.is_needed() {
+            resolver: match resolver::is_needed(&floor.context) {
                 true => Some(spawn("resolve", &floor, &ending, |floor, alarm| {
-                    resolver.run(&floor.context.trouble, alarm);
+                    resolver::run(&floor.context, alarm);
                 })?),
                 false => None,
             },
-            stop,
+            stop: Stop {
+                alarm,
+                requests: Arc::default(),
+            },
             ending,
             listener,
             floor,
         };
-        if !server.stop.is_requested() {
-            announce::announce(&server.floor.context, &server.listener);
-        }
+        server.announce();
         Ok(server)
     }
 
@@ -171,6 +151,26 @@ impl Server {
     #[must_use]
     pub fn floor(&self) -> Arc<Floor> {
         Arc::clone(&self.floor)
+    }
+
+    fn announce(&self) {
+        let context = &self.floor.context;
+        let port = self
+            .local_addr()
+            .map_or(context.config.port, |own| own.port());
+        let named = |backend: &Arc<Backend<Conn>>| match backend.is_backup {
+            true => format!("{} (backup)", backend.name),
+            false => backend.name.to_string(),
+        };
+        let names: Vec<String> = context.backends.all().iter().map(named).collect();
+        log::info!(
+            "Load balancer is listening on {} -> {}",
+            context.config.listens_on(port),
+            names.join(", ")
+        );
+        if context.backends.count_up() == 0 {
+            log::warn!("No backend is healthy yet; clients get 503 until one is.");
+        }
     }
 
     /// Serves until a stop is asked for, then finishes what is in flight. All threads have
@@ -270,7 +270,7 @@ impl Server {
 
     /// `accept` failed: for want of descriptors, those that rest are given back.
     fn back_off(&self, error: &io::Error) {
-        if limits::shortage(error) == Some(Shortage::Descriptors) {
+        if limits::is_exhaustion(error) {
             self.floor.give_back_resting();
             self.floor.turn_out_idle(TURN_OUT);
         }
@@ -280,39 +280,6 @@ impl Server {
         }
         let _ = self.stop.alarm.wait(ACCEPT_BACK_OFF);
     }
-}
-
-/// Takes the port to listen on.
-fn bind(config: &Config, stop: &Stop) -> Result<Listener, StartError> {
-    let listener = match &config.address {
-        None => Listener::bind_everywhere(config.port),
-        Some(host) => resolver::within(LISTEN_DEADLINE, host, &stop.alarm)
-            .and_then(|addresses| Listener::bind(&addresses, config.port)),
-    };
-    listener.map_err(|error| not_listening(config, error))
-}
-
-fn not_listening(config: &Config, error: io::Error) -> StartError {
-    let own = Name {
-        host: config.address.clone().unwrap_or_default(),
-        port: config.port,
-    };
-    let address = match config.address {
-        Some(_) => own.to_string(),
-        None => format!("port {}", own.port),
-    };
-    StartError::Listen(address, error)
-}
-
-/// Looks up the backends' names for the first time.
-fn resolve(context: &Context, stop: &Stop) -> Result<Resolver, StartError> {
-    let interval = context.config.resolve_interval;
-    let mut resolver =
-        Resolver::new(context.backends.all(), interval).map_err(StartError::Resources)?;
-    resolver
-        .first_round(&stop.alarm)
-        .map_err(|(host, error)| StartError::Resolve(host, error))?;
-    Ok(resolver)
 }
 
 /// What sessions share, with the limits that follow from the machine.
@@ -340,7 +307,6 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
         leaving: AtomicBool::new(false),
         trouble: Alarm::new()?,
         has_changed: AtomicBool::new(false),
-        open_checks: Arc::default(),
         config,
     })
 }

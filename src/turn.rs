@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::crew::Crew;
 use crate::gate::Gate;
 use crate::journal::Journal;
-use crate::loop_detection::OpenChecks;
 use crate::net::alarm::Alarm;
 use crate::net::buffer::Shelf;
 use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
@@ -61,8 +60,6 @@ pub struct Context {
     pub trouble: Alarm,
     /// A backend has changed: sessions that wait for one may have something to do.
     pub has_changed: AtomicBool,
-    /// The checks under way: one that comes in at our own listener has found a loop.
-    pub open_checks: Arc<OpenChecks>,
 }
 
 impl Context {
@@ -299,7 +296,6 @@ mod tests {
             leaving: AtomicBool::new(false),
             trouble: Alarm::new().expect("descriptors"),
             has_changed: AtomicBool::new(false),
-            open_checks: Arc::default(),
         }
     }
 

@@ -17,19 +17,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal", &[]),
     ("evidence", &["backends", "error", "net", "turn"]),
     ("lot", &["net"]),
-    ("config", &["backends", "http"]),
+    ("config", &["backends", "http", "net"]),
     ("error", &["http"]),
     (
         "turn",
-        &[
-            "backends",
-            "config",
-            "crew",
-            "gate",
-            "journal",
-            "loop_detection",
-            "net",
-        ],
+        &["backends", "config", "crew", "gate", "journal", "net"],
     ),
     ("client", &["error", "net", "turn"]),
     (
@@ -42,36 +34,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "backends",
-            "client",
-            "config",
-            "error",
-            "exchange",
-            "gate",
-            "http",
-            "loop_detection",
-            "lot",
-            "net",
-            "session",
-            "turn",
+            "backends", "client", "config", "error", "exchange", "gate", "http", "lot", "net",
+            "session", "turn",
         ],
     ),
     (
         "checker",
         &[
-            "backends",
-            "checker",
-            "config",
-            "error",
-            "evidence",
-            "http",
-            "loop_detection",
-            "net",
-            "turn",
+            "backends", "checker", "config", "error", "evidence", "http", "net", "turn",
         ],
     ),
-    ("loop_detection", &[]),
-    ("resolver", &["backends", "net", "resolver"]),
+    ("resolver", &["backends", "net", "turn"]),
     (
         "workers",
         &[
@@ -84,7 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "turn",
         ],
     ),
-    ("cli", &["backends", "cli", "config", "http"]),
+    ("cli", &["backends", "cli", "config", "http", "net"]),
 ];
 
 fn files(folder: &Path) -> Vec<PathBuf> {

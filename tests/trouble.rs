@@ -43,6 +43,8 @@ mod support;
 #[allow(dead_code, reason = "shared with the drill")]
 #[path = "drill/table.rs"]
 mod table;
+#[path = "trouble/vanished.rs"]
+mod vanished;
 #[allow(dead_code, reason = "shared with the drill")]
 #[path = "drill/verdict.rs"]
 mod verdict;

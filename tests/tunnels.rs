@@ -3,10 +3,11 @@
 
 mod support;
 
-use std::net::Shutdown;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
 use std::thread;
-use std::time::Duration;
-use support::{Client, Lb, Origin, eventually};
+use std::time::{Duration, Instant};
+use support::{Client, Lb, Origin, answer_check, eventually};
 
 const SWITCH: &str =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n";
@@ -122,5 +123,103 @@ fn a_switch_to_what_was_not_offered_is_refused() {
         let mut client = lb.client();
         client.send(UPGRADE);
         assert_eq!(client.response().status, 502, "{upgrade:?}");
+    }
+}
+
+/// Both ends of an open tunnel: the client's, and the backend's.
+fn both_ends(lb: &Lb, backend: &TcpListener) -> (Client, Client) {
+    let mut client = lb.client();
+    client.send(UPGRADE);
+    let mut far = Client::on(backend.accept().unwrap().0);
+    far.read_until(b"\r\n\r\n");
+    far.send(SWITCH);
+    assert_eq!(client.response().status, 101);
+    (client, far)
+}
+
+/// A balancer over a backend whose connections the test accepts itself.
+fn over_listener() -> (Lb, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let copy = listener.try_clone().unwrap();
+    let check = thread::spawn(move || answer_check(&copy, CHECKED));
+    let lb = Lb::with(&[address], |config| {
+        config.health.interval = Duration::from_secs(3600);
+    });
+    check.join().unwrap();
+    (lb, listener)
+}
+
+const CHECKED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+fn reset(end: Client) {
+    rustix::net::sockopt::set_socket_linger(&end.stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// How the connection ends, after everything that came before.
+fn end_of(end: &mut Client) -> Result<usize, ErrorKind> {
+    let mut bytes = [0; 65536];
+    loop {
+        match end.stream.read(&mut bytes) {
+            Ok(0) => return Ok(0),
+            Ok(_) => {}
+            Err(error) => return Err(error.kind()),
+        }
+    }
+}
+
+#[test]
+fn a_reset_in_a_tunnel_is_a_reset_on_the_other_side_both_ways() {
+    let (lb, listener) = over_listener();
+    let (client, mut far) = both_ends(&lb, &listener);
+    reset(client);
+    assert_eq!(end_of(&mut far), Err(ErrorKind::ConnectionReset));
+    let (mut client, far) = both_ends(&lb, &listener);
+    reset(far);
+    assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
+    eventually("the sessions end", || lb.floor.context.gate.inside() == 0);
+}
+
+#[test]
+fn an_end_in_a_tunnel_is_an_end_on_the_other_side_both_ways() {
+    let (lb, listener) = over_listener();
+    let (mut client, mut far) = both_ends(&lb, &listener);
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(end_of(&mut far), Ok(0));
+    far.send("rest");
+    drop(far);
+    assert_eq!(client.read_to_end(), b"rest");
+    let (mut client, far) = both_ends(&lb, &listener);
+    drop(far);
+    assert_eq!(end_of(&mut client), Ok(0));
+    drop(client);
+    eventually("the sessions end", || lb.floor.context.gate.inside() == 0);
+}
+
+/// What it had sent before waits for a client that does not read, so that nothing is read from
+/// the backend: its reset is noticed all the same.
+#[test]
+fn a_reset_is_noticed_behind_bytes_that_the_other_side_does_not_read() {
+    for is_backend in [true, false] {
+        let (lb, listener) = over_listener();
+        let (mut client, mut far) = both_ends(&lb, &listener);
+        let sender = if is_backend { &mut far } else { &mut client };
+        sender.stream.set_nonblocking(true).unwrap();
+        let blob = vec![b'x'; 65536];
+        // Until nothing was taken for a while.
+        let mut last = Instant::now();
+        while last.elapsed() < Duration::from_millis(300) {
+            match sender.stream.write(&blob).unwrap_or(0) {
+                0 => thread::sleep(Duration::from_millis(1)),
+                _ => last = Instant::now(),
+            }
+        }
+        let (gone, mut stays) = match is_backend {
+            true => (far, client),
+            false => (client, far),
+        };
+        reset(gone);
+        eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+        assert_eq!(end_of(&mut stays), Err(ErrorKind::ConnectionReset));
     }
 }

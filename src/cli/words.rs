@@ -1,6 +1,7 @@
 //! The options as they are written, and the [`Config`] that they mean.
 
-use super::{addresses, values};
+use super::sockets::SocketWords;
+use super::values;
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, LogMode, OnDown, Scheduling, Statuses, Timeouts};
 use crate::http::forwarded::ForwardedFields;
@@ -28,14 +29,13 @@ Examples:
     max_term_width = 100
 )]
 pub(super) struct Words {
-    /// Where to listen: PORT (every interface), ADDRESS:PORT, [V6ADDRESS]:PORT or NAME:PORT (all
-    /// addresses of the name)
-    #[arg(value_name = "LISTEN", value_parser = addresses::listen)]
-    pub(super) listen: addresses::Listen,
+    /// Where to listen: PORT (every interface), ADDRESS:PORT or [V6ADDRESS]:PORT
+    #[arg(value_name = "LISTEN", value_parser = values::listen)]
+    pub(super) listen: values::Listen,
 
     /// Servers: HOST:PORT, [V6ADDRESS]:PORT, :PORT, http://HOST:PORT or HOST:FIRST-LAST
-    #[arg(value_name = "BACKEND", required = true, value_parser = addresses::backends)]
-    pub(super) backends: Vec<addresses::Range>,
+    #[arg(value_name = "BACKEND", required = true, value_parser = values::backends)]
+    pub(super) backends: Vec<values::Range>,
 
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = Config::default().workers,
@@ -100,9 +100,12 @@ pub(super) struct Words {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout())]
     pub(super) drain_timeout: Duration,
 
+    #[command(flatten)]
+    pub(super) sockets: SocketWords,
+
     /// A server that is used only when none of the others is up; may be given several times
-    #[arg(long, value_name = "HOST:PORT", value_parser = addresses::backups)]
-    pub(super) backup: Vec<addresses::Range>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::backends)]
+    pub(super) backup: Vec<values::Range>,
 
     /// How long a request waits for a server when none is up, before it gets 503
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
@@ -294,7 +297,7 @@ impl Words {
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Config {
-            address: self.listen.address.clone(),
+            address: self.listen.address,
             port: self.listen.port,
             backends,
             backups,
@@ -317,6 +320,7 @@ impl Words {
                 tunnel: self.tunnel_timeout,
                 drain: self.drain_timeout,
             },
+            sockets: self.sockets.sockets(),
             health: HealthConfig {
                 timeout: self.probe_timeout(),
                 path: self.health_path,

@@ -158,6 +158,15 @@ impl Conn {
                 .intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
+    /// Why it is broken, if it is; tells that once. Bytes that came before may still be unread.
+    #[must_use]
+    pub fn take_error(&self) -> Option<io::Error> {
+        match sockopt::socket_error(&self.stream) {
+            Ok(Ok(())) => None,
+            Ok(Err(errno)) | Err(errno) => Some(errno.into()),
+        }
+    }
+
     /// Tells the other side that no more bytes come; reading goes on.
     pub fn end_sending(&self) {
         // It can fail only when the connection is gone, which the next read tells.

@@ -14,12 +14,10 @@ use crate::http::reply::{Reply, Terms};
 use crate::http::request::{self, Method, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::http::{Refusal, Version};
-use crate::loop_detection;
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Moved, Wait};
 use crate::turn::{Context, Turn, Waits};
-use httparse::Header;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -187,10 +185,6 @@ impl ReadHead {
     }
 }
 
-/// What a check of ours is answered that has come back.
-const LOOP: &str =
-    "This check was sent by this balancer itself: one of its backends leads back here.";
-
 const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
 /// A complete head: checks it, and begins the exchange.
@@ -198,43 +192,25 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
     let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
-    let head = match head {
-        Ok(head) => head,
+    let exchange = match head {
+        Ok(head) if head.ends_here() || asks_whether_ready(&head, turn.context) => {
+            let goes_on = end_here(&head, client.address, &mut client.outbound, turn);
+            client.inbound.consume(length);
+            return Step::Next(match goes_on {
+                true => Stage::ReadHead(ReadHead::next()),
+                false => Stage::Linger(Linger::default()),
+            });
+        }
+        Ok(head) => {
+            let now = turn.now();
+            turn.renew_patience(now);
+            turn.charge(EXCHANGE_CHARGE);
+            Exchange::begin(&head, client, turn, now)
+        }
         Err(refusal) => return refuse(refusal, client, turn),
     };
-    if let Some(reply) = own_reply(&head, turn.context) {
-        let goes_on = end_here(&head, &reply, client.address, &mut client.outbound, turn);
-        client.inbound.consume(length);
-        return Step::Next(match goes_on {
-            true => Stage::ReadHead(ReadHead::next()),
-            false => Stage::Linger(Linger::default()),
-        });
-    }
-    let now = turn.now();
-    turn.renew_patience(now);
-    turn.charge(EXCHANGE_CHARGE);
-    let exchange = Exchange::begin(&head, client, turn, now);
     client.inbound.consume(length);
     Step::Next(Stage::Exchange(exchange))
-}
-
-/// The answer in the server's place to what is asked of us, or may go no further.
-fn own_reply(head: &RequestHead<'_, '_>, context: &Context) -> Option<Reply> {
-    if head.ends_here() {
-        Some(Reply::of_last_recipient(head))
-    } else if has_come_back(head, context) {
-        Some(Reply::new(508, LOOP))
-    } else {
-        asks_whether_ready(head, context).then(|| readiness(context))
-    }
-}
-
-/// Whether it is a check of ours, sent to a backend that leads back here.
-fn has_come_back(head: &RequestHead<'_, '_>, context: &Context) -> bool {
-    let checks = &context.open_checks;
-    let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
-    let mut tokens = head.fields.iter().filter(is_token);
-    checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
 }
 
 /// Whether it asks for `--ready-path`, which is ours.
@@ -250,16 +226,20 @@ fn readiness(context: &Context) -> Reply {
     }
 }
 
-/// Answers in the server's place; returns whether the connection goes on.
+/// Answers in the server's place what is asked of us, or may go no further; returns whether
+/// the connection goes on.
 fn end_here(
     head: &RequestHead<'_, '_>,
-    reply: &Reply,
     address: SocketAddr,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
     let goes_on =
         head.keeps_alive() && head.framing == Framing::Empty && turn.context.keeps_alive();
+    let reply = match head.ends_here() {
+        true => Reply::of_last_recipient(head),
+        false => readiness(turn.context),
+    };
     let log = turn.context.config.log;
     Record::begin(head, address, log, turn.now()).end_here(reply.status, turn);
     let terms = Terms {

@@ -1,10 +1,15 @@
 //! After 101: bytes pass both ways until both sides are done. Each direction ends by itself,
 //! so that a half-closed tunnel keeps working in the other one.
+//!
+//! An end is passed on as an end and a reset as a reset, so that neither side takes bytes for
+//! complete that are not. A side that has vanished is noticed by the kernel (TCP keep-alive), and
+//! is to the other side like one that was reset.
 
 use super::Step;
 use crate::backends::Backend;
 use crate::client::Client;
-use crate::config::OnDown;
+use crate::config::{LogMode, OnDown};
+use crate::error::{Cause, Error, Phase};
 use crate::net::Interest;
 use crate::net::buffer::{Buffer, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
@@ -73,7 +78,7 @@ impl Tunnel {
             }
             let moved = match self.pump(client, turn) {
                 Ok(moved) => moved,
-                Err(_) => return Step::Close,
+                Err(broken) => return self.end(&broken, client, turn),
             };
             self.moved += moved;
             if self.up.is_shut && self.down.is_shut {
@@ -88,6 +93,9 @@ impl Tunnel {
             if moved > 0 {
                 continue;
             }
+            if let Some(broken) = self.find_broken(client, turn) {
+                return self.end(&broken, client, turn);
+            }
             let now = Instant::now();
             let waits = self.waits(client, turn, now);
             if now >= waits.deadline {
@@ -100,13 +108,15 @@ impl Tunnel {
     }
 
     /// Moves what there is in both directions; returns how much.
-    fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> io::Result<u64> {
+    fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<u64, Broken> {
         let up = self
             .up
-            .pump(&client.conn, &mut client.inbound, &self.conn, turn.shelf)?;
+            .pump(&client.conn, &mut client.inbound, &self.conn, turn.shelf)
+            .map_err(|failure| failure.between(Side::Client, Side::Backend))?;
         let down = self
             .down
-            .pump(&self.conn, &mut client.outbound, &client.conn, turn.shelf)?;
+            .pump(&self.conn, &mut client.outbound, &client.conn, turn.shelf)
+            .map_err(|failure| failure.between(Side::Backend, Side::Client))?;
         if up + down > 0 {
             turn.moved(up + down);
         }
@@ -118,14 +128,92 @@ impl Tunnel {
 
     fn waits(&mut self, client: &Client, turn: &Turn<'_>, now: Instant) -> Waits {
         let (up, down) = (&client.inbound, &client.outbound);
-        let reads = |direction: &Direction, held: &Buffer| !direction.has_ended && held.is_empty();
+        let of_client = interest(&self.up, up, &self.down, down);
+        let of_backend = interest(&self.down, down, &self.up, up);
         Waits {
-            client: Interest::of(reads(&self.up, up), !down.is_empty()),
-            backend: Interest::of(reads(&self.down, down), !up.is_empty()),
+            client: of_client,
+            backend: of_backend,
             deadline: self
                 .due
                 .after(self.moved, turn.context.config.timeouts.tunnel, now),
         }
+    }
+
+    /// A side that broke while nothing is read from it, because what it sent before waits for
+    /// room on the other side.
+    fn find_broken(&self, client: &Client, turn: &Turn<'_>) -> Option<Broken> {
+        if !turn.is_resumed {
+            return None;
+        }
+        let broken = |conn: &Conn, side| conn.take_error().map(|error| Broken { side, error });
+        broken(&client.conn, Side::Client).or_else(|| broken(&self.conn, Side::Backend))
+    }
+
+    /// One side is broken: the other one is reset.
+    fn end(&self, broken: &Broken, client: &Client, turn: &Turn<'_>) -> Step {
+        let cause = Cause::of_broken(&broken.error);
+        let (error, level) = match broken.side {
+            Side::Client => {
+                self.conn.reset_on_close();
+                (Error::client(Phase::Tunnel, cause), log::Level::Debug)
+            }
+            Side::Backend => {
+                client.conn.reset_on_close();
+                (Error::backend(Phase::Tunnel, cause), log::Level::Info)
+            }
+        };
+        // Clients come and go; that is of interest where everything is told.
+        let level = match turn.context.config.log {
+            LogMode::Story => log::Level::Info,
+            LogMode::Access | LogMode::Off => level,
+        };
+        let (code, own) = (error.code(), client.address);
+        log::log!(
+            level,
+            "Tunnel from {own} to {}: {error} ({code})",
+            self.backend.name
+        );
+        Step::Close
+    }
+}
+
+/// What is waited for on one connection, from which one direction comes with the bytes `held`, and
+/// to which the other one leads with the bytes `waiting`. That it breaks is noticed in any case,
+/// unless it is shut on our side: then its ordinary end would be reported too, again and again.
+fn interest(from: &Direction, held: &Buffer, to: &Direction, waiting: &Buffer) -> Option<Interest> {
+    let reads = !from.has_ended && held.is_empty();
+    let interest = Interest::of(reads, !waiting.is_empty());
+    interest.or((!to.is_shut).then_some(Interest::Reset))
+}
+
+/// One of the two connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Client,
+    Backend,
+}
+
+/// A connection that cannot be used any more, and why.
+#[derive(Debug)]
+struct Broken {
+    side: Side,
+    error: io::Error,
+}
+
+/// Where moving bytes in one direction failed.
+#[derive(Debug)]
+enum Failure {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+impl Failure {
+    fn between(self, from: Side, to: Side) -> Broken {
+        let (side, error) = match self {
+            Failure::Reading(error) => (from, error),
+            Failure::Writing(error) => (to, error),
+        };
+        Broken { side, error }
     }
 }
 
@@ -137,13 +225,14 @@ impl Direction {
         held: &mut Buffer,
         to: &Conn,
         shelf: &mut Shelf,
-    ) -> io::Result<usize> {
+    ) -> Result<usize, Failure> {
         if held.is_empty() && !self.has_ended {
-            self.has_ended = from.read(held, shelf, Wait::No)? == Moved::End;
+            let read = from.read(held, shelf, Wait::No);
+            self.has_ended = read.map_err(Failure::Reading)? == Moved::End;
         }
         let mut moved = 0;
         while !held.is_empty() {
-            match to.write(held.bytes(), Wait::No)? {
+            match to.write(held.bytes(), Wait::No).map_err(Failure::Writing)? {
                 Moved::Bytes(count) => {
                     held.consume(count);
                     moved += count;

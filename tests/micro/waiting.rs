@@ -9,6 +9,7 @@ use lb::net::Interest;
 use lb::net::buffer::{Buffer, Shelf};
 use lb::net::conn::{Conn, Moved, Wait};
 use lb::net::connect;
+use lb::net::options::Options;
 use lb::net::readiness::{Readiness, Reports};
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
@@ -40,7 +41,7 @@ impl Park for Guest {
 impl Guest {
     fn connected() -> Box<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let conn = connect::begin(listener.local_addr().unwrap()).unwrap();
+        let conn = connect::begin(listener.local_addr().unwrap(), &Options::default()).unwrap();
         let peer = listener.accept().unwrap().0;
         while !conn.is_connected().unwrap() {}
         Box::new(Self(Some((conn, peer))))

@@ -43,7 +43,7 @@ impl Lb {
     /// The same, with other settings.
     pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
-            address: Some("127.0.0.1".into()),
+            address: Some([127, 0, 0, 1].into()),
             port: 0,
             backends: backends.iter().map(name_of).collect(),
             log: LogMode::Off,

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
 /// The address of all backends, as the balancer sees it.
-const FAR: &str = "10.77.0.2";
+pub(crate) const FAR: &str = "10.77.0.2";
 
 /// What the wire does to packets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,13 +107,20 @@ impl Network {
         scene: impl FnOnce(Stage) -> T + Send,
     ) -> T {
         let deliveries = Deliveries::default();
-        let backends: Vec<Backend> = within(&self.far, || {
-            (0..3).map(|_| Backend::start(&deliveries)).collect()
-        });
+        let backends: Vec<Backend> =
+            self.on_far_side(|| (0..3).map(|_| Backend::start(&deliveries)).collect());
         let name = |port| format!("{FAR}:{port}");
-        within(&self.near, || {
-            scene(Stage::over(backends, deliveries, name, settings))
-        })
+        self.on_near_side(|| scene(Stage::over(backends, deliveries, name, settings)))
+    }
+
+    /// Does it where the balancer and its clients are.
+    pub(crate) fn on_near_side<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        within(&self.near, act)
+    }
+
+    /// Does it where the backends are.
+    pub(crate) fn on_far_side<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        within(&self.far, act)
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::backends::Name;
 use crate::backends::health::{Health, Observation};
 use crate::backends::{Finding, select::Backends};
+use crate::net::options::Options;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
@@ -30,7 +31,7 @@ impl Scene {
         let backend = Arc::new(Backend::new(0, name, Health::new(2, 2)));
         backend.addresses.replace(vec![address]);
         let start = Instant::now();
-        let mut schedule = Schedule::new(&backend, &Arc::default(), start);
+        let mut schedule = Schedule::new(&backend, start);
         // What it usually takes is known.
         (0..3).for_each(|_| schedule.usual.note(MS));
         Self {
@@ -219,7 +220,7 @@ fn idle_connections_that_may_be_in_the_way_of_a_probe_are_closed() {
         let mut scene = Scene::new();
         let backend = Arc::clone(&scene.schedule.backend);
         let address = scene.listener.local_addr().expect("bound");
-        let conn = crate::net::connect::begin(address).expect("connects");
+        let conn = crate::net::connect::begin(address, &Options::default()).expect("connects");
         backend.kept.put(conn, backend.kept.era(), scene.start);
         scene.begin();
         backend.heard.other(scene.start + MS * heard);

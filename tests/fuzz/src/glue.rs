@@ -105,7 +105,7 @@ impl Balancer {
 /// Short timeouts, few threads, no output, and no probes but the first.
 fn config(backends: &[SocketAddr]) -> Config {
     let mut config = Config {
-        address: Some("127.0.0.1".into()),
+        address: Some(Ipv4Addr::LOCALHOST.into()),
         port: 0,
         backends: backends.iter().map(name_of).collect(),
         workers: 2,

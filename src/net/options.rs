@@ -1,0 +1,126 @@
+//! What the kernel is told of a connection beside its addresses: when to ask whether its peer
+//! is still there, and how many bytes it may hold for us.
+//!
+//! On Linux an accepted connection inherits all of it from the listening one, so that accepting
+//! costs no further call. Must not know which side of a session a connection is on.
+
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::net::sockopt;
+use std::io;
+use std::time::Duration;
+
+/// Probes without an answer after which a peer has vanished: three may be lost.
+const PROBES: u32 = 4;
+
+/// The longest time from one probe to the next, which with [`PROBES`] is a minute in all. The
+/// kernel counts in seconds, so that the shortest is one.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The options of one kind of connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How long a connection is silent before its peer's system is asked whether it is still
+    /// there; `None`: it is never asked.
+    pub keep_alive: Option<Duration>,
+    /// Most bytes that the kernel takes from us before it has sent them, beside those that are
+    /// on their way: a write finds no room when there are more. `None`: as many as the system
+    /// allows, which is some megabytes. Linux only.
+    pub unsent: Option<u32>,
+    /// Bytes that the kernel keeps for us until we read them; `None`: it decides, and raises it
+    /// as they come faster, to some megabytes.
+    pub unread: Option<usize>,
+}
+
+impl Options {
+    /// Sets them on a socket, before or after it is connected.
+    pub(super) fn apply(&self, socket: impl AsFd) -> io::Result<()> {
+        let socket = socket.as_fd();
+        if let Some(idle) = self.keep_alive {
+            keep_alive(socket, idle)?;
+        }
+        if let Some(bytes) = self.unread {
+            sockopt::set_socket_recv_buffer_size(socket, bytes)?;
+        }
+        match self.unsent {
+            Some(bytes) => limit_unsent(socket, bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A peer that has vanished is noticed after `idle` and four intervals of a quarter of it each:
+/// after about twice the time.
+fn keep_alive(socket: BorrowedFd<'_>, idle: Duration) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    set_times(socket, idle, interval(idle))
+}
+
+fn interval(idle: Duration) -> Duration {
+    (idle / PROBES).clamp(Duration::from_secs(1), LONGEST_INTERVAL)
+}
+
+#[cfg(not(target_os = "openbsd"))]
+fn set_times(socket: BorrowedFd<'_>, idle: Duration, interval: Duration) -> io::Result<()> {
+    sockopt::set_tcp_keepidle(socket, idle)?;
+    sockopt::set_tcp_keepintvl(socket, interval)?;
+    Ok(sockopt::set_tcp_keepcnt(socket, PROBES)?)
+}
+
+/// The system has one setting for all connections.
+#[cfg(target_os = "openbsd")]
+fn set_times(_: BorrowedFd<'_>, _: Duration, _: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn limit_unsent(socket: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unsent(_: BorrowedFd<'_>, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::listener::{Accepted, Listener};
+    use std::net::TcpStream;
+
+    #[test]
+    fn accepted_connections_inherit_the_options() {
+        let options = Options {
+            keep_alive: Some(Duration::from_secs(8)),
+            unsent: Some(50_000),
+            unread: Some(20_000),
+        };
+        let local = Some([127, 0, 0, 1].into());
+        let listener = Listener::bind(local, 0, options).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let _client = TcpStream::connect(address).expect("connects");
+        assert!(listener.has_client(Duration::from_secs(9)));
+        let Ok(Accepted::Client(conn, _)) = listener.accept() else {
+            panic!("somebody came");
+        };
+        assert_eq!(sockopt::socket_keepalive(&conn), Ok(true));
+        assert_eq!(sockopt::tcp_keepidle(&conn), Ok(Duration::from_secs(8)));
+        assert_eq!(sockopt::tcp_keepintvl(&conn), Ok(Duration::from_secs(2)));
+        assert_eq!(sockopt::tcp_keepcnt(&conn), Ok(PROBES));
+        #[cfg(target_os = "linux")]
+        {
+            // It counts what it needs besides, as much again.
+            assert_eq!(sockopt::socket_recv_buffer_size(&conn), Ok(40_000));
+            let unsent = socket2::SockRef::from(&conn).tcp_notsent_lowat();
+            assert_eq!(unsent.expect("known"), 50_000);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_has_vanished_is_noticed_after_twice_the_time() {
+        for (idle, all) in [(1, 5), (8, 16), (60, 120), (600, 660)] {
+            let idle = Duration::from_secs(idle);
+            assert_eq!(idle + interval(idle) * PROBES, Duration::from_secs(all));
+        }
+    }
+}
