@@ -32,15 +32,17 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
     signals::withstand()?;
     let (journal, printer) = Journal::start()?;
     start_logging(&invocation, journal.clone());
-    let server = match Server::start(invocation.config, journal) {
+    // Before the start: as process 1 of a container nothing stops us but a handler of our own.
+    let stop = Stop::new()?;
+    let asked = stop.clone();
+    signals::on_stop(move || request(&asked))?;
+    let server = match Server::start_until(stop, invocation.config, journal) {
         Ok(server) => server,
         Err(error) => {
             printer.finish();
             return Err(error.into());
         }
     };
-    let stop = server.stop();
-    signals::on_stop(move || request(&stop))?;
     let ended = server.run();
     log::info!("Load balancer has stopped.");
     printer.finish();

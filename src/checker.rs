@@ -56,7 +56,7 @@ pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
     }
     let all = context.backends.all().iter();
     let mut schedules: Vec<_> = all
-        .map(|backend| Schedule::new(backend, Instant::now()))
+        .map(|backend| Schedule::new(backend, &context.open_checks, Instant::now()))
         .collect();
     while !schedules.iter().all(Schedule::is_known) {
         context.trouble.lower();
@@ -157,6 +157,9 @@ fn take(context: &Context, backend: &Backend<Conn>, seen: &Seen) {
             let Some(evidence) = symptom.evidence() else {
                 return;
             };
+            if *symptom == Symptom::Itself {
+                tell_loop(backend, &symptom.to_string());
+            }
             (Observation::Bad(evidence), symptom.to_string())
         }
     };
@@ -165,6 +168,16 @@ fn take(context: &Context, backend: &Backend<Conn>, seen: &Seen) {
         is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
     };
     evidence::observe(context, backend, observation, &finding, evidence::CHECKS);
+}
+
+/// Says once that a backend is we ourselves: what has to be mended is the command line.
+fn tell_loop(backend: &Backend<Conn>, reason: &str) {
+    if backend.state().reason != reason {
+        log::warn!(
+            "Server {} is this balancer itself: it gets no requests; name another server.",
+            backend.name
+        );
+    }
 }
 
 fn tell_first(backend: &Backend<Conn>, seen: &Seen) {

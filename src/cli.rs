@@ -1,5 +1,6 @@
 //! The command line of `lb`: words to a [`Config`], with an answer for every wrong one.
 
+mod addresses;
 mod sockets;
 mod values;
 mod words;
@@ -9,7 +10,6 @@ use crate::config::Config;
 use clap::Parser;
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use words::{Words, usage};
 
 /// What is said when there are no arguments at all.
@@ -48,8 +48,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
 /// balancer itself.
 fn expand(words: &Words) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
     let mut seen = HashSet::new();
-    let mut expand = |ranges: &[values::Range]| {
-        let names = ranges.iter().flat_map(values::Range::names);
+    let mut expand = |ranges: &[addresses::Range]| {
+        let names = ranges.iter().flat_map(addresses::Range::names);
         names
             .map(|name| admit(name, &words.listen, &mut seen))
             .collect()
@@ -60,11 +60,11 @@ fn expand(words: &Words) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
 
 fn admit(
     name: Name,
-    listen: &values::Listen,
+    listen: &addresses::Listen,
     seen: &mut HashSet<Name>,
 ) -> Result<Name, clap::Error> {
     let key = Name {
-        host: name.host.to_ascii_lowercase(),
+        host: name.host().to_ascii_lowercase(),
         port: name.port,
     };
     if !seen.insert(key) {
@@ -80,18 +80,6 @@ fn admit(
         )));
     }
     Ok(name)
-}
-
-impl values::Listen {
-    /// Whether a connection to `name` would come back here.
-    fn reaches(&self, name: &Name) -> bool {
-        let is_loopback = |address: IpAddr| address.is_loopback() || address.is_unspecified();
-        let host: Option<IpAddr> = name.host.parse().ok();
-        let is_local = name.host.eq_ignore_ascii_case("localhost") || host.is_some_and(is_loopback);
-        let listens_locally = self.address.is_none_or(is_loopback);
-        let is_same = host.is_some() && host == self.address;
-        self.port != 0 && self.port == name.port && (is_same || is_local && listens_locally)
-    }
 }
 
 #[cfg(test)]
@@ -157,21 +145,6 @@ mod tests {
     }
 
     #[test]
-    fn the_name_in_via_is_a_pseudonym_a_host_or_none() {
-        let via = |name: &str| {
-            let invocation = parse_line(&format!("lb 8080 :1 --via {name}"));
-            invocation.map(|invocation| invocation.config.via)
-        };
-        for name in ["edge-1", "lb_2", "app.example:80", "[::1]:80"] {
-            assert_eq!(via(name).expect("valid").as_deref(), Some(name));
-        }
-        assert_eq!(via("off").expect("valid"), None);
-        for name in ["a,b", "a;b", "(a)", "a:b:c", "a:70000", "a/b", "\u{e4}"] {
-            assert!(via(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
     fn backends_can_be_written_in_many_ways() {
         assert_eq!(
             backends("lb 8080 localhost:5001-5003 [::1]:80 :81 http://a:82/ b.c:83"),
@@ -205,6 +178,7 @@ mod tests {
             ("lb 8080 a:70000", &["BACKEND", "65535"]),
             ("lb x a:1", &["LISTEN", "8080"]),
             ("lb 8080 a:1 a:1", &["a:1", "twice"]),
+            ("lb 8080 :1 localhost:1", &["localhost:1", "twice"]),
             ("lb 8080 localhost:8080", &["itself"]),
             ("lb 8080", &["BACKEND"]),
             ("lb 8080 a:1 --workers 0", &["--workers", "1"]),
@@ -247,8 +221,6 @@ mod tests {
             ("lb 8080 a:1 A:1", &["A:1", "twice"]),
             ("lb 8080 a:1 --ready-path /r?x", &["--ready-path", "/ready"]),
             ("lb 8080 a:1 --hold 5", &["--hold", "unit"]),
-            ("lb 8080 a:1 --via a,b", &["--via", "edge-1"]),
-            ("lb 8080 a:1 --via =", &["--via", "off"]),
         ] {
             let error = parse_line(line).expect_err(line);
             let text = error.to_string();

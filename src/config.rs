@@ -2,21 +2,20 @@
 //! How it is written on a command line is `cli`'s business.
 
 use crate::backends::Name;
-use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
-use crate::http::target::Sender;
 use crate::net::options::Options;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address to listen on; `None` means every interface, IPv4 and IPv6.
-    pub address: Option<IpAddr>,
+    /// Address or name to listen on, without brackets, and of a name all addresses; `None` means
+    /// every interface, IPv4 and IPv6.
+    pub address: Option<String>,
     /// TCP port to listen on; 0 lets the system choose.
     pub port: u16,
     /// The servers that requests are sent to, in the order of their turns.
@@ -46,8 +45,6 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether a `Forwarded` field (RFC 7239) says the same once more.
     pub adds_forwarded: bool,
-    /// Our name in `Via`; `None` adds no such field.
-    pub via: Option<String>,
     /// How long a request of which nothing was sent waits for a backend, when none is up.
     pub hold: Duration,
     /// At how many backends an idempotent request is tried whose connection breaks.
@@ -70,13 +67,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Where it listens, as people write it.
-    #[must_use]
-    pub fn listens_on(&self, port: u16) -> String {
-        let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        SocketAddr::new(address, port).to_string()
-    }
-
     /// What becomes of the fields that tell of the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {
@@ -84,16 +74,6 @@ impl Config {
         match self.forwarded {
             ForwardedFields::Replace if is_trusted() => ForwardedFields::Append,
             otherwise => otherwise,
-        }
-    }
-
-    /// Whether `peer` may speak of connections that are not its own: where its word on its
-    /// clients counts.
-    #[must_use]
-    pub fn sender(&self, peer: IpAddr) -> Sender {
-        match self.forwarded_from(peer) {
-            ForwardedFields::Append => Sender::TrustedProxy,
-            ForwardedFields::Replace | ForwardedFields::Off => Sender::Anyone,
         }
     }
 }
@@ -224,7 +204,6 @@ impl Default for Config {
             forwarded: ForwardedFields::Replace,
             trusted_proxies: Vec::new(),
             adds_forwarded: false,
-            via: Some(VIA_NAME.into()),
             hold: Duration::ZERO,
             tries: 3, // as many as HAProxy's `retries` by default
             // Longer than nearly all answers take, and shorter than people wait.

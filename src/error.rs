@@ -53,8 +53,10 @@ pub enum Cause {
     Closed,
     /// A message that breaks the rules.
     Message(Refusal),
-    /// No descriptor, port or memory left on our side.
+    /// No descriptor or memory left on our side.
     Exhausted,
+    /// No source port left to reach this backend from; others have ports of their own.
+    NoPort,
     /// No backend is up.
     NoneLive,
     /// The name of the backend has no address.
@@ -129,6 +131,8 @@ impl Error {
     #[must_use]
     pub fn retry_elsewhere(&self) -> bool {
         match (self.blame, self.phase) {
+            // What we have no descriptor or port for was not even begun.
+            (Blame::Proxy, Phase::Connect) => self.is_shortage(),
             (Blame::Client | Blame::Proxy, _) => false,
             (Blame::Backend, Phase::Connect) => true,
             (Blame::Backend, Phase::RequestBody | Phase::ResponseHead) => {
@@ -143,6 +147,12 @@ impl Error {
                 Phase::Queue | Phase::RequestHead | Phase::ResponseBody | Phase::Tunnel,
             ) => false,
         }
+    }
+
+    /// Whether we ran out of something: nobody else is to blame, and later it may do.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        matches!(self.cause, Cause::Exhausted | Cause::NoPort)
     }
 
     /// Two letters for the log, as HAProxy has them: who ended it (`C`lient, `S`erver,
@@ -189,6 +199,7 @@ impl Cause {
             io::ErrorKind::ConnectionRefused => Cause::Refused,
             io::ErrorKind::TimedOut => Cause::TimedOut,
             io::ErrorKind::ConnectionReset => Cause::Reset,
+            io::ErrorKind::NotFound => Cause::Unresolved,
             _ => Cause::Unreachable,
         }
     }
@@ -222,7 +233,8 @@ impl fmt::Display for Error {
             Cause::Vanished => write!(out, "its host vanished while {phase}"),
             Cause::Closed => write!(out, "connection closed while {phase}"),
             Cause::Message(refusal) => write!(out, "{}", refusal.why),
-            Cause::Exhausted => write!(out, "the balancer has no descriptor or port left"),
+            Cause::Exhausted => write!(out, "the balancer has no descriptor left"),
+            Cause::NoPort => write!(out, "the balancer has no source port left to reach it"),
             Cause::NoneLive => write!(out, "no backend is up"),
             Cause::Unresolved => write!(out, "the name has no address"),
             Cause::WentDown => write!(out, "it went down while {phase}"),
@@ -264,6 +276,7 @@ mod tests {
             ),
             (Error::proxy(Phase::Queue, Cause::NoneLive), 503, "PQ"),
             (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
+            (Error::proxy(Phase::Connect, Cause::NoPort), 503, "PC"),
         ];
         for (error, status, code) in table {
             assert_eq!((error.status(), error.code()), (status, code), "{error:?}");

@@ -39,7 +39,8 @@
 //! | main | waits for clients, hands their sockets to the channel | reads from a client |
 //! | `worker-N` | [`session::Session::advance`] until it would wait; idle, one minds the lot and the others sleep | waits for one session longer than the patience |
 //! | `health` | probes every backend at its own time; calls sessions that wait for one to come up, or for one that is lost | knows the thresholds; ends a request |
-//! | `resolve` | asks again for the backends' addresses | holds anybody up |
+//! | `resolve` | has the backends' names looked up again | holds anybody up |
+//! | `look-up` | one look-up of one name, then it ends | keeps another name waiting |
 //! | `log` | prints what is queued | blocks a worker |
 //!
 //! # One request
@@ -63,7 +64,7 @@
 //! lot  error  config                          generic over what is parked
 //! backends {select, health, group, kept, …}   names no HTTP and no socket
 //! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
-//! jobs ─▶ crew  gate  journal  scheduling     name nothing else of the crate
+//! jobs ─▶ crew  gate  journal  scheduling  loop_detection   name nothing else of the crate
 //! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
 //! ```
 //!
@@ -91,6 +92,7 @@ pub mod gate;
 pub mod http;
 pub mod jobs;
 pub mod journal;
+pub mod loop_detection;
 pub mod lot;
 pub mod net;
 pub mod resolver;

@@ -1,6 +1,8 @@
 //! The balancer as a whole: start, accept, drain.
 
+mod announce;
 mod drain;
+mod prepare;
 mod start_error;
 mod warning;
 
@@ -9,19 +11,19 @@ pub use start_error::StartError;
 use crate::backends::health::Health;
 use crate::backends::select::Backends;
 use crate::backends::{Backend, Name};
+use crate::checker;
 use crate::config::Config;
 use crate::evidence::seconds;
 use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::net::alarm::Alarm;
-use crate::net::conn::Conn;
-use crate::net::limits;
+use crate::net::limits::{self, Shortage};
 use crate::net::listener::{Accepted, Listener};
 use crate::scheduling::ThreadPolicy;
 use crate::turn::Context;
 use crate::workers::{self, Floor};
-use crate::{checker, resolver};
 use drain::{drain, end_threads, join, join_soon};
+use prepare::{bind, not_listening, resolve};
 use std::io;
 use std::mem::take;
 use std::net::SocketAddr;
@@ -68,6 +70,15 @@ pub struct Stop {
 }
 
 impl Stop {
+    /// One for a balancer that is to be started, so that also its start can be stopped.
+    pub fn new() -> Result<Self, StartError> {
+        let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        Ok(Self {
+            alarm,
+            requests: Arc::default(),
+        })
+    }
+
     /// Asks once more; returns how often that was done before.
     pub fn request(&self) -> u32 {
         let before = self.requests.fetch_add(1, Ordering::SeqCst);
@@ -96,43 +107,53 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     health: JoinHandle<()>,
     resolver: Option<JoinHandle<()>>,
+    /// No stop was asked for before clients were let in.
+    is_in_use: bool,
 }
 
 impl Server {
-    /// Listens, resolves, checks every backend once, and starts the threads.
+    /// Starts one that only its own [`Self::stop`] stops.
     pub fn start(config: Config, journal: Journal) -> Result<Self, StartError> {
+        Self::start_until(Stop::new()?, config, journal)
+    }
+
+    /// Takes the port, resolves, checks every backend once, starts the threads, and lets clients
+    /// in. A stop that is asked for meanwhile cuts that short, and [`Self::run`] then ends at
+    /// once.
+    pub fn start_until(stop: Stop, config: Config, journal: Journal) -> Result<Self, StartError> {
         let descriptors = limits::raise_descriptor_limit();
-        let listener = Listener::bind(config.address, config.port, config.sockets.clients)
-            .map_err(|error| StartError::Listen(config.listens_on(config.port), error))?;
-        let alarm = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        let listener = bind(&config, &stop)?;
         let count = config.workers;
         let floor = context(config, journal, descriptors)
             .and_then(Floor::new)
             .map_err(StartError::Resources)?;
-        resolver::resolve_all(&floor.context)
-            .map_err(|(host, error)| StartError::Resolve(host, error))?;
+        let resolver = resolve(&floor.context, &stop)?;
+        let checks = checker::first_round(&floor.context, &stop.alarm);
+        listener
+            .open()
+            .map_err(|error| not_listening(&floor.context.config, error))?;
         let ending = Arc::new(Alarm::new().map_err(StartError::Resources)?);
-        let checks = checker::first_round(&floor.context, &ending);
+        let is_in_use = !stop.is_requested();
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
             health: spawn("health", &floor, &ending, |floor, alarm| {
                 checks.run(&floor.context, alarm, || floor.call_stranded());
             })?,
-            resolver: match resolver::is_needed(&floor.context) {
+            resolver: match resolver.is_needed() {
                 true => Some(spawn("resolve", &floor, &ending, |floor, alarm| {
-                    resolver::run(&floor.context, alarm);
+                    resolver.run(&floor.context.trouble, alarm);
                 })?),
                 false => None,
             },
-            stop: Stop {
-                alarm,
-                requests: Arc::default(),
-            },
+            stop,
             ending,
             listener,
             floor,
+            is_in_use,
         };
-        server.announce();
+        if is_in_use {
+            announce::announce(&server.floor.context, &server.listener);
+        }
         Ok(server)
     }
 
@@ -153,33 +174,16 @@ impl Server {
         Arc::clone(&self.floor)
     }
 
-    fn announce(&self) {
-        let context = &self.floor.context;
-        let port = self
-            .local_addr()
-            .map_or(context.config.port, |own| own.port());
-        let named = |backend: &Arc<Backend<Conn>>| match backend.is_backup {
-            true => format!("{} (backup)", backend.name),
-            false => backend.name.to_string(),
-        };
-        let names: Vec<String> = context.backends.all().iter().map(named).collect();
-        log::info!(
-            "Load balancer is listening on {} -> {}",
-            context.config.listens_on(port),
-            names.join(", ")
-        );
-        if context.backends.count_up() == 0 {
-            log::warn!("No backend is healthy yet; clients get 503 until one is.");
-        }
-    }
-
     /// Serves until a stop is asked for, then finishes what is in flight. All threads have
     /// ended when it returns; the calling one keeps the scheduling of those that serve.
     #[must_use]
     pub fn run(self) -> Ended {
         let mut scheduling = ThreadPolicy::of_this_thread(&self.floor.scheduling);
         self.accept_until_stopped(&mut scheduling);
-        self.go_on_as_lame_duck(&mut scheduling);
+        // Before clients were let in there is nobody to be told that we leave.
+        if self.is_in_use {
+            self.go_on_as_lame_duck(&mut scheduling);
+        }
         self.floor.context.stopping.store(true, Ordering::SeqCst);
         let ended = drain(&self.floor, self.listener, &self.stop);
         end_threads(&self.floor, self.workers);
@@ -270,7 +274,7 @@ impl Server {
 
     /// `accept` failed: for want of descriptors, those that rest are given back.
     fn back_off(&self, error: &io::Error) {
-        if limits::is_exhaustion(error) {
+        if limits::shortage(error) == Some(Shortage::Descriptors) {
             self.floor.give_back_resting();
             self.floor.turn_out_idle(TURN_OUT);
         }
@@ -307,6 +311,7 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
         leaving: AtomicBool::new(false),
         trouble: Alarm::new()?,
         has_changed: AtomicBool::new(false),
+        open_checks: Arc::default(),
         config,
     })
 }

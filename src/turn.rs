@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::crew::Crew;
 use crate::gate::Gate;
 use crate::journal::Journal;
+use crate::loop_detection::OpenChecks;
 use crate::net::alarm::Alarm;
 use crate::net::buffer::Shelf;
 use crate::net::conn::{Conn, SOCKET_TIMEOUT, Wait};
@@ -29,13 +30,6 @@ const WAITS_BEGIN_WITHIN: Duration = PATIENCE.saturating_sub(SOCKET_TIMEOUT);
 /// Bytes that a session may move in one turn while others are queued. At loopback speed a
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
 pub const TURN_BYTES: usize = 32 * 1024;
-
-/// What a byte of a head counts in a turn: it is searched, checked, recognised and written anew,
-/// which takes several times as long as to move a byte of a body.
-const HEAD_BYTE_CHARGE: usize = 4;
-
-/// What any head counts besides, however short it is.
-const HEAD_CHARGE: usize = 1024;
 
 /// To move so many bytes takes some ten microseconds, after which the time is another.
 const CLOCK_BYTES: usize = 64 * 1024;
@@ -67,6 +61,8 @@ pub struct Context {
     pub trouble: Alarm,
     /// A backend has changed: sessions that wait for one may have something to do.
     pub has_changed: AtomicBool,
+    /// The checks under way: one that comes in at our own listener has found a loop.
+    pub open_checks: Arc<OpenChecks>,
 }
 
 impl Context {
@@ -255,19 +251,10 @@ impl<'w> Turn<'w> {
         self.moved += bytes;
     }
 
-    /// Counts a head of so many bytes that was read, besides the moving of these bytes.
-    pub fn charge_head(&mut self, bytes: usize) {
-        self.count(HEAD_CHARGE + bytes * HEAD_BYTE_CHARGE);
-    }
-
     /// Counts bytes that were moved.
     pub fn moved(&mut self, bytes: usize) {
         self.wait_no_longer();
         self.is_resumed = false;
-        self.count(bytes);
-    }
-
-    fn count(&mut self, bytes: usize) {
         let pieces = self.moved / CLOCK_BYTES;
         self.moved += bytes;
         if self.moved / CLOCK_BYTES != pieces {
@@ -296,14 +283,13 @@ impl Drop for Turn<'_> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::crew::Duty;
     use std::sync::mpsc::channel;
     use std::thread;
 
-    /// What sessions share where there is nothing.
-    pub(crate) fn context() -> Context {
+    fn context() -> Context {
         Context {
             config: Config::default(),
             backends: Backends::new(Vec::new()),
@@ -313,25 +299,8 @@ pub(crate) mod tests {
             leaving: AtomicBool::new(false),
             trouble: Alarm::new().expect("descriptors"),
             has_changed: AtomicBool::new(false),
+            open_checks: Arc::default(),
         }
-    }
-
-    #[test]
-    fn a_head_costs_more_of_a_turn_than_its_bytes() {
-        let (context, crew) = (context(), Crew::new(1, || ()));
-        let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
-        crew.join();
-        crew.add_job(|| ());
-        let mut heads_of = |bytes: usize| {
-            let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, false);
-            let mut heads = 0;
-            while !turn.is_over() {
-                turn.charge_head(bytes);
-                heads += 1;
-            }
-            heads
-        };
-        assert_eq!((heads_of(20), heads_of(2000), heads_of(8192)), (30, 4, 1));
     }
 
     #[test]

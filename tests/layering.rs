@@ -21,7 +21,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["http"]),
     (
         "turn",
-        &["backends", "config", "crew", "gate", "journal", "net"],
+        &[
+            "backends",
+            "config",
+            "crew",
+            "gate",
+            "journal",
+            "loop_detection",
+            "net",
+        ],
     ),
     ("client", &["error", "net", "turn"]),
     (
@@ -34,17 +42,36 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "backends", "client", "config", "error", "exchange", "gate", "http", "lot", "net",
-            "session", "turn",
+            "backends",
+            "client",
+            "config",
+            "error",
+            "exchange",
+            "gate",
+            "http",
+            "loop_detection",
+            "lot",
+            "net",
+            "session",
+            "turn",
         ],
     ),
     (
         "checker",
         &[
-            "backends", "checker", "config", "error", "evidence", "http", "net", "turn",
+            "backends",
+            "checker",
+            "config",
+            "error",
+            "evidence",
+            "http",
+            "loop_detection",
+            "net",
+            "turn",
         ],
     ),
-    ("resolver", &["backends", "net", "turn"]),
+    ("loop_detection", &[]),
+    ("resolver", &["backends", "net", "resolver"]),
     (
         "workers",
         &[

@@ -15,6 +15,8 @@ pub struct Addresses {
 /// What a new answer of the resolver changed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
+    /// There were none before.
+    pub is_first: bool,
     /// Addresses that are new.
     pub added: Vec<SocketAddr>,
     /// Addresses that are gone.
@@ -55,6 +57,7 @@ impl Addresses {
             missing.copied().collect()
         };
         let difference = Difference {
+            is_first: known.is_empty(),
             added: missing_in(&known, &addresses),
             removed: missing_in(&addresses, &known),
         };
@@ -85,12 +88,14 @@ mod tests {
         let [a, b, c] = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let first = addresses.replace(vec![c, a, b]).expect("they are new");
         assert_eq!((first.added.len(), first.removed.len()), (3, 0));
+        assert!(first.is_first);
         assert_eq!(addresses.replace(vec![b, a, c]), None);
         assert_eq!(addresses.in_order(), [a, b, c]);
         addresses.prefer(c);
         assert_eq!(addresses.in_order(), [c, a, b]);
         let moved = addresses.replace(vec![a, c]).expect("one is gone");
         assert_eq!((moved.added, moved.removed), (vec![], vec![b]));
+        assert!(!moved.is_first);
         assert_eq!(addresses.in_order(), [a, c]);
     }
 }

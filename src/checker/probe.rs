@@ -10,11 +10,14 @@ use crate::http::body::{Body, Encoding};
 use crate::http::request::{Method, field_table};
 use crate::http::response;
 use crate::http::scan::{HeadLimits, HeadScan};
+use crate::loop_detection::{self, OpenCheck, OpenChecks};
+use crate::net::Interest;
 use crate::net::buffer::{Buffer, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
+use crate::net::dial::{Dial, Progress};
+use crate::net::limits::shortage;
 use crate::net::options::Options;
-use crate::net::{Interest, connect, limits};
-use std::net::SocketAddr;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,11 +43,10 @@ const MAX_INTERIM: u8 = 100;
 #[derive(Debug)]
 pub(super) struct Probe {
     backend: Arc<Backend<Conn>>,
-    addresses: Vec<SocketAddr>,
     /// When connecting has to be done, with all addresses.
     connect_due: Instant,
-    /// When the next address gets its chance.
-    address_due: Instant,
+    /// What tells that it has come back to us.
+    token: Option<OpenCheck>,
     request: Vec<u8>,
     sent: usize,
     received: Buffer,
@@ -60,8 +62,9 @@ pub(super) struct Probe {
 
 #[derive(Debug)]
 enum Stage {
-    /// At the address with this index.
-    Connecting(usize, Option<Conn>),
+    Connecting(Dial),
+    /// No address has answered in time: the schedule sees that it is late.
+    Late,
     Sending(Conn),
     ReadingHead(Conn, HeadScan),
     ReadingBody(Conn, Body),
@@ -74,8 +77,10 @@ impl Probe {
     pub(super) fn new(
         backend: &Arc<Backend<Conn>>,
         config: &HealthConfig,
+        open_checks: &Arc<OpenChecks>,
         connect_due: Instant,
     ) -> Self {
+        let token = open_checks.open();
         let mut addresses = backend.addresses.in_order();
         if let Some(port) = config.port {
             addresses
@@ -84,14 +89,13 @@ impl Probe {
         }
         Self {
             backend: Arc::clone(backend),
-            addresses,
             connect_due,
-            address_due: connect_due,
-            request: request(backend, config),
+            request: request(backend, config, token.as_ref()),
+            token,
             sent: 0,
             received: Buffer::default(),
             shelf: Shelf::default(),
-            stage: Stage::Connecting(0, None),
+            stage: Stage::Connecting(Dial::new(addresses, Options::default(), connect_due)),
             statuses: config.statuses.clone(),
             matches: config.matches.clone(),
             content: Vec::new(),
@@ -104,7 +108,7 @@ impl Probe {
     #[must_use]
     pub(super) fn next_address_due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Connecting(index, _) if self.has_more(*index) => Some(self.address_due),
+            Stage::Connecting(dial) if dial.has_more() => Some(dial.address_due()),
             _ => None,
         }
     }
@@ -113,7 +117,7 @@ impl Probe {
     #[must_use]
     pub(super) fn activity(&self) -> &'static str {
         match &self.stage {
-            Stage::Connecting(..) => CONNECTING,
+            Stage::Connecting(_) | Stage::Late => CONNECTING,
             Stage::Sending(_) => "sending",
             Stage::ReadingHead(..) if self.received.is_empty() => "waiting for the answer",
             Stage::ReadingHead(..) | Stage::ReadingBody(..) | Stage::Over => "reading the answer",
@@ -129,7 +133,7 @@ impl Probe {
             Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
                 conn.unacknowledged().unwrap_or(0) == 0
             }
-            Stage::Connecting(..) | Stage::Sending(_) | Stage::Over => false,
+            Stage::Connecting(_) | Stage::Late | Stage::Sending(_) | Stage::Over => false,
         }
     }
 
@@ -149,13 +153,12 @@ impl Probe {
     #[must_use]
     pub(super) fn waits(&self) -> Option<(&Conn, Interest)> {
         match &self.stage {
-            Stage::Connecting(_, Some(conn)) | Stage::Sending(conn) => {
-                Some((conn, Interest::Write))
-            }
+            Stage::Connecting(dial) => Some((dial.conn()?, Interest::Write)),
+            Stage::Sending(conn) => Some((conn, Interest::Write)),
             Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
                 Some((conn, Interest::Read))
             }
-            Stage::Connecting(_, None) | Stage::Over => None,
+            Stage::Late | Stage::Over => None,
         }
     }
 
@@ -170,7 +173,8 @@ impl Probe {
     fn step(&mut self, now: Instant) -> Option<Stage> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => None,
-            Stage::Connecting(index, conn) => self.connect(index, conn, now),
+            Stage::Late => self.stay(Stage::Late),
+            Stage::Connecting(dial) => self.connect(dial, now),
             Stage::Sending(conn) => self.send(conn),
             Stage::ReadingHead(conn, scan) => self.read_head(conn, scan, now),
             Stage::ReadingBody(conn, body) => self.read_body(conn, body, now),
@@ -189,55 +193,23 @@ impl Probe {
         None
     }
 
-    fn connect(&mut self, index: usize, conn: Option<Conn>, now: Instant) -> Option<Stage> {
-        let Some(&address) = self.addresses.get(index) else {
-            return self.end(Err(Symptom::Connect(Cause::Unresolved)));
-        };
-        let Some(conn) = conn else {
-            return self.begin(index, address, now);
-        };
-        match conn.is_connected() {
-            Ok(true) => {
-                self.backend
-                    .addresses
-                    .prefer(SocketAddr::new(address.ip(), self.backend.name.port));
+    fn connect(&mut self, mut dial: Dial, now: Instant) -> Option<Stage> {
+        match dial.advance(now) {
+            Ok(Progress::Waiting) => self.stay(Stage::Connecting(dial)),
+            Ok(Progress::Connected) => {
+                let (conn, mut address) = dial.finish()?;
+                address.set_port(self.backend.name.port);
+                self.backend.addresses.prefer(address);
                 Some(Stage::Sending(conn))
             }
-            Ok(false) if now >= self.address_due && self.has_more(index) => {
-                Some(Stage::Connecting(index + 1, None))
+            Err(error) if error.kind() == ErrorKind::TimedOut && now >= self.connect_due => {
+                self.stay(Stage::Late)
             }
-            Ok(false) => self.stay(Stage::Connecting(index, Some(conn))),
-            Err(error) => self.next_address(index, &error),
+            Err(error) => self.end(Err(match shortage(&error) {
+                Some(_) => Symptom::Ours,
+                None => Symptom::Connect(Cause::of_connect(&error)),
+            })),
         }
-    }
-
-    fn begin(&mut self, index: usize, address: SocketAddr, now: Instant) -> Option<Stage> {
-        match connect::begin(address, &Options::default()) {
-            Ok(conn) => {
-                let others = u32::try_from(self.addresses.len() - index)
-                    .unwrap_or(1)
-                    .max(1);
-                self.address_due = now + self.connect_due.saturating_duration_since(now) / others;
-                Some(Stage::Connecting(index, Some(conn)))
-            }
-            Err(error) => self.next_address(index, &error),
-        }
-    }
-
-    fn next_address(&mut self, index: usize, error: &std::io::Error) -> Option<Stage> {
-        if self.has_more(index) {
-            return Some(Stage::Connecting(index + 1, None));
-        }
-        let symptom = if limits::is_exhaustion(error) {
-            Symptom::Ours
-        } else {
-            Symptom::Connect(Cause::of_connect(error))
-        };
-        self.end(Err(symptom))
-    }
-
-    fn has_more(&self, index: usize) -> bool {
-        index + 1 < self.addresses.len()
     }
 
     fn send(&mut self, conn: Conn) -> Option<Stage> {
@@ -254,7 +226,9 @@ impl Probe {
     fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
         loop {
             let received = self.received.bytes();
-            match response::find_end(&mut scan, received, &HEAD_LIMITS) {
+            let found = response::check_beginning(received)
+                .and_then(|()| scan.find_end(received, &HEAD_LIMITS));
+            match found {
                 Ok(Some(length)) => return self.judge(conn, length),
                 Ok(None) => {}
                 Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
@@ -280,6 +254,9 @@ impl Probe {
             self.interim += 1;
             self.received.consume(length);
             return Some(Stage::ReadingHead(conn, HeadScan::default()));
+        }
+        if self.token.as_ref().is_some_and(OpenCheck::has_come_back) {
+            return self.end(Err(Symptom::Itself));
         }
         let body = Body::new(head.framing, Encoding::Plain, false);
         let is_good = self.statuses.contains(head.status);
@@ -338,13 +315,16 @@ impl Probe {
     }
 }
 
-fn request(backend: &Backend<Conn>, config: &HealthConfig) -> Vec<u8> {
-    let (path, name) = (&config.path, backend.name.to_string());
+fn request(backend: &Backend<Conn>, config: &HealthConfig, token: Option<&OpenCheck>) -> Vec<u8> {
+    let (path, name) = (&config.path, backend.name.authority());
     let host = config.host.as_ref().unwrap_or(&name);
     let version = env!("CARGO_PKG_VERSION");
+    let token = token.map_or(String::new(), |token| {
+        format!("{}: {}\r\n", loop_detection::FIELD, token.token())
+    });
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: lb-health/{version}\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n"
+         Accept: */*\r\n{token}Connection: close\r\n\r\n"
     )
     .into_bytes()
 }

@@ -16,6 +16,7 @@ use super::usual::Usual;
 use crate::backends::health::Evidence;
 use crate::backends::{Backend, Wish};
 use crate::config::HealthConfig;
+use crate::loop_detection::OpenChecks;
 use crate::net::Interest;
 use crate::net::conn::Conn;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub(super) enum Seen {
 pub(super) struct Schedule {
     /// The backend.
     pub(super) backend: Arc<Backend<Conn>>,
+    open_checks: Arc<OpenChecks>,
     probe: Option<Probe>,
     /// When the probe under way, or the last one, began.
     began: Instant,
@@ -96,9 +98,14 @@ impl Excuse {
 
 impl Schedule {
     /// A backend that is due at once.
-    pub(super) fn new(backend: &Arc<Backend<Conn>>, now: Instant) -> Self {
+    pub(super) fn new(
+        backend: &Arc<Backend<Conn>>,
+        open_checks: &Arc<OpenChecks>,
+        now: Instant,
+    ) -> Self {
         Self {
             backend: Arc::clone(backend),
+            open_checks: Arc::clone(open_checks),
             probe: None,
             began: now,
             counted: now,
@@ -161,7 +168,12 @@ impl Schedule {
     fn probe_anew(&mut self, config: &HealthConfig, now: Instant) {
         self.began = now;
         self.count_anew(config, now);
-        self.probe = Some(Probe::new(&self.backend, config, self.due));
+        self.probe = Some(Probe::new(
+            &self.backend,
+            config,
+            &self.open_checks,
+            self.due,
+        ));
     }
 
     fn count_anew(&mut self, config: &HealthConfig, now: Instant) {

@@ -19,6 +19,8 @@ pub(super) enum Symptom {
     Status(u16),
     /// What has to stand in the body does not.
     NoMatch,
+    /// The check has come in at our own listener.
+    Itself,
     /// We had no descriptor or port for it.
     Ours,
 }
@@ -31,7 +33,9 @@ impl Symptom {
             Symptom::Ours => None,
             Symptom::TimedOut(_) | Symptom::Connect(Cause::TimedOut) => Some(Evidence::Silent),
             Symptom::Connect(_) | Symptom::Reset => Some(Evidence::Gone),
-            Symptom::NotHttp(_) | Symptom::Status(_) | Symptom::NoMatch => Some(Evidence::Unwell),
+            Symptom::NotHttp(_) | Symptom::Status(_) | Symptom::NoMatch | Symptom::Itself => {
+                Some(Evidence::Unwell)
+            }
         }
     }
 }
@@ -47,6 +51,7 @@ impl fmt::Display for Symptom {
             Symptom::NotHttp(why) => write!(out, "not HTTP: {why}"),
             Symptom::Status(status) => write!(out, "status code: {status}"),
             Symptom::NoMatch => write!(out, "body did not match"),
+            Symptom::Itself => write!(out, "this is the balancer itself"),
             Symptom::Ours => write!(out, "the balancer has no descriptor or port left"),
         }
     }

@@ -1,42 +1,12 @@
 //! The values that can stand on the command line. Each error says what is wrong and shows a
 //! right one; `clap` adds the argument's name.
 
-use crate::backends::Name;
 use crate::config::Statuses;
-use crate::http::scan::{is_token, is_token_byte};
 use clap::builder::{TypedValueParser, ValueParser};
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-
-/// Where to listen.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Listen {
-    pub(super) address: Option<IpAddr>,
-    pub(super) port: u16,
-}
-
-/// `PORT`, `:PORT`, `ADDRESS:PORT` or `[V6ADDRESS]:PORT`.
-pub(super) fn listen(text: &str) -> Result<Listen, String> {
-    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse() {
-        return Ok(Listen {
-            address: None,
-            port,
-        });
-    }
-    match text.parse::<SocketAddr>() {
-        Ok(address) => Ok(Listen {
-            address: Some(address.ip()),
-            port: address.port(),
-        }),
-        Err(_) => Err(
-            "write a port up to 65535 or an address with one, for example 8080, \
-                       127.0.0.1:8080 or [::1]:8080"
-                .into(),
-        ),
-    }
-}
 
 /// `10.0.0.0/8`, `fd00::/8`, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
@@ -44,70 +14,6 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     text.parse().or_else(|_| single()).map_err(|_| {
         "write an address or a network, for example 10.0.0.0/8, fd00::/8 or 192.0.2.7".into()
     })
-}
-
-/// One server, or several on neighbouring ports.
-#[derive(Clone, Debug)]
-pub(super) struct Range {
-    host: String,
-    ports: RangeInclusive<u16>,
-}
-
-impl Range {
-    /// Each of them.
-    pub(super) fn names(&self) -> impl Iterator<Item = Name> + '_ {
-        self.ports.clone().map(|port| Name {
-            host: self.host.clone(),
-            port,
-        })
-    }
-}
-
-/// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `http://HOST:PORT`, each with `FIRST-LAST` for `PORT`.
-pub(super) fn backends(text: &str) -> Result<Range, String> {
-    if text.starts_with("https://") {
-        return Err("https to servers is not spoken; write http://HOST:PORT or HOST:PORT".into());
-    }
-    let authority = text.strip_prefix("http://").unwrap_or(text);
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let Some((host, ports)) = authority.rsplit_once(':') else {
-        return Err("the port is missing, for example localhost:5001".into());
-    };
-    Ok(Range {
-        host: host_of(host)?,
-        ports: ports_of(ports)?,
-    })
-}
-
-fn host_of(text: &str) -> Result<String, String> {
-    if let Some(inside) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        return match inside.parse::<Ipv6Addr>() {
-            Ok(_) => Ok(inside.into()),
-            Err(_) => Err("no IPv6 address stands in the brackets, for example [::1]:5001".into()),
-        };
-    }
-    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    match text {
-        "" => Ok("localhost".into()),
-        _ if text.bytes().all(is_name_byte) => Ok(text.into()),
-        _ if text.contains(':') => {
-            Err("an IPv6 address stands in brackets, for example [::1]:5001".into())
-        }
-        _ => Err("this is no host name; write HOST:PORT, for example localhost:5001".into()),
-    }
-}
-
-fn ports_of(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (port_of(first)?, port_of(last)?) {
-        (first, last) if first <= last => Ok(first..=last),
-        (first, last) => Err(format!(
-            "the range runs backwards; write the smaller port first: {last}-{first}"
-        )),
-    }
 }
 
 /// A TCP port.
@@ -200,25 +106,6 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     match crate::http::host::is_valid(text.as_bytes()) {
         true => Ok(text.into()),
         false => Err("write a host with or without a port, for example app.example:80".into()),
-    }
-}
-
-/// Our name in `Via`, if there is to be such a field.
-#[derive(Clone, Debug)]
-pub(super) struct Via(pub(super) Option<String>);
-
-/// A pseudonym or `HOST:PORT` (RFC 9110 §7.6.3), or `off`.
-pub(super) fn via(text: &str) -> Result<Via, String> {
-    // A host could have a comma in it, which would end the entry in the field.
-    let is_name_byte = |byte: u8| is_token_byte(byte) || b":[]".contains(&byte);
-    let is_name = is_token(text.as_bytes()) || crate::http::host::is_valid(text.as_bytes());
-    match text {
-        "off" => Ok(Via(None)),
-        _ if is_name && text.bytes().all(is_name_byte) => Ok(Via(Some(text.into()))),
-        _ => Err(
-            "write a name without spaces and commas, HOST:PORT or off, for example --via edge-1"
-                .into(),
-        ),
     }
 }
 

@@ -1,10 +1,9 @@
 //! The options as they are written, and the [`Config`] that they mean.
 
 use super::sockets::SocketWords;
-use super::values;
+use super::{addresses, values};
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, LogMode, OnDown, Scheduling, Statuses, Timeouts};
-use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
@@ -30,13 +29,14 @@ Examples:
     max_term_width = 100
 )]
 pub(super) struct Words {
-    /// Where to listen: PORT (every interface), ADDRESS:PORT or [V6ADDRESS]:PORT
-    #[arg(value_name = "LISTEN", value_parser = values::listen)]
-    pub(super) listen: values::Listen,
+    /// Where to listen: PORT (every interface), ADDRESS:PORT, [V6ADDRESS]:PORT or NAME:PORT (all
+    /// addresses of the name)
+    #[arg(value_name = "LISTEN", value_parser = addresses::listen)]
+    pub(super) listen: addresses::Listen,
 
     /// Servers: HOST:PORT, [V6ADDRESS]:PORT, :PORT, http://HOST:PORT or HOST:FIRST-LAST
-    #[arg(value_name = "BACKEND", required = true, value_parser = values::backends)]
-    pub(super) backends: Vec<values::Range>,
+    #[arg(value_name = "BACKEND", required = true, value_parser = addresses::backends)]
+    pub(super) backends: Vec<addresses::Range>,
 
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = Config::default().workers,
@@ -105,8 +105,8 @@ pub(super) struct Words {
     pub(super) sockets: SocketWords,
 
     /// A server that is used only when none of the others is up; may be given several times
-    #[arg(long, value_name = "HOST:PORT", value_parser = values::backends)]
-    pub(super) backup: Vec<values::Range>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = addresses::backups)]
+    pub(super) backup: Vec<addresses::Range>,
 
     /// How long a request waits for a server when none is up, before it gets 503
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
@@ -193,10 +193,6 @@ pub(super) struct Words {
     /// Tell of the client in a Forwarded field (RFC 7239) as well
     #[arg(long)]
     pub(super) add_forwarded: bool,
-
-    /// The name of this balancer in Via, or off for no such field
-    #[arg(long, value_name = "NAME", default_value = VIA_NAME, value_parser = values::via)]
-    pub(super) via: values::Via,
 
     /// How the system schedules the threads that serve (Linux): batch is cheaper, normal quicker
     /// where other programs keep the processors busy; auto is batch until that is seen
@@ -302,7 +298,7 @@ impl Words {
         let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
         let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Config {
-            address: self.listen.address,
+            address: self.listen.address.clone(),
             port: self.listen.port,
             backends,
             backups,
@@ -355,7 +351,6 @@ impl Words {
             },
             trusted_proxies: self.trusted_proxies,
             adds_forwarded: self.add_forwarded,
-            via: self.via.0,
             resolve_interval: self.resolve_interval,
             scheduling: match self.scheduling {
                 SchedulingWord::Auto => Scheduling::Auto,

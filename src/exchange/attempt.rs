@@ -6,16 +6,14 @@ use crate::backends::Backend;
 use crate::backends::kept::Era;
 use crate::error::{Blame, Cause, Error, Phase};
 use crate::http::Refusal;
+use crate::net::Interest;
 use crate::net::conn::{Conn, Moved, Wait};
-use crate::net::{Interest, connect, limits};
+use crate::net::dial::{Dial, Progress};
+use crate::net::limits::{Shortage, shortage};
 use crate::turn::{Context, Turn, Waits};
-use std::io::ErrorKind::AddrNotAvailable;
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How long to wait before asking again for a descriptor or port that was not to be had.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// A lease on a backend for one attempt, and the connection to it.
 #[derive(Debug)]
@@ -27,24 +25,13 @@ pub struct Attempt {
     era: Era,
     conn: Option<Conn>,
     /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
-    connecting: Option<Box<Connecting>>,
+    connecting: Option<Box<Dial>>,
     /// The backend is ejected, and this tries whether it is well again; `None` when that is
     /// known.
     pub(super) trial: Option<Trial>,
     /// Whether it was a trial: then its answer has brought the backend back on probation, and
     /// does not end that.
     is_trial: bool,
-}
-
-/// The addresses of a backend, tried one after the other within one deadline.
-#[derive(Debug)]
-struct Connecting {
-    addresses: Vec<SocketAddr>,
-    /// The one that is being tried.
-    current: usize,
-    due: Instant,
-    /// When the next address gets its chance.
-    address_due: Instant,
 }
 
 /// How far connecting has come.
@@ -112,13 +99,12 @@ impl Attempt {
         } else {
             good_kept(backend, limit, now)
         };
-        let connecting = || Connecting {
-            addresses: backend.addresses.in_order(),
-            current: 0,
-            due: now + context.config.timeouts.connect,
-            address_due: now,
+        let dial = || {
+            let due = now + context.config.timeouts.connect;
+            let options = context.config.sockets.backends;
+            Box::new(Dial::new(backend.addresses.in_order(), options, due))
         };
-        let connecting = conn.is_none().then(|| Box::new(connecting()));
+        let connecting = conn.is_none().then(dial);
         Self {
             backend: Arc::clone(backend),
             is_reused: conn.is_some(),
@@ -140,9 +126,12 @@ impl Attempt {
         self.conn.as_ref()
     }
 
-    /// The same, to be watched.
+    /// The connection, made or in the making, to be watched.
     pub fn conn_mut(&mut self) -> Option<&mut Conn> {
-        self.conn.as_mut()
+        match &mut self.connecting {
+            Some(dial) => dial.conn_mut(),
+            None => self.conn.as_mut(),
+        }
     }
 
     /// Takes the connection out for good, with the backend whose it is.
@@ -187,29 +176,28 @@ impl Attempt {
 
     /// Goes on connecting, address after address, without holding the worker for it.
     pub fn connect(&mut self, turn: &Turn<'_>) -> Result<Connected, Error> {
-        let Some(connecting) = &mut self.connecting else {
-            return Ok(Connected::Yes);
-        };
-        loop {
-            let now = turn.now();
-            let step = match &self.conn {
-                None => connecting.begin(turn.context, now)?,
-                Some(conn) => connecting.look_at(conn, turn, now)?,
-            };
-            match step {
-                Step::Begun(conn) => self.conn = Some(conn),
-                Step::LookAgain => {}
-                Step::Pause(until) => return Ok(Connected::Park(pause(until))),
-                Step::Wait => return Ok(Connected::Park(connecting.waits())),
-                Step::NextAddress => self.conn = None,
-                Step::Ready => break,
+        while let Some(mut dial) = self.connecting.take() {
+            match dial.advance(turn.now()) {
+                Err(error) => return Err(failed(&error, turn.context)),
+                Ok(Progress::Connected) => {
+                    let made = dial.finish();
+                    made.iter()
+                        .for_each(|(_, to)| self.backend.addresses.prefer(*to));
+                    self.conn = made.map(|(conn, _)| conn);
+                    self.listen_first()?;
+                }
+                Ok(Progress::Waiting) => {
+                    let may_wait = turn.wait() == Wait::Moment;
+                    let conn = dial.conn().filter(|_| may_wait);
+                    let is_ready =
+                        conn.is_some_and(|conn| conn.wait(Interest::Write).unwrap_or(true));
+                    let dial = self.connecting.insert(dial);
+                    if !is_ready {
+                        return Ok(Connected::Park(waits(dial)));
+                    }
+                }
             }
         }
-        self.backend
-            .addresses
-            .prefer(connecting.addresses[connecting.current]);
-        self.connecting = None;
-        self.listen_first()?;
         Ok(Connected::Yes)
     }
 
@@ -240,95 +228,29 @@ fn was_only_stale(index: usize, failures: &[Failure]) -> bool {
     there.next().is_some_and(|first| first.was_reused) && there.next().is_none()
 }
 
-enum Step {
-    Begun(Conn),
-    LookAgain,
-    Wait,
-    Pause(Instant),
-    NextAddress,
-    Ready,
-}
-
-impl Connecting {
-    /// Begins with the current address.
-    fn begin(&mut self, context: &Context, now: Instant) -> Result<Step, Error> {
-        let Some(&address) = self.addresses.get(self.current) else {
-            return Err(Error::backend(Phase::Connect, Cause::Unresolved));
-        };
-        match connect::begin(address, &context.config.sockets.backends) {
-            Ok(conn) => {
-                // An equal part of the time that is left, so that a silent address does not
-                // use up the others' chance.
-                let left = self.due.saturating_duration_since(now);
-                let others = u32::try_from(self.addresses.len() - self.current).unwrap_or(1);
-                self.address_due = now + left / others.max(1);
-                Ok(Step::Begun(conn))
-            }
-            // Without IPv6, `::1` fails like this: the next address may do.
-            Err(error) if error.kind() == AddrNotAvailable && self.has_more() => {
-                self.skip(Cause::Unreachable)
-            }
-            Err(error) if limits::is_exhaustion(&error) => self.exhausted(context, now),
-            Err(error) => self.skip(Cause::of_connect(&error)),
-        }
-    }
-
-    /// Nothing left to connect with: gives back what rests unused, and tries again shortly.
-    fn exhausted(&self, context: &Context, now: Instant) -> Result<Step, Error> {
-        if now >= self.due {
-            return Err(Error::proxy(Phase::Connect, Cause::Exhausted));
-        }
+/// What it means that no connection could be made. Descriptors that rest unused are given back
+/// when none is left; a port would not come back for a minute.
+fn failed(error: &io::Error, context: &Context) -> Error {
+    let shortage = shortage(error);
+    if shortage == Some(Shortage::Descriptors) {
         for backend in context.backends.all() {
             backend.kept.clear();
         }
-        Ok(Step::Pause(now + EXHAUSTED_PAUSE))
     }
-
-    fn look_at(&mut self, conn: &Conn, turn: &Turn<'_>, now: Instant) -> Result<Step, Error> {
-        match conn.is_connected() {
-            Ok(true) => Ok(Step::Ready),
-            Ok(false) if now >= self.address_due => self.skip(Cause::TimedOut),
-            Ok(false) => {
-                let may_wait = turn.wait() == Wait::Moment;
-                let is_ready = may_wait && conn.wait(Interest::Write).unwrap_or(true);
-                Ok(if is_ready {
-                    Step::LookAgain
-                } else {
-                    Step::Wait
-                })
-            }
-            Err(error) => self.skip(Cause::of_connect(&error)),
+    match shortage {
+        Some(Shortage::Ports) => Error::proxy(Phase::Connect, Cause::NoPort),
+        Some(Shortage::Descriptors | Shortage::Memory) => {
+            Error::proxy(Phase::Connect, Cause::Exhausted)
         }
-    }
-
-    /// The next address, or the end of the attempt.
-    fn skip(&mut self, cause: Cause) -> Result<Step, Error> {
-        if self.has_more() {
-            self.current += 1;
-            Ok(Step::NextAddress)
-        } else {
-            Err(Error::backend(Phase::Connect, cause))
-        }
-    }
-
-    fn has_more(&self) -> bool {
-        self.current + 1 < self.addresses.len()
-    }
-
-    fn waits(&self) -> Waits {
-        Waits {
-            client: Some(Interest::Reset),
-            backend: Some(Interest::Write),
-            deadline: self.address_due,
-        }
+        None => Error::backend(Phase::Connect, Cause::of_connect(error)),
     }
 }
 
-fn pause(until: Instant) -> Waits {
+fn waits(dial: &Dial) -> Waits {
     Waits {
         client: Some(Interest::Reset),
-        backend: None,
-        deadline: until,
+        backend: Some(Interest::Write),
+        deadline: dial.address_due(),
     }
 }
 

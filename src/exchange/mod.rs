@@ -7,11 +7,11 @@
 //! | [`upload`] | the request on its way to the backend |
 //! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
-//! | `served` | what the response needs to know of the request |
 //! | `bypass` | the way of a large body round our memory |
 //! | [`retry`] | the retry law |
 //! | `moves` | where it goes when an attempt has failed, and who is to blame |
 //! | `rescue` | when it leaves a backend that is lost |
+//! | `shortage` | the wait for a descriptor or port of our own, when none is left |
 //! | `hold` | the wait for a backend to come up, when none is |
 //! | `trial` | a request that tries a backend which was ejected |
 //! | [`failure`] | what the client is told when nobody could answer |
@@ -28,7 +28,7 @@ mod moves;
 pub mod record;
 mod rescue;
 pub mod retry;
-mod served;
+mod shortage;
 mod trial;
 pub mod upload;
 mod waiting;
@@ -48,13 +48,14 @@ use crate::http::request::{Method, RequestHead};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Wait};
 use crate::turn::{Due, Turn, Waits};
-use answer::Answer;
+use answer::{Answer, Served};
 use attempt::{Attempt, Connected};
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
 use record::Record;
-use served::Served;
+use shortage::Short;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
@@ -94,6 +95,8 @@ pub struct Exchange {
     has_arrived: bool,
     /// Since it has had to wait for a backend to come up.
     held: Option<Box<Held>>,
+    /// Since it has had to wait for a descriptor or port of ours.
+    short: Option<Box<Short>>,
     record: Record,
     due: Due,
 }
@@ -117,6 +120,11 @@ pub enum Flow {
     Tunnel(Conn, Arc<Backend<Conn>>, Buffer),
 }
 
+/// Our own address as `Host` has it: without a zone, and IPv4 as such.
+fn own_authority(own: SocketAddr) -> String {
+    SocketAddr::new(own.ip().to_canonical(), own.port()).to_string()
+}
+
 impl Exchange {
     /// An exchange for the request with this head, which is no longer needed afterwards.
     #[must_use]
@@ -133,7 +141,7 @@ impl Exchange {
             None => client
                 .conn
                 .local_addr()
-                .map_or("localhost".into(), |own| own.to_string()),
+                .map_or("localhost".into(), own_authority),
         };
         let peer = client.address.ip();
         let hop = Hop {
@@ -141,7 +149,6 @@ impl Exchange {
             forwarded: config.forwarded_from(peer),
             adds_forwarded: config.adds_forwarded,
             fallback_host: &fallback_host,
-            via: config.via.as_deref(),
         };
         let mut to_backend = Buffer::default();
         write_request(head, &hop, to_backend.tail(turn.shelf));
@@ -171,6 +178,7 @@ impl Exchange {
             has_left: false,
             has_arrived: false,
             held: None,
+            short: None,
             record,
             due: Due::default(),
         }
@@ -191,15 +199,19 @@ impl Exchange {
         self.end_if_down(turn)?;
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
-            None => match self.find_first(turn) {
-                Ok(attempt) => self.attempt.insert(attempt),
-                Err(error) => return self.hold(error, client, turn),
-            },
+            None => {
+                if let Some(pause) = self.pause(client, turn) {
+                    return pause;
+                }
+                match self.find_first(turn) {
+                    Ok(attempt) => self.attempt.insert(attempt),
+                    Err(error) => return self.hold(error, client, turn),
+                }
+            }
         };
         match attempt.connect(turn)? {
             Connected::Park(waits) => {
-                // One that waits for a descriptor of ours has nobody to blame.
-                if waits.backend.is_some() && self.leave_while_connecting(turn) {
+                if self.leave_while_connecting(turn) {
                     return self.go_on(client, turn);
                 }
                 let waits = self.wonder_while_connecting(waits, turn);

@@ -29,7 +29,8 @@ impl Exchange {
 
     /// The right to use a backend, of one of those that were not tried.
     pub(super) fn find_first(&self, turn: &Turn<'_>) -> Result<Attempt, Error> {
-        if !self.failures.is_empty() {
+        // A request draws one ticket: after a wait for a port it takes no turn of another's.
+        if !self.failures.is_empty() || self.short.is_some() {
             return Attempt::next(&self.failures, turn);
         }
         let is_repeatable = self.request.method.is_idempotent() && self.upload.is_received();
@@ -48,6 +49,9 @@ impl Exchange {
         let was_sent = self.upload.total_sent() > 0;
         self.tries += u32::from(was_sent && !attempt.is_reused);
         attempt.end(&error, turn);
+        if may_be_repeated && error.is_shortage() {
+            return self.outlast(error, turn);
+        }
         let next = match may_be_repeated {
             true => self.find_next(turn),
             false => None,

@@ -116,11 +116,10 @@ impl Exchange {
         }
     }
 
-    /// The same while it is being connected to, which should be a matter of a moment; not when
-    /// we wait for a descriptor of our own.
+    /// The same while it is being connected to, which should be a matter of a moment.
     pub(super) fn wonder_while_connecting(&self, mut waits: Waits, turn: &Turn<'_>) -> Waits {
-        match (&self.attempt, waits.backend) {
-            (Some(attempt), Some(_)) if turn.is_resumed => look_into(attempt, turn),
+        match &self.attempt {
+            Some(attempt) if turn.is_resumed => look_into(attempt, turn),
             _ => waits.deadline = waits.deadline.min(turn.now() + LOOK_AFTER),
         }
         waits

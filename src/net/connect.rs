@@ -10,22 +10,20 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Begins to connect to `address`, with these options. Whether it is done [`is_connected`](Conn::is_connected)
-/// says; until then the connection may be parked for [`Interest::Write`].
+/// Begins to connect to `address`, with these options. Whether it is done
+/// [`is_connected`](Conn::is_connected) says; until then the connection may be parked for
+/// [`Interest::Write`].
 pub fn begin(address: SocketAddr, options: &Options) -> io::Result<Conn> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let stream = TcpStream::from(new_socket(family)?);
+    let stream = TcpStream::from(new_socket(family(address))?);
     stream.set_nonblocking(true)?;
     options.apply(&stream)?;
     match rustix::net::connect(&stream, &address) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+        Err(Errno::ADDRNOTAVAIL) if !has_source(address) => return Err(Errno::NETUNREACH.into()),
         Err(errno) => return Err(errno.into()),
     }
     Ok(Conn {
@@ -36,14 +34,32 @@ pub fn begin(address: SocketAddr, options: &Options) -> io::Result<Conn> {
     })
 }
 
+pub(super) fn family(address: SocketAddr) -> AddressFamily {
+    match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    }
+}
+
+/// Whether this host has an address to connect from. A datagram socket asks the kernel the same
+/// question without sending anything, and has ports of its own.
+fn has_source(address: SocketAddr) -> bool {
+    let own = match address {
+        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+    };
+    let asked = UdpSocket::bind(own).and_then(|socket| socket.connect(address));
+    !asked.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 #[cfg(target_os = "linux")]
-fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+pub(super) fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
     use rustix::net::SocketFlags;
     rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
+pub(super) fn new_socket(family: AddressFamily) -> rustix::io::Result<rustix::fd::OwnedFd> {
     let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     #[cfg(any(target_os = "macos", target_os = "ios"))]

@@ -1,4 +1,5 @@
-//! How many descriptors the process may have. Each client and each backend connection is one.
+//! How many descriptors the process may have, each client and each backend connection being one;
+//! and what an error says we have run out of.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -26,17 +27,28 @@ pub fn raise_descriptor_limit() -> u64 {
         .min(UNLIMITED)
 }
 
-/// Whether an error says that this process or machine has run out of descriptors, memory for
-/// sockets or ports: our trouble, not the other side's.
+/// What this process or machine has run out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Descriptors: every connection that is closed gives one back.
+    Descriptors,
+    /// Source ports to one destination. A connection that is closed gives none back for a
+    /// minute, and other destinations have ports of their own.
+    Ports,
+    /// The kernel's memory for sockets.
+    Memory,
+}
+
+/// What we have run out of, if that is what an error says: our trouble, not the other side's.
 #[must_use]
-pub fn is_exhaustion(error: &std::io::Error) -> bool {
+pub fn shortage(error: &std::io::Error) -> Option<Shortage> {
     use rustix::io::Errno;
-    let exhausted = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOBUFS,
-        Errno::NOMEM,
-        Errno::ADDRNOTAVAIL,
-    ];
-    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+    match Errno::from_io_error(error)? {
+        Errno::MFILE | Errno::NFILE => Some(Shortage::Descriptors),
+        // A destination that this host has no address for says so too; `connect` tells them
+        // apart.
+        Errno::ADDRNOTAVAIL => Some(Shortage::Ports),
+        Errno::NOBUFS | Errno::NOMEM => Some(Shortage::Memory),
+        _ => None,
+    }
 }

@@ -7,6 +7,7 @@
 //! | [`buffer`] | bytes on their way, and the storage that workers lend for them |
 //! | [`conn`] | one connection: read, write, wait a moment, half-close |
 //! | [`connect`] | a connection in the making, without blocking for it |
+//! | [`dial`] | the same over several addresses, within one deadline |
 //! | [`readiness`] | which of many parked connections can go on |
 //! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
 //! | [`pipe`] | bytes from socket to socket, past our memory |
@@ -14,13 +15,14 @@
 //! | [`options`] | when the kernel asks after a silent peer, and how much it holds for us |
 //! | `unacknowledged` | how much of what was sent has not arrived |
 //! | [`resolve`] | names to addresses |
-//! | [`limits`] | how many descriptors the process may have |
+//! | [`limits`] | how many descriptors the process may have, and what it has run out of |
 //! | [`alarm`] | a descriptor that wakes a thread out of `poll` |
 
 pub mod alarm;
 pub mod buffer;
 pub mod conn;
 pub mod connect;
+pub mod dial;
 pub mod limits;
 pub mod listener;
 pub mod options;

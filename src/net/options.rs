@@ -86,7 +86,7 @@ fn limit_unsent(_: BorrowedFd<'_>, _: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::net::listener::{Accepted, Listener};
-    use std::net::TcpStream;
+    use std::net::{SocketAddr, TcpStream};
 
     #[test]
     fn accepted_connections_inherit_the_options() {
@@ -95,8 +95,9 @@ mod tests {
             unsent: Some(50_000),
             unread: Some(20_000),
         };
-        let local = Some([127, 0, 0, 1].into());
-        let listener = Listener::bind(local, 0, options).expect("a port");
+        let local = [SocketAddr::from(([127, 0, 0, 1], 0))];
+        let listener = Listener::bind(&local, 0, options).expect("a port");
+        listener.open().expect("free");
         let address = listener.local_addr().expect("bound");
         let _client = TcpStream::connect(address).expect("connects");
         assert!(listener.has_client(Duration::from_secs(9)));

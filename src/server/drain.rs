@@ -52,7 +52,7 @@ fn accept_what_is_queued(listener: &Listener, floor: &Floor, stop: &Stop) -> boo
             Err(error) => {
                 // For want of descriptors it goes on when others have ended.
                 floor.give_back_resting();
-                return limits::is_exhaustion(&error);
+                return limits::shortage(&error).is_some();
             }
         }
     }

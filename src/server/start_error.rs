@@ -26,6 +26,7 @@ impl fmt::Display for StartError {
                         "ports below 1024 need a privilege; choose a higher one"
                     }
                     io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+                    io::ErrorKind::TimedOut => "write the address itself, for example 127.0.0.1",
                     _ => "choose another address",
                 };
                 write!(out, "cannot listen on {address}: {error}: {cure}")

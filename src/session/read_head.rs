@@ -14,10 +14,12 @@ use crate::http::reply::{Reply, Terms};
 use crate::http::request::{self, Method, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::http::{Refusal, Version};
+use crate::loop_detection;
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Moved, Wait};
 use crate::turn::{Context, Turn, Waits};
+use httparse::Header;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -25,21 +27,14 @@ use std::time::{Duration, Instant};
 /// many requests at once has some of them answered before others get their turn.
 const EXCHANGE_CHARGE: usize = 16 * 1024;
 
-/// Empty lines that may stand before a request. RFC 9112 §2.2 asks for one at least, since old
-/// clients send one behind the body of a `POST`; where such bodies follow one another, or a script
-/// prints its requests, there are more.
-const MAX_EMPTY_LINES: u8 = 16;
-
 /// Progress in a request head.
 #[derive(Debug)]
 pub struct ReadHead {
     scan: HeadScan,
     /// The connection has had no request yet.
     is_first: bool,
-    /// Empty lines before the request that were passed over.
-    empty_lines: u8,
-    /// The first line was looked at before the rest of the head had come.
-    has_checked_line: bool,
+    /// One empty line before the request was passed over (RFC 9112 §2.2).
+    has_skipped: bool,
     due: Option<Instant>,
     /// Whether `due` is that of a head, not of an idle connection.
     due_is_heads: bool,
@@ -52,8 +47,7 @@ impl ReadHead {
         Self {
             scan: HeadScan::default(),
             is_first: true,
-            empty_lines: 0,
-            has_checked_line: false,
+            has_skipped: false,
             due: None,
             due_is_heads: true,
         }
@@ -137,24 +131,15 @@ impl ReadHead {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<usize>, Refusal> {
-        while self.empty_lines < MAX_EMPTY_LINES && client.inbound.bytes().starts_with(b"\r\n") {
+        if !self.has_skipped && client.inbound.bytes().starts_with(b"\r\n") {
             client.inbound.consume(2);
-            self.empty_lines += 1;
+            self.has_skipped = true;
         }
         match client.inbound.bytes() {
             [] | [b'\r'] => Ok(None),
             // Known at the first byte, as with TLS on a plain port: no need to wait for more.
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
-            bytes => {
-                let config = &turn.context.config;
-                let found = self.scan.find_end(bytes, &config.head)?;
-                if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
-                    // As of HTTP/0.9, whose requests have no other line.
-                    request::check_first_line(bytes, config.sender(client.address.ip()))?;
-                    self.has_checked_line = true;
-                }
-                Ok(found)
-            }
+            bytes => self.scan.find_end(bytes, &turn.context.config.head),
         }
     }
 
@@ -202,34 +187,54 @@ impl ReadHead {
     }
 }
 
+/// What a check of ours is answered that has come back.
+const LOOP: &str =
+    "This check was sent by this balancer itself: one of its backends leads back here.";
+
 const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
 /// A complete head: checks it, and begins the exchange.
 fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
-    turn.charge_head(length);
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
-    let sender = turn.context.config.sender(client.address.ip());
-    let head = request::parse_from(sender, head, &mut table).and_then(|head| admit(head, turn));
-    let exchange = match head {
-        Ok(head) if head.ends_here() || asks_whether_ready(&head, turn.context) => {
-            let goes_on = end_here(&head, client.address, &mut client.outbound, turn);
-            client.inbound.consume(length);
-            return Step::Next(match goes_on {
-                true => Stage::ReadHead(ReadHead::next()),
-                false => Stage::Linger(Linger::default()),
-            });
-        }
-        Ok(head) => {
-            let now = turn.now();
-            turn.renew_patience(now);
-            turn.charge(EXCHANGE_CHARGE);
-            Exchange::begin(&head, client, turn, now)
-        }
+    let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
+    let head = match head {
+        Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
     };
+    if let Some(reply) = own_reply(&head, turn.context) {
+        let goes_on = end_here(&head, &reply, client.address, &mut client.outbound, turn);
+        client.inbound.consume(length);
+        return Step::Next(match goes_on {
+            true => Stage::ReadHead(ReadHead::next()),
+            false => Stage::Linger(Linger::default()),
+        });
+    }
+    let now = turn.now();
+    turn.renew_patience(now);
+    turn.charge(EXCHANGE_CHARGE);
+    let exchange = Exchange::begin(&head, client, turn, now);
     client.inbound.consume(length);
     Step::Next(Stage::Exchange(exchange))
+}
+
+/// The answer in the server's place to what is asked of us, or may go no further.
+fn own_reply(head: &RequestHead<'_, '_>, context: &Context) -> Option<Reply> {
+    if head.ends_here() {
+        Some(Reply::of_last_recipient(head))
+    } else if has_come_back(head, context) {
+        Some(Reply::new(508, LOOP))
+    } else {
+        asks_whether_ready(head, context).then(|| readiness(context))
+    }
+}
+
+/// Whether it is a check of ours, sent to a backend that leads back here.
+fn has_come_back(head: &RequestHead<'_, '_>, context: &Context) -> bool {
+    let checks = &context.open_checks;
+    let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
+    let mut tokens = head.fields.iter().filter(is_token);
+    checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
 }
 
 /// Whether it asks for `--ready-path`, which is ours.
@@ -245,20 +250,16 @@ fn readiness(context: &Context) -> Reply {
     }
 }
 
-/// Answers in the server's place what is asked of us, or may go no further; returns whether
-/// the connection goes on.
+/// Answers in the server's place; returns whether the connection goes on.
 fn end_here(
     head: &RequestHead<'_, '_>,
+    reply: &Reply,
     address: SocketAddr,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
     let goes_on =
         head.keeps_alive() && head.framing == Framing::Empty && turn.context.keeps_alive();
-    let reply = match head.ends_here() {
-        true => Reply::of_last_recipient(head),
-        false => readiness(turn.context),
-    };
     let log = turn.context.config.log;
     Record::begin(head, address, log, turn.now()).end_here(reply.status, turn);
     let terms = Terms {

@@ -43,7 +43,7 @@ impl Lb {
     /// The same, with other settings.
     pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
-            address: Some([127, 0, 0, 1].into()),
+            address: Some("127.0.0.1".into()),
             port: 0,
             backends: backends.iter().map(name_of).collect(),
             log: LogMode::Off,
@@ -684,4 +684,18 @@ impl Drop for LbProgram {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The line that begins so, of a balancer with these words, which is ended then.
+pub fn said(words: &[&str], beginning: &str) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args(words)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = lines_of(child.stderr.take().unwrap());
+    let line = lines.iter().find(|line| line.starts_with(beginning));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    line.unwrap_or_else(|| panic!("no {beginning}"))
 }

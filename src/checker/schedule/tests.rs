@@ -31,7 +31,7 @@ impl Scene {
         let backend = Arc::new(Backend::new(0, name, Health::new(2, 2)));
         backend.addresses.replace(vec![address]);
         let start = Instant::now();
-        let mut schedule = Schedule::new(&backend, start);
+        let mut schedule = Schedule::new(&backend, &Arc::default(), start);
         // What it usually takes is known.
         (0..3).for_each(|_| schedule.usual.note(MS));
         Self {

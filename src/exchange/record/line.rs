@@ -83,7 +83,7 @@ impl Line {
     pub(super) fn see_backend(&mut self, name: &Name, connected: Duration) {
         self.text.truncate(self.agent_end);
         let [before, behind] = name.brackets();
-        for part in [before, &name.host, behind, ":"] {
+        for part in [before, name.host(), behind, ":"] {
             self.text.extend_from_slice(part.as_bytes());
         }
         write_decimal(u64::from(name.port), &mut self.text);

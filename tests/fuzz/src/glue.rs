@@ -60,7 +60,6 @@ pub fn hops() -> [Hop<'static>; 3] {
         forwarded,
         adds_forwarded: true,
         fallback_host: FALLBACK_HOST,
-        via: Some("lb"),
     })
 }
 
@@ -71,7 +70,6 @@ pub fn delivery(version: Version, method: Method, keep_alive: bool) -> Delivery<
         keep_alive,
         method,
         date: "Sun, 06 Nov 1994 08:49:37 GMT",
-        via: Some("lb"),
     }
 }
 
@@ -107,7 +105,7 @@ impl Balancer {
 /// Short timeouts, few threads, no output, and no probes but the first.
 fn config(backends: &[SocketAddr]) -> Config {
     let mut config = Config {
-        address: Some(Ipv4Addr::LOCALHOST.into()),
+        address: Some("127.0.0.1".into()),
         port: 0,
         backends: backends.iter().map(name_of).collect(),
         workers: 2,

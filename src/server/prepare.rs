@@ -1,0 +1,50 @@
+//! What a start needs from outside before there is a balancer: the port, and the addresses of the
+//! backends.
+
+use super::{StartError, Stop};
+use crate::backends::Name;
+use crate::config::Config;
+use crate::net::listener::Listener;
+use crate::resolver::{self, Resolver};
+use crate::turn::Context;
+use std::io;
+use std::time::Duration;
+
+/// How long the name to listen on may take to be resolved: as long as the system asks a name
+/// server that is silent, since without an address nothing can be started.
+const LISTEN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Takes the port to listen on.
+pub(super) fn bind(config: &Config, stop: &Stop) -> Result<Listener, StartError> {
+    let options = config.sockets.clients;
+    let listener = match &config.address {
+        None => Listener::bind_everywhere(config.port, options),
+        Some(host) => resolver::within(LISTEN_DEADLINE, host, &stop.alarm)
+            .and_then(|addresses| Listener::bind(&addresses, config.port, options)),
+    };
+    listener.map_err(|error| not_listening(config, error))
+}
+
+/// The error that says where it cannot listen.
+pub(super) fn not_listening(config: &Config, error: io::Error) -> StartError {
+    let own = Name {
+        host: config.address.clone().unwrap_or_default(),
+        port: config.port,
+    };
+    let address = match config.address {
+        Some(_) => own.to_string(),
+        None => format!("port {}", own.port),
+    };
+    StartError::Listen(address, error)
+}
+
+/// Looks up the backends' names for the first time.
+pub(super) fn resolve(context: &Context, stop: &Stop) -> Result<Resolver, StartError> {
+    let interval = context.config.resolve_interval;
+    let mut resolver =
+        Resolver::new(context.backends.all(), interval).map_err(StartError::Resources)?;
+    resolver
+        .first_round(&stop.alarm)
+        .map_err(|(host, error)| StartError::Resolve(host, error))?;
+    Ok(resolver)
+}
