@@ -145,6 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn the_name_in_via_is_a_pseudonym_a_host_or_none() {
+        let via = |name: &str| {
+            let invocation = parse_line(&format!("lb 8080 :1 --via {name}"));
+            invocation.map(|invocation| invocation.config.via)
+        };
+        for name in ["edge-1", "lb_2", "app.example:80", "[::1]:80"] {
+            assert_eq!(via(name).expect("valid").as_deref(), Some(name));
+        }
+        assert_eq!(via("off").expect("valid"), None);
+        for name in ["a,b", "a;b", "(a)", "a:b:c", "a:70000", "a/b", "\u{e4}"] {
+            assert!(via(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn backends_can_be_written_in_many_ways() {
         assert_eq!(
             backends("lb 8080 localhost:5001-5003 [::1]:80 :81 http://a:82/ b.c:83"),
@@ -221,6 +236,8 @@ mod tests {
             ("lb 8080 a:1 A:1", &["A:1", "twice"]),
             ("lb 8080 a:1 --ready-path /r?x", &["--ready-path", "/ready"]),
             ("lb 8080 a:1 --hold 5", &["--hold", "unit"]),
+            ("lb 8080 a:1 --via a,b", &["--via", "edge-1"]),
+            ("lb 8080 a:1 --via =", &["--via", "off"]),
         ] {
             let error = parse_line(line).expect_err(line);
             let text = error.to_string();

@@ -2,8 +2,10 @@
 //! How it is written on a command line is `cli`'s business.
 
 use crate::backends::Name;
+use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::HeadLimits;
+use crate::http::target::Sender;
 use crate::net::options::Options;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -45,6 +47,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether a `Forwarded` field (RFC 7239) says the same once more.
     pub adds_forwarded: bool,
+    /// Our name in `Via`; `None` adds no such field.
+    pub via: Option<String>,
     /// How long a request of which nothing was sent waits for a backend, when none is up.
     pub hold: Duration,
     /// At how many backends an idempotent request is tried whose connection breaks.
@@ -74,6 +78,16 @@ impl Config {
         match self.forwarded {
             ForwardedFields::Replace if is_trusted() => ForwardedFields::Append,
             otherwise => otherwise,
+        }
+    }
+
+    /// Whether `peer` may speak of connections that are not its own: where its word on its
+    /// clients counts.
+    #[must_use]
+    pub fn sender(&self, peer: IpAddr) -> Sender {
+        match self.forwarded_from(peer) {
+            ForwardedFields::Append => Sender::TrustedProxy,
+            ForwardedFields::Replace | ForwardedFields::Off => Sender::Anyone,
         }
     }
 }
@@ -204,6 +218,7 @@ impl Default for Config {
             forwarded: ForwardedFields::Replace,
             trusted_proxies: Vec::new(),
             adds_forwarded: false,
+            via: Some(VIA_NAME.into()),
             hold: Duration::ZERO,
             tries: 3, // as many as HAProxy's `retries` by default
             // Longer than nearly all answers take, and shorter than people wait.

@@ -8,13 +8,15 @@
 //! | section | rule | here | test |
 //! |---|---|---|---|
 //! | 2.2 | a bare CR is invalid; a bare LF may be taken for a line end | both refused | `a_bare_lf_or_cr_is_refused`, `what_is_no_http_is_refused_at_its_first_bytes` |
-//! | 2.2 | an empty line before a request should be passed over | one is, two are refused | `methods_are_tokens_and_kept_as_they_are` |
+//! | 2.2 | an empty line before a request should be passed over | up to 16 are, more are refused | `several_empty_lines_before_a_request_are_passed_over`, `what_is_no_http_is_refused_at_its_first_bytes` |
 //! | 2.2 | no white space between the start line and the first field | refused | `a_field_is_a_token_a_colon_and_a_value_on_one_line` |
 //! | 2.3 | a message goes on with our own version | HTTP/1.1 both ways | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
 //! | 3 | a request line has three parts and single spaces | all else refused | `a_request_line_has_single_spaces_and_a_version_that_we_speak` |
+//! | 3, 4 | a first line that is none, a request of HTTP/0.9 among them | refused, or 502, at its end: nobody waits for the rest of the head | `what_the_first_line_shows_to_be_none_is_refused_as_soon_as_it_ends`, `a_first_line_that_is_none_is_502_without_waiting_for_more` |
 //! | 3 | a longer line than we read is 414 (8 KiB by default) | done | `what_is_too_large_is_told_apart` |
 //! | 3.2 | four forms of a target; one valid `Host` in 1.1, else 400 | done | `a_target_has_one_of_four_forms_and_visible_ascii_only`, `a_host_is_there_once_and_is_a_host` |
-//! | 3.2.2 | an absolute target replaces `Host` | done | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
+//! | 3.2.2 | an absolute target replaces `Host` | done; `Host` may then be empty | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
+//! | 3.2.2 | a target may have any scheme | `http` and `ws`; `https` and `wss` from proxies that are trusted, and told in `X-Forwarded-Proto`; others refused | `a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_told`, `a_target_has_one_of_four_forms_and_visible_ascii_only` |
 //! | 3.2.3 | `CONNECT` | left out: 501, this is no forward proxy | `a_target_has_one_of_four_forms_and_visible_ascii_only` |
 //! | 3.2.4 | `OPTIONS` of a target without path is `*` at the last hop | done | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
 //! | 4 | a status line has a version, three digits, a space | else 502; only the last space may be missing | `what_does_not_begin_like_an_answer_is_502` |
@@ -51,7 +53,7 @@
 //! | 6.6.1 | a missing `Date` is added | done | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
 //! | 7.6.1 | `Connection` and what it names end here | done, but never what routing, framing or we need | `what_connection_names_ends_here_in_any_case_and_every_copy`, `no_nomination_takes_away_routing_framing_or_what_we_add` |
 //! | 7.6.2 | `Max-Forwards` of `TRACE` and `OPTIONS` | counted down, answered at 0 | `max_forwards_is_counted_down_where_it_has_a_meaning`, `at_zero_we_are_the_last_recipient` |
-//! | 7.6.3 | `Via` | added both ways, with the received version | `via_tells_the_version_that_came_behind_those_of_earlier_proxies` |
+//! | 7.6.3 | `Via` | added both ways, with the received version; not with `--via off` | `via_tells_the_version_that_came_behind_those_of_earlier_proxies`, `via_has_the_name_that_is_set_or_is_left_as_it_came` |
 //! | 7.7 | content and most fields are not changed | never decoded, never normalised | `methods_are_tokens_and_kept_as_they_are`, `fields_of_both_ends_pass_in_order_and_unchanged` |
 //! | 7.8 | `Upgrade` needs its option, 1.1 and an offer | done; `h2c` never forwarded | `an_upgrade_counts_only_when_it_is_whole`, `a_switch_to_what_was_not_offered_is_refused`, `a_refused_upgrade_is_an_ordinary_exchange` |
 //! | 8.6 | no length with 1xx and 204; equal lengths are one | done; a list in one field is refused | `answers_without_a_body_have_none_and_the_connection_goes_on`, `a_request_is_framed_by_one_rule` |

@@ -31,6 +31,13 @@ const WAITS_BEGIN_WITHIN: Duration = PATIENCE.saturating_sub(SOCKET_TIMEOUT);
 /// fraction of a millisecond, so that hundreds of fast downloads do not delay a small request.
 pub const TURN_BYTES: usize = 32 * 1024;
 
+/// What a byte of a head counts in a turn: it is searched, checked, recognised and written anew,
+/// which takes several times as long as to move a byte of a body.
+const HEAD_BYTE_CHARGE: usize = 4;
+
+/// What any head counts besides, however short it is.
+const HEAD_CHARGE: usize = 1024;
+
 /// To move so many bytes takes some ten microseconds, after which the time is another.
 const CLOCK_BYTES: usize = 64 * 1024;
 
@@ -251,10 +258,19 @@ impl<'w> Turn<'w> {
         self.moved += bytes;
     }
 
+    /// Counts a head of so many bytes that was read, besides the moving of these bytes.
+    pub fn charge_head(&mut self, bytes: usize) {
+        self.count(HEAD_CHARGE + bytes * HEAD_BYTE_CHARGE);
+    }
+
     /// Counts bytes that were moved.
     pub fn moved(&mut self, bytes: usize) {
         self.wait_no_longer();
         self.is_resumed = false;
+        self.count(bytes);
+    }
+
+    fn count(&mut self, bytes: usize) {
         let pieces = self.moved / CLOCK_BYTES;
         self.moved += bytes;
         if self.moved / CLOCK_BYTES != pieces {
@@ -283,13 +299,14 @@ impl Drop for Turn<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::crew::Duty;
     use std::sync::mpsc::channel;
     use std::thread;
 
-    fn context() -> Context {
+    /// What sessions share where there is nothing.
+    pub(crate) fn context() -> Context {
         Context {
             config: Config::default(),
             backends: Backends::new(Vec::new()),
@@ -301,6 +318,24 @@ mod tests {
             has_changed: AtomicBool::new(false),
             open_checks: Arc::default(),
         }
+    }
+
+    #[test]
+    fn a_head_costs_more_of_a_turn_than_its_bytes() {
+        let (context, crew) = (context(), Crew::new(1, || ()));
+        let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
+        crew.join();
+        crew.add_job(|| ());
+        let mut heads_of = |bytes: usize| {
+            let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, false);
+            let mut heads = 0;
+            while !turn.is_over() {
+                turn.charge_head(bytes);
+                heads += 1;
+            }
+            heads
+        };
+        assert_eq!((heads_of(20), heads_of(2000), heads_of(8192)), (30, 4, 1));
     }
 
     #[test]

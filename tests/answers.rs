@@ -102,6 +102,31 @@ fn an_answer_with_more_than_one_reading_is_502() {
 }
 
 #[test]
+fn a_first_line_that_is_none_is_502_without_waiting_for_more() {
+    let origin = Origin::scripted(|served| {
+        let target = served.request().unwrap();
+        let number: usize = target.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
+        let line = [
+            "HTTP/1.1 20 OK",
+            "HTTP/1.2 200 OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1",
+        ][number];
+        served.client.send(format!("{line}\r\nContent-"));
+        // Until we are left.
+        served.client.read_to_end();
+    });
+    let lb = Lb::over(&[origin.address]);
+    for number in 0..4 {
+        assert_eq!(
+            lb.client().get(&format!("/{number}")).status,
+            502,
+            "{number}"
+        );
+    }
+}
+
+#[test]
 fn a_list_that_ends_here_has_no_more_members_than_mistakes_explain() {
     for option in ["", "close", "x"] {
         for (count, status) in [(100, 200), (101, 502)] {

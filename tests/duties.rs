@@ -155,6 +155,65 @@ fn what_a_client_says_of_itself_counts_only_from_a_trusted_proxy() {
 }
 
 #[test]
+fn a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_told() {
+    let trust = |nets: &'static str| {
+        move |config: &mut lb::config::Config| {
+            config.trusted_proxies = vec![nets.parse().unwrap()];
+            config.adds_forwarded = true;
+        }
+    };
+    for (target, line, proto) in [
+        ("https://b:8443/x?y", "/x?y", "https"),
+        ("HTTPS://b:8443", "/", "https"),
+        ("wss://b:8443/x", "/x", "https"),
+        ("ws://b:8443/x", "/x", "http"),
+        ("http://b:8443/x", "/x", "http"),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let lines = forwarded(&head, trust("127.0.0.0/8"));
+        assert_eq!(lines[0], format!("GET {line} HTTP/1.1"));
+        assert_eq!(values(&lines, "Host"), ["b:8443"], "{target}");
+        assert_eq!(values(&lines, "X-Forwarded-Proto"), [proto], "{target}");
+        let element = format!("for=127.0.0.1;host=\"b:8443\";proto={proto}");
+        assert_eq!(values(&lines, "Forwarded"), [element], "{target}");
+        // What the proxy says in words counts for more.
+        let head = head.replace("Host: a\r\n", "Host: a\r\nX-Forwarded-Proto: said\r\n");
+        let lines = forwarded(&head, trust("127.0.0.0/8"));
+        assert_eq!(values(&lines, "X-Forwarded-Proto"), ["said"], "{target}");
+        if proto == "https" {
+            let origin = Origin::answering(HELLO);
+            let lb = Lb::with(&[origin.address], trust("10.0.0.0/8"));
+            let mut client = lb.client();
+            client.send(head);
+            assert_eq!(client.response().status, 400, "{target}");
+        }
+    }
+}
+
+#[test]
+fn via_has_the_name_that_is_set_or_is_left_as_it_came() {
+    let fields = "Via: 1.0 a\r\n";
+    for (name, told, back) in [
+        (
+            Some("edge-1"),
+            vec!["1.0 a", "1.1 edge-1"],
+            Some("1.1 edge-1"),
+        ),
+        (None, vec!["1.0 a"], None),
+    ] {
+        let origin = Origin::answering(HELLO);
+        let lb = Lb::with(&[origin.address], |config| {
+            config.via = name.map(String::from);
+        });
+        let mut client = lb.client();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        assert_eq!(client.response().field("Via"), back);
+        let lines: Vec<_> = origin.request().split("\r\n").map(String::from).collect();
+        assert_eq!(values(&lines, "Via"), told);
+    }
+}
+
+#[test]
 fn a_field_that_a_server_would_take_for_one_of_ours_ends_here() {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1\r\nx_forwarded-proto: https\r\n\
         X-Forwarded_Host: b\r\nContent_Length: 9\r\nTRANSFER_ENCODING: chunked\r\nX_Real_IP: 2\r\n\
@@ -263,6 +322,7 @@ fn an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form() 
         ("HTTP://b:8/x/../y?q=%20", "/x/../y?q=%20", "b:8"),
         ("http://b?x", "/?x", "b"),
         ("http://[::1]:80/", "/", "[::1]:80"),
+        ("ws://b/chat", "/chat", "b"),
         ("/", "/", "a"),
         ("//b/c", "//b/c", "a"),
         ("/?http://b", "/?http://b", "a"),
@@ -270,7 +330,11 @@ fn an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form() 
         let lines = forwarded(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"), |_| {});
         assert_eq!(lines[0], format!("GET {line} HTTP/1.1"));
         assert_eq!(values(&lines, "Host"), [host], "{target}");
+        assert_eq!(values(&lines, "X-Forwarded-Proto"), ["http"], "{target}");
     }
+    // Beside a target that names one, Host may be empty.
+    let lines = forwarded("GET http://b/ HTTP/1.1\r\nHost:\r\n\r\n", |_| {});
+    assert_eq!(values(&lines, "Host"), ["b"]);
     for (target, line) in [
         ("*", "*"),
         ("http://b", "*"),

@@ -109,6 +109,7 @@ fn a_target_has_one_of_four_forms_and_visible_ascii_only() {
         ("GET /\0 HTTP/1.1", 400),
         ("GET /\u{e9} HTTP/1.1", 400),
         ("GET https://a/ HTTP/1.1", 400),
+        ("GET wss://a/ HTTP/1.1", 400),
         ("GET ftp://a/ HTTP/1.1", 400),
         ("GET file:///x HTTP/1.1", 400),
         ("GET http:/a HTTP/1.1", 400),
@@ -142,6 +143,7 @@ fn a_host_is_there_once_and_is_a_host() {
         ("GET / HTTP/1.1\r\nHost: a\r\nhOST: b\r\n\r\n", 400),
         ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
         ("GET http://a/ HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400),
         ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     ]);
 }
@@ -281,13 +283,75 @@ fn what_is_no_http_is_refused_at_its_first_bytes() {
         ("GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
         ("GET / HTTP/1.1\rHost: a\r\r", 400),
         ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (
+            &format!("{}GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n".repeat(17)),
+            400,
+        ),
+        ("\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("\r\n\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("\r\n GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (" \r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("\x16\x03\x01", 400),
         ("\0", 400),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ("HTTP/1.1 200 OK\r\n\r\n", 400),
     ]);
+}
+
+#[test]
+fn what_the_first_line_shows_to_be_none_is_refused_as_soon_as_it_ends() {
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::over(&[origin.address]);
+    for (line, status) in [
+        // HTTP/0.9, which has nothing behind this line.
+        ("GET /path", 400),
+        ("GET /path ", 400),
+        ("GET", 400),
+        ("GET / HTTP/1.2", 400),
+        ("GET / HTTP/2.0", 505),
+        ("G(T / HTTP/1.1", 400),
+        ("GET path HTTP/1.1", 400),
+        ("GET https://a/ HTTP/1.1", 400),
+        ("GET http://a@b/ HTTP/1.1", 400),
+        ("CONNECT a:443 HTTP/1.1", 501),
+    ] {
+        for rest in ["", "Host: a\r\n"] {
+            let mut client = lb.client();
+            client.send(format!("{line}\r\n{rest}"));
+            let response = client.response();
+            assert_eq!(
+                response.status,
+                status,
+                "{line}{rest:?}: {}",
+                response.text()
+            );
+            assert!(client.is_closed(), "{line}");
+        }
+    }
+    // One that is well-formed is waited for, also when it was read and judged alone.
+    let mut client = lb.client();
+    for piece in ["GET / HTTP/1.1\r\n", "Host:", " a\r\n", "\r", "\n"] {
+        client.send(piece);
+    }
+    assert_eq!(client.response().status, 200);
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn several_empty_lines_before_a_request_are_passed_over() {
+    let origin = Origin::answering(HELLO);
+    let lb = Lb::over(&[origin.address]);
+    for step in [usize::MAX, 3, 1] {
+        let mut client = lb.client();
+        for lines in [16, 1, 0, 5] {
+            let request = format!("{}GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n".repeat(lines));
+            for piece in request.as_bytes().chunks(step.min(request.len())) {
+                client.send(piece);
+            }
+            assert_eq!(client.response().status, 200, "{lines} by {step}");
+            assert!(origin.request().starts_with("GET / HTTP/1.1\r\n"));
+        }
+    }
 }
 
 #[test]

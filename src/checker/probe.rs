@@ -226,9 +226,7 @@ impl Probe {
     fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
         loop {
             let received = self.received.bytes();
-            let found = response::check_beginning(received)
-                .and_then(|()| scan.find_end(received, &HEAD_LIMITS));
-            match found {
+            match response::find_end(&mut scan, received, &HEAD_LIMITS) {
                 Ok(Some(length)) => return self.judge(conn, length),
                 Ok(None) => {}
                 Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),

@@ -2,6 +2,7 @@
 //! right one; `clap` adds the argument's name.
 
 use crate::config::Statuses;
+use crate::http::scan::{is_token, is_token_byte};
 use clap::builder::{TypedValueParser, ValueParser};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -106,6 +107,25 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     match crate::http::host::is_valid(text.as_bytes()) {
         true => Ok(text.into()),
         false => Err("write a host with or without a port, for example app.example:80".into()),
+    }
+}
+
+/// Our name in `Via`, if there is to be such a field.
+#[derive(Clone, Debug)]
+pub(super) struct Via(pub(super) Option<String>);
+
+/// A pseudonym or `HOST:PORT` (RFC 9110 §7.6.3), or `off`.
+pub(super) fn via(text: &str) -> Result<Via, String> {
+    // A host could have a comma in it, which would end the entry in the field.
+    let is_name_byte = |byte: u8| is_token_byte(byte) || b":[]".contains(&byte);
+    let is_name = is_token(text.as_bytes()) || crate::http::host::is_valid(text.as_bytes());
+    match text {
+        "off" => Ok(Via(None)),
+        _ if is_name && text.bytes().all(is_name_byte) => Ok(Via(Some(text.into()))),
+        _ => Err(
+            "write a name without spaces and commas, HOST:PORT or off, for example --via edge-1"
+                .into(),
+        ),
     }
 }
 

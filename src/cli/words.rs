@@ -4,6 +4,7 @@ use super::sockets::SocketWords;
 use super::{addresses, values};
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, LogMode, OnDown, Scheduling, Statuses, Timeouts};
+use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
@@ -194,6 +195,10 @@ pub(super) struct Words {
     #[arg(long)]
     pub(super) add_forwarded: bool,
 
+    /// The name of this balancer in Via, or off for no such field
+    #[arg(long, value_name = "NAME", default_value = VIA_NAME, value_parser = values::via)]
+    pub(super) via: values::Via,
+
     /// How the system schedules the threads that serve (Linux): batch is cheaper, normal quicker
     /// where other programs keep the processors busy; auto is batch until that is seen
     #[arg(long, value_enum, default_value_t = SchedulingWord::Auto)]
@@ -351,6 +356,7 @@ impl Words {
             },
             trusted_proxies: self.trusted_proxies,
             adds_forwarded: self.add_forwarded,
+            via: self.via.0,
             resolve_interval: self.resolve_interval,
             scheduling: match self.scheduling {
                 SchedulingWord::Auto => Scheduling::Auto,

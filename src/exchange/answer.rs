@@ -1,20 +1,18 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
-use super::Request;
 use super::bypass;
-use super::expectation::Expectation;
-use super::record::Record;
+use super::served::Served;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
+use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::http::forward::{Delivery, client_encoding, write_response};
 use crate::http::request::field_table;
 use crate::http::response::{self, ResponseHead};
 use crate::http::scan::HeadScan;
-use crate::http::{Refusal, Version};
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
-use crate::net::conn::{Conn, Moved, Wait};
+use crate::net::conn::{Conn, Moved};
 use crate::turn::{TURN_BYTES, Turn};
 
 /// Interim responses before the final one. Real servers send one or two; without a bound a
@@ -134,6 +132,9 @@ impl Answer {
                 _ => {}
             }
             if self.digest(exchange, client, turn)? {
+                if self.is_awaited() && turn.is_over() {
+                    return Ok(Progress::Paused);
+                }
                 continue;
             }
             // Either others want a turn, or the upload wants one beside this.
@@ -154,24 +155,12 @@ impl Answer {
         client: &mut Client,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
+        let has_heads = self.digest_heads(exchange, client, turn)?;
         if self.from_backend.is_empty() {
-            return Ok(false);
+            return Ok(has_heads);
         }
         match &mut self.state {
-            State::Awaited(scan) => {
-                response::check_beginning(self.from_backend.bytes()).map_err(bad_head)?;
-                let limits = &turn.context.config.head;
-                let found = scan
-                    .find_end(self.from_backend.bytes(), limits)
-                    .map_err(bad_head)?;
-                let Some(length) = found else {
-                    return Ok(false);
-                };
-                self.take_head(length, exchange, client, turn)?;
-                self.from_backend.consume(length);
-                self.digest(exchange, client, turn)?;
-                Ok(true)
-            }
+            State::Awaited(_) => Ok(has_heads),
             State::Relayed(body) => {
                 exchange.record.see_body(self.from_backend.bytes());
                 relay(
@@ -180,9 +169,36 @@ impl Answer {
                     &mut client.outbound,
                     turn.shelf,
                 )
+                .map(|has_moved| has_moved || has_heads)
             }
-            State::Switched => Ok(false),
+            State::Switched => Ok(has_heads),
         }
+    }
+
+    /// Passes on the heads that are there, up to the final one or to the end of the turn; returns
+    /// whether there were any.
+    fn digest_heads(
+        &mut self,
+        exchange: &mut Served<'_>,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Error> {
+        let mut has_any = false;
+        while let State::Awaited(scan) = &mut self.state {
+            let bytes = self.from_backend.bytes();
+            if bytes.is_empty() || (has_any && turn.is_over()) {
+                break;
+            }
+            let limits = &turn.context.config.head;
+            let Some(length) = response::find_end(scan, bytes, limits).map_err(bad_head)? else {
+                break;
+            };
+            self.take_head(length, exchange, client, turn)?;
+            self.from_backend.consume(length);
+            turn.charge_head(length);
+            has_any = true;
+        }
+        Ok(has_any)
     }
 
     /// Passes on the head in the first `length` bytes, interim or final.
@@ -216,6 +232,7 @@ impl Answer {
                 keep_alive: self.terms.keeps_client,
                 method: request.method,
                 date: turn.dates.at(turn.now()),
+                via: turn.context.config.via.as_deref(),
             };
             write_response(&head, &delivery, client.outbound.tail(turn.shelf));
         }
@@ -314,36 +331,6 @@ impl Answer {
     }
 }
 
-/// The side of an exchange that an answer needs to know.
-pub struct Served<'x> {
-    /// What was asked.
-    pub request: &'x Request,
-    /// Whether the client waits to be asked for its body.
-    pub expectation: &'x mut Expectation,
-    /// What is told of it.
-    pub record: &'x mut Record,
-    /// Whether nothing but the response can move any more.
-    pub is_sent: bool,
-    /// Whether the client has sent all of its request, so that another may follow.
-    pub is_received: bool,
-}
-
-impl Served<'_> {
-    /// Whether an interim response is for the client: never one of HTTP/1.0 (RFC 9110 §15.2).
-    fn passes_interim(&mut self, status: u16) -> bool {
-        // Asked for its body, the client may have it on the way already.
-        let is_news = status != 100 || {
-            self.is_sent &= !self.expectation.is_held();
-            self.expectation.backend_asks()
-        };
-        is_news && self.request.version == Version::Http11
-    }
-
-    fn wait(&self, turn: &Turn<'_>) -> Wait {
-        if self.is_sent { turn.wait() } else { Wait::No }
-    }
-}
-
 /// Passes body bytes on, without a copy where all of them are body and stay as they are; as
 /// many as there is room for in the storage.
 fn relay(
@@ -387,3 +374,6 @@ fn bad_head(refusal: Refusal) -> Error {
 fn bad_body(refusal: Refusal) -> Error {
     Error::backend(Phase::ResponseBody, Cause::Message(refusal))
 }
+
+#[cfg(test)]
+mod tests;

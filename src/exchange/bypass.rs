@@ -5,7 +5,7 @@
 //! afterwards, as if it had been copied there to begin with; so all that follows, waiting,
 //! deadlines, the end, is the same on both ways.
 
-use super::answer::Served;
+use super::served::Served;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::http::body::Body;

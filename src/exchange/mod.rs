@@ -7,6 +7,7 @@
 //! | [`upload`] | the request on its way to the backend |
 //! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
+//! | `served` | what the response needs to know of the request |
 //! | `bypass` | the way of a large body round our memory |
 //! | [`retry`] | the retry law |
 //! | `moves` | where it goes when an attempt has failed, and who is to blame |
@@ -28,6 +29,7 @@ mod moves;
 pub mod record;
 mod rescue;
 pub mod retry;
+mod served;
 mod shortage;
 mod trial;
 pub mod upload;
@@ -48,12 +50,13 @@ use crate::http::request::{Method, RequestHead};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Wait};
 use crate::turn::{Due, Turn, Waits};
-use answer::{Answer, Served};
+use answer::Answer;
 use attempt::{Attempt, Connected};
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
 use record::Record;
+use served::Served;
 use shortage::Short;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,6 +152,7 @@ impl Exchange {
             forwarded: config.forwarded_from(peer),
             adds_forwarded: config.adds_forwarded,
             fallback_host: &fallback_host,
+            via: config.via.as_deref(),
         };
         let mut to_backend = Buffer::default();
         write_request(head, &hop, to_backend.tail(turn.shelf));

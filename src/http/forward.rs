@@ -11,7 +11,7 @@ use super::request::{Method, RequestHead};
 use super::response::ResponseHead;
 use super::{Version, fields};
 
-/// The name that we give ourselves in `Via` (RFC 9110 §7.6.3 allows a pseudonym).
+/// The name that we give ourselves in `Via` by default (RFC 9110 §7.6.3 allows a pseudonym).
 pub const VIA_NAME: &str = "lb";
 
 /// Appends `Name: value CRLF`.
@@ -44,13 +44,14 @@ fn write_length(length: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Tells whom the message passed (RFC 9110 §7.6.3).
-fn write_via(version: Version, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Via: ");
-    out.extend_from_slice(version.number().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(VIA_NAME.as_bytes());
-    out.extend_from_slice(b"\r\n");
+/// Tells that the message passed us, in the version that it came in (RFC 9110 §7.6.3). Without
+/// a name it does not.
+fn write_via(version: Version, name: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(name) = name {
+        for part in ["Via: ", version.number(), " ", name, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 /// Appends the head of `request` as a backend gets it: HTTP/1.1, origin form.
@@ -73,7 +74,7 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
     }
     write_body_framing(request, out);
     write_request_connection(request, out);
-    write_via(request.version, out);
+    write_via(request.version, hop.via, out);
     write_forwarded(request, hop, out);
     out.extend_from_slice(b"\r\n");
 }
@@ -148,6 +149,8 @@ pub struct Delivery<'a> {
     pub method: Method,
     /// The current time as `Date` has it, for a response that lacks one.
     pub date: &'a str,
+    /// Our name in `Via`, if we add one.
+    pub via: Option<&'a str>,
 }
 
 /// How a body of this framing is written to a client of this version, and whether its end is
@@ -191,7 +194,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, delivery: &Delivery<'_>, 
     }
     write_response_framing(response, delivery, out);
     write_response_connection(response, delivery, out);
-    write_via(response.version, out);
+    write_via(response.version, delivery.via, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -262,6 +265,7 @@ mod tests {
             forwarded,
             adds_forwarded: false,
             fallback_host: "fallback",
+            via: Some(VIA_NAME),
         };
         let mut out = Vec::new();
         write_request(&request, &hop, &mut out);
@@ -276,6 +280,7 @@ mod tests {
             keep_alive: true,
             method,
             date: "now",
+            via: Some(VIA_NAME),
         };
         let mut out = Vec::new();
         write_response(&response, &delivery, &mut out);

@@ -33,6 +33,8 @@ pub struct Hop<'a> {
     pub adds_forwarded: bool,
     /// `Host` for a request of HTTP/1.0 that has none; 1.1 requires one.
     pub fallback_host: &'a str,
+    /// Our name in `Via`, if we add one.
+    pub via: Option<&'a str>,
 }
 
 /// Appends the fields that report the client of `request`.
@@ -114,6 +116,7 @@ mod tests {
             forwarded,
             adds_forwarded: true,
             fallback_host: "",
+            via: None,
         };
         let mut out = Vec::new();
         write_forwarded(&request, &hop, &mut out);

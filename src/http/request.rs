@@ -130,6 +130,8 @@ pub fn parse_from<'h, 'b>(
     table: &'h mut FieldTable<'b>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
     let line = RequestLine::parse(head)?;
+    let method = Method::of(line.method);
+    let target = Target::of(line.target, method, sender)?;
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, table) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
@@ -137,8 +139,6 @@ pub fn parse_from<'h, 'b>(
         Err(error) => return Err(Refusal::bad(reason(error))),
     }
     let fields: &'h [Header<'b>] = request.headers;
-    let method = Method::of(line.method);
-    let target = Target::of(line.target, method, sender)?;
     let options = ConnectionOptions::read(fields)?;
     let framing = framing::of_request(line.version, fields)?;
     Ok(RequestHead {

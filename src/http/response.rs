@@ -6,6 +6,7 @@ use super::fields::{Field, values};
 use super::framing::{self, Framing};
 use super::list::{self, NameSet};
 use super::request::{FieldTable, Method};
+use super::scan::{HeadLimits, HeadScan};
 use super::{Refusal, Version};
 use httparse::Header;
 
@@ -73,6 +74,21 @@ pub fn check_beginning(bytes: &[u8]) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err(Refusal::bad("this is no HTTP response")),
     }
+}
+
+/// The length of the head at the start of `bytes`, as [`HeadScan::find_end`]. What is no response
+/// is known by its first bytes, or at the end of its first line.
+pub fn find_end(
+    scan: &mut HeadScan,
+    bytes: &[u8],
+    limits: &HeadLimits,
+) -> Result<Option<usize>, Refusal> {
+    check_beginning(bytes)?;
+    let found = scan.find_end(bytes, limits)?;
+    if found.is_none() && scan.has_first_line() {
+        status_line(bytes)?;
+    }
+    Ok(found)
 }
 
 /// Parses `head`, which is complete as [`super::scan::HeadScan`] found it, as the response to

@@ -58,6 +58,12 @@ impl HeadScan {
         self.bound_partial(bytes, limits).map(|()| None)
     }
 
+    /// Whether the first line is complete.
+    #[must_use]
+    pub fn has_first_line(&self) -> bool {
+        self.lines > 0
+    }
+
     /// Bounds on a complete line, its end included, that ends at `end`.
     fn admit(&self, raw: &[u8], end: usize, limits: &HeadLimits) -> Result<(), Refusal> {
         if self.lines == 0 && raw.len() > limits.start_line + CRLF {

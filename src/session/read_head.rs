@@ -27,14 +27,21 @@ use std::time::{Duration, Instant};
 /// many requests at once has some of them answered before others get their turn.
 const EXCHANGE_CHARGE: usize = 16 * 1024;
 
+/// Empty lines that may stand before a request. RFC 9112 §2.2 asks for one at least, since old
+/// clients send one behind the body of a `POST`; where such bodies follow one another, or a script
+/// prints its requests, there are more.
+const MAX_EMPTY_LINES: u8 = 16;
+
 /// Progress in a request head.
 #[derive(Debug)]
 pub struct ReadHead {
     scan: HeadScan,
     /// The connection has had no request yet.
     is_first: bool,
-    /// One empty line before the request was passed over (RFC 9112 §2.2).
-    has_skipped: bool,
+    /// Empty lines before the request that were passed over.
+    empty_lines: u8,
+    /// The first line was looked at before the rest of the head had come.
+    has_checked_line: bool,
     due: Option<Instant>,
     /// Whether `due` is that of a head, not of an idle connection.
     due_is_heads: bool,
@@ -47,7 +54,8 @@ impl ReadHead {
         Self {
             scan: HeadScan::default(),
             is_first: true,
-            has_skipped: false,
+            empty_lines: 0,
+            has_checked_line: false,
             due: None,
             due_is_heads: true,
         }
@@ -131,15 +139,24 @@ impl ReadHead {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<usize>, Refusal> {
-        if !self.has_skipped && client.inbound.bytes().starts_with(b"\r\n") {
+        while self.empty_lines < MAX_EMPTY_LINES && client.inbound.bytes().starts_with(b"\r\n") {
             client.inbound.consume(2);
-            self.has_skipped = true;
+            self.empty_lines += 1;
         }
         match client.inbound.bytes() {
             [] | [b'\r'] => Ok(None),
             // Known at the first byte, as with TLS on a plain port: no need to wait for more.
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
-            bytes => self.scan.find_end(bytes, &turn.context.config.head),
+            bytes => {
+                let config = &turn.context.config;
+                let found = self.scan.find_end(bytes, &config.head)?;
+                if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
+                    // As of HTTP/0.9, whose requests have no other line.
+                    request::check_first_line(bytes, config.sender(client.address.ip()))?;
+                    self.has_checked_line = true;
+                }
+                Ok(found)
+            }
         }
     }
 
@@ -195,9 +212,11 @@ const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too l
 
 /// A complete head: checks it, and begins the exchange.
 fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+    turn.charge_head(length);
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
-    let head = request::parse(head, &mut table).and_then(|head| admit(head, turn));
+    let sender = turn.context.config.sender(client.address.ip());
+    let head = request::parse_from(sender, head, &mut table).and_then(|head| admit(head, turn));
     let head = match head {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),

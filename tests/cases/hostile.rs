@@ -14,7 +14,7 @@ const HEADS: [(&str, u16); 32] = [
     ("GET / HTTP/1.1\r\nHost: a\r\n\rX: a\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\r\n\n", 400),
     ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ("\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     // Request lines.
     ("GET /\r\n\r\n", 400),
     ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),

@@ -37,6 +37,7 @@ pub fn rewrite_request(bytes: &[u8], forwarded: ForwardedFields) -> Result<Rewri
         forwarded,
         adds_forwarded: true,
         fallback_host: "fallback",
+        via: Some("lb"),
     };
     let mut head = Vec::new();
     write_request(&request, &hop, &mut head);
@@ -64,6 +65,7 @@ pub fn rewrite_response(bytes: &[u8], method: &str, to: Version) -> Result<Rewri
         keep_alive: has_visible_end,
         method,
         date: "now",
+        via: Some("lb"),
     };
     let mut head = Vec::new();
     write_response(&response, &delivery, &mut head);

@@ -132,6 +132,7 @@ fn parse_and_rewrite_request(bencher: Bencher<'_, '_>, asking: Asking) {
         forwarded: ForwardedFields::Replace,
         adds_forwarded: false,
         fallback_host: "localhost",
+        via: Some("lb"),
     };
     bencher.counter(BytesCount::of_str(&head)).bench_local(|| {
         out.clear();
@@ -161,6 +162,7 @@ fn parse_and_rewrite_response(bencher: Bencher<'_, '_>, answering: Answering) {
         keep_alive: true,
         method: Method::Get,
         date: "Sun, 06 Nov 1994 08:49:37 GMT",
+        via: Some("lb"),
     };
     bencher.counter(BytesCount::of_str(head)).bench_local(|| {
         out.clear();

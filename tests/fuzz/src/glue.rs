@@ -60,6 +60,7 @@ pub fn hops() -> [Hop<'static>; 3] {
         forwarded,
         adds_forwarded: true,
         fallback_host: FALLBACK_HOST,
+        via: Some("lb"),
     })
 }
 
@@ -70,6 +71,7 @@ pub fn delivery(version: Version, method: Method, keep_alive: bool) -> Delivery<
         keep_alive,
         method,
         date: "Sun, 06 Nov 1994 08:49:37 GMT",
+        via: Some("lb"),
     }
 }
 

@@ -52,11 +52,16 @@ impl Conversation {
     }
 }
 
+/// Empty lines that may stand before a request.
+const EMPTY_LINES: usize = 16;
+
 /// Reads a whole connection.
 pub fn conversation(mut bytes: &[u8]) -> Conversation {
     let mut requests = Vec::new();
     loop {
-        bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+        for _ in 0..EMPTY_LINES {
+            bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+        }
         let Ok(Some(head)) = head(bytes) else {
             break;
         };
@@ -115,11 +120,15 @@ fn origin_form(method: &[u8], target: &[u8]) -> Result<Vec<u8>, String> {
     if target.starts_with(b"/") || (method == b"OPTIONS" && target == b"*") {
         return Ok(target.to_vec());
     }
-    let scheme = target.get(..7).map(<[u8]>::to_ascii_lowercase);
-    if scheme.as_deref() != Some(b"http://") {
+    let is_scheme = |scheme: &[u8]| {
+        let start = target.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let Some(scheme) = [b"http://".as_slice(), b"ws://"].into_iter().find(|one| is_scheme(one))
+    else {
         return Err(format!("a bad target: {}", show(target)));
-    }
-    let rest = &target[7..];
+    };
+    let rest = &target[scheme.len()..];
     let path = rest
         .iter()
         .position(|byte| b"/?".contains(byte))

@@ -1,0 +1,97 @@
+use super::*;
+use crate::config::LogMode;
+use crate::crew::Crew;
+use crate::exchange::Request;
+use crate::exchange::expectation::Expectation;
+use crate::exchange::record::Record;
+use crate::http::Version;
+use crate::http::request::{self, Method};
+use crate::net::conn::Wait;
+use crate::net::connect;
+use crate::net::listener::{Accepted, Listener};
+use crate::net::options::Options;
+use crate::turn::Dates;
+use crate::turn::tests::context;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Two ends of a connection.
+fn pair() -> (Conn, Conn) {
+    let local = [SocketAddr::from(([127, 0, 0, 1], 0))];
+    let listener = Listener::bind(&local, 0, Options::default()).expect("a port");
+    listener.open().expect("free");
+    let near = connect::begin(listener.local_addr().expect("bound"), &Options::default())
+        .expect("descriptors");
+    loop {
+        if let Ok(Accepted::Client(far, _)) = listener.accept() {
+            return (near, far);
+        }
+    }
+}
+
+fn record(address: SocketAddr) -> Record {
+    let mut table = request::field_table();
+    let head = request::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut table).expect("valid");
+    Record::begin(&head, address, LogMode::Off, Instant::now())
+}
+
+/// How many turns it takes to pass on the heads that came at once, while another session is
+/// queued.
+fn turns_for(heads: &str) -> usize {
+    let (context, crew) = (context(), Crew::new(1, || ()));
+    let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
+    crew.join();
+    crew.add_job(|| ());
+    let ((backend, server), (conn, _reader)) = (pair(), pair());
+    let address = backend.local_addr().expect("connected");
+    let mut client = Client::new(conn, address);
+    let mut sent = 0;
+    while sent < heads.len() {
+        if let Moved::Bytes(count) = server
+            .write(&heads.as_bytes()[sent..], Wait::No)
+            .expect("open")
+        {
+            sent += count;
+        }
+    }
+    let request = Request {
+        method: Method::Get,
+        version: Version::Http11,
+        keeps_alive: true,
+        upgrade: None,
+        prefers_json: false,
+    };
+    let (mut answer, mut record) = (Answer::default(), record(address));
+    let (mut expectation, mut turns) = (Expectation::new(false), 0);
+    loop {
+        let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, false);
+        turn.is_resumed = true;
+        let mut served = Served {
+            request: &request,
+            expectation: &mut expectation,
+            record: &mut record,
+            is_sent: true,
+            is_received: true,
+        };
+        let progress = answer.pump(&mut served, &mut client, &backend, &mut turn);
+        match progress.expect("well-formed") {
+            Progress::Paused => turns += 1,
+            Progress::Complete => return turns + 1,
+            // It is on its way.
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_turn_ends_between_heads_that_came_together() {
+    let last = "HTTP/1.1 204 No Content\r\n\r\n";
+    assert_eq!(turns_for(last), 1);
+    // Short ones by their number, long ones by their bytes: in less than one read of each.
+    let short = "HTTP/1.1 103 \r\n\r\n".repeat(usize::from(MAX_INTERIM));
+    let turns = turns_for(&(short + last));
+    assert!((4..=12).contains(&turns), "{turns}");
+    let long = format!("HTTP/1.1 103 \r\nX: {}\r\n\r\n", "x".repeat(5000));
+    let turns = turns_for(&(long.repeat(6) + last));
+    assert!((4..=12).contains(&turns), "{turns}");
+}

@@ -1,0 +1,39 @@
+//! What an answer needs to know of its exchange, and whether it may wait. Must not know how bytes
+//! are moved.
+
+use super::Request;
+use super::expectation::Expectation;
+use super::record::Record;
+use crate::http::Version;
+use crate::net::conn::Wait;
+use crate::turn::Turn;
+
+/// The side of an exchange that an answer needs to know.
+pub struct Served<'x> {
+    /// What was asked.
+    pub request: &'x Request,
+    /// Whether the client waits to be asked for its body.
+    pub expectation: &'x mut Expectation,
+    /// What is told of it.
+    pub record: &'x mut Record,
+    /// Whether nothing but the response can move any more.
+    pub is_sent: bool,
+    /// Whether the client has sent all of its request, so that another may follow.
+    pub is_received: bool,
+}
+
+impl Served<'_> {
+    /// Whether an interim response is for the client: never one of HTTP/1.0 (RFC 9110 §15.2).
+    pub(super) fn passes_interim(&mut self, status: u16) -> bool {
+        // Asked for its body, the client may have it on the way already.
+        let is_news = status != 100 || {
+            self.is_sent &= !self.expectation.is_held();
+            self.expectation.backend_asks()
+        };
+        is_news && self.request.version == Version::Http11
+    }
+
+    pub(super) fn wait(&self, turn: &Turn<'_>) -> Wait {
+        if self.is_sent { turn.wait() } else { Wait::No }
+    }
+}
