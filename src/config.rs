@@ -58,6 +58,8 @@ pub struct Config {
     pub rescue_after: Duration,
     /// What becomes of sessions with a backend that goes down.
     pub on_down: OnDown,
+    /// Whether a client that closes its side while it waits for an answer wants none.
+    pub abort_on_close: bool,
     /// How long it goes on as before when told to stop, while [`Self::ready_path`] says no.
     pub lame_duck: Duration,
     /// Target that is answered here: 200 while clients should come, else 503.
@@ -224,6 +226,7 @@ impl Default for Config {
             // Longer than nearly all answers take, and shorter than people wait.
             rescue_after: Duration::from_secs(10),
             on_down: OnDown::Keep,
+            abort_on_close: false, // RFC 9112 §9.5: it may have finished sending, and be reading
             lame_duck: Duration::ZERO,
             ready_path: None,
             resolve_interval: Duration::from_secs(10),

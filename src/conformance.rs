@@ -36,7 +36,7 @@
 //! | 9.3 | persistence by version and option, each hop by itself | done | `a_clients_connection_persists_by_version_and_whole_options`, `a_backends_connection_is_used_again_only_when_it_says_so_and_all_was_read` |
 //! | 9.3.1 | only idempotent requests are repeated by themselves | at `--tries` backends | `a_request_visits_each_backend_at_most_once_and_is_sent_to_as_many_as_tries_says`, `what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent`, `what_moves_on_arrives_byte_for_byte_as_it_was_first_sent`, `a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again` |
 //! | 9.3.2 | pipelined requests are answered in order | done | `pipelined_requests_are_answered_in_order` |
-//! | 9.5 | a client that half-closes may still get its answer | done | `a_client_that_has_finished_sending_gets_all_its_answers` |
+//! | 9.5 | a client that half-closes may still get its answer | done, unless `--abort-on-close` is given | `a_client_that_has_finished_sending_gets_all_its_answers`, `a_half_closed_client_gets_a_late_answer_by_default`, `a_client_that_closes_its_side_ends_what_is_not_answered` |
 //! | 9.6 | after `close` nothing more is read; closing in two steps | half-close, bounded drain; in one step only after a small answer to a request without a body that asked for it | `after_an_error_nothing_of_the_pipeline_is_read`, `a_refusal_reaches_a_client_that_goes_on_sending`, `who_asked_for_the_close_is_let_go_at_once_unless_a_late_byte_could_cost_the_answer` |
 //! | 11.2 | request smuggling | one reading or none | `tests/refusals.rs`, `tests/differential.rs`, `tests/fuzz` |
 //!

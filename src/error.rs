@@ -49,6 +49,8 @@ pub enum Cause {
     /// Nothing comes from the other side's system any more: it does not answer keep-alive probes,
     /// or acknowledges nothing.
     Vanished,
+    /// The client has closed its side while it waited, with `--abort-on-close`.
+    Aborted,
     /// The connection ended in the middle.
     Closed,
     /// A message that breaks the rules.
@@ -230,6 +232,7 @@ impl fmt::Display for Error {
             Cause::Unreachable => write!(out, "unreachable"),
             Cause::TimedOut => write!(out, "timed out while {phase}"),
             Cause::Reset => write!(out, "connection reset while {phase}"),
+            Cause::Aborted => write!(out, "the client closed while {phase}"),
             Cause::Vanished => write!(out, "its host vanished while {phase}"),
             Cause::Closed => write!(out, "connection closed while {phase}"),
             Cause::Message(refusal) => write!(out, "{}", refusal.why),
@@ -262,6 +265,7 @@ mod tests {
                 "CR",
             ),
             (Error::client(Phase::ResponseHead, Cause::Reset), 499, "CH"),
+            (Error::client(Phase::Queue, Cause::Aborted), 499, "CQ"),
             (Error::backend(Phase::Connect, Cause::Refused), 502, "SC"),
             (Error::backend(Phase::Connect, Cause::TimedOut), 504, "sC"),
             (

@@ -126,6 +126,10 @@ pub(super) struct Words {
     #[arg(long, value_enum, default_value_t = OnDownWord::Keep)]
     pub(super) on_down: OnDownWord,
 
+    /// End a request whose client closes its side while it waits for a server or its answer
+    #[arg(long)]
+    pub(super) abort_on_close: bool,
+
     /// How long to serve on when told to stop, while --ready-path says no
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
     pub(super) lame_duck: Duration,
@@ -347,6 +351,7 @@ impl Words {
                 OnDownWord::Keep => OnDown::Keep,
                 OnDownWord::Close => OnDown::Close,
             },
+            abort_on_close: self.abort_on_close,
             lame_duck: self.lame_duck,
             ready_path: self.ready_path,
             forwarded: match self.forwarded {

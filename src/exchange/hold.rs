@@ -1,9 +1,8 @@
 //! With `--hold`, a request waits for a backend to come up when none is, without a worker.
 
-use super::waiting::park;
 use super::{Exchange, Flow};
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 use crate::net::Interest;
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
@@ -63,6 +62,6 @@ impl Exchange {
             backend: None,
             deadline: until.min(now + LOOK),
         };
-        park(waits, client, turn)
+        self.park(Phase::Queue, waits, client, turn)
     }
 }

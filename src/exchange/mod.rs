@@ -62,7 +62,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use upload::Upload;
-use waiting::park;
 
 /// What is remembered of a request once its head is rewritten.
 #[derive(Clone, Debug)]
@@ -219,7 +218,7 @@ impl Exchange {
                     return self.go_on(client, turn);
                 }
                 let waits = self.wonder_while_connecting(waits, turn);
-                park(waits, client, turn)
+                self.park(Phase::Connect, waits, client, turn)
             }
             Connected::Yes => {
                 if self.upload.total_sent() == 0 {
@@ -251,7 +250,7 @@ impl Exchange {
             // With the request sent, the answer's own calls have waited already.
             let may_wait = !sending.is_at_rest() && turn.wait() == Wait::Moment;
             if !may_wait || !self.can_move(&waits, client) {
-                return park(waits, client, turn);
+                return self.park(Phase::ResponseHead, waits, client, turn);
             }
         }
     }

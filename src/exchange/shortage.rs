@@ -2,10 +2,9 @@
 //! has ports of its own, or waits for a while. No backend is to blame.
 
 use super::attempt::Attempt;
-use super::waiting::park;
 use super::{Exchange, Flow};
 use crate::client::Client;
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, Phase};
 use crate::net::Interest;
 use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
@@ -54,6 +53,6 @@ impl Exchange {
             backend: None,
             deadline: next,
         };
-        (turn.now() < next).then(|| park(waits, client, turn))
+        (turn.now() < next).then(|| self.park(Phase::Connect, waits, client, turn))
     }
 }

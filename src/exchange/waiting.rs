@@ -5,8 +5,8 @@ use super::{Exchange, Flow, answer, upload};
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::evidence;
-use crate::net::Interest;
-use crate::turn::{Turn, Waits};
+use crate::net::{Interest, REPORTS_END};
+use crate::turn::{Context, Turn, Waits};
 use std::time::{Duration, Instant};
 
 /// After so long an answer is late: the backend is checked, idle connections that may be in its
@@ -125,6 +125,43 @@ impl Exchange {
         waits
     }
 
+    /// Parks; unless the session comes out of the lot without anything to move, and that is
+    /// because the client has gone. `phase` is what waits while the answer does not come.
+    pub(super) fn park(
+        &self,
+        phase: Phase,
+        mut waits: Waits,
+        client: &Client,
+        turn: &Turn<'_>,
+    ) -> Result<Flow, Error> {
+        let aborts = self.ends_with_client(turn.context);
+        if turn.is_resumed {
+            let gone = |cause| match self.answer.is_awaited() {
+                true => Err(Error::client(phase, cause)),
+                false => Err(Error::client(Phase::ResponseBody, cause)),
+            };
+            if client.conn.is_broken() {
+                return gone(Cause::Reset);
+            }
+            if aborts && client.conn.has_ended() {
+                return gone(Cause::Aborted);
+            }
+        }
+        if aborts && waits.client == Some(Interest::Reset) {
+            waits.client = Some(Interest::End);
+            if !REPORTS_END {
+                waits.deadline = waits.deadline.min(turn.now() + LOOK_AFTER);
+            }
+        }
+        Ok(Flow::Park(waits))
+    }
+
+    /// Whether the client has sent all of its request, gets none of its answer yet, and wants
+    /// none if it closes its side now.
+    fn ends_with_client(&self, context: &Context) -> bool {
+        context.config.abort_on_close && self.answer.is_awaited() && self.upload.is_received()
+    }
+
     /// Whose fault it is that nothing has moved for so long.
     fn timed_out(&self, sending: upload::Progress, answering: answer::Progress) -> Error {
         let cause = Cause::TimedOut;
@@ -146,14 +183,5 @@ fn look_into(attempt: &Attempt, turn: &Turn<'_>) {
     if !attempt.is_reused && !turn.is_overdue {
         // The check that was asked for looks again.
         let _ = attempt.backend.release_idle(turn.now());
-    }
-}
-
-/// Parks; unless the session comes out of the lot without anything to move, and that is
-/// because the client has gone.
-pub(super) fn park(waits: Waits, client: &Client, turn: &Turn<'_>) -> Result<Flow, Error> {
-    match turn.is_resumed && client.conn.is_broken() {
-        true => Err(Error::client(Phase::ResponseHead, Cause::Reset)),
-        false => Ok(Flow::Park(waits)),
     }
 }

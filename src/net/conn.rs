@@ -158,6 +158,17 @@ impl Conn {
                 .intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
+    /// Whether the other side has finished sending, or is gone. Where the system does not tell it
+    /// of one whose bytes are unread, those have to be read first.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        let has_ended = wait_any([(self, Interest::End)], Some(Duration::ZERO)).unwrap_or(true);
+        #[cfg(not(target_os = "linux"))]
+        let has_ended = matches!(self.peek(), Ok(Moved::End) | Err(_));
+        has_ended
+    }
+
     /// Why it is broken, if it is; tells that once. Bytes that came before may still be unread.
     #[must_use]
     pub fn take_error(&self) -> Option<io::Error> {

@@ -48,6 +48,9 @@ pub enum Interest {
     ReadWrite,
     /// Nothing but its breaking: a reset is always reported.
     Reset,
+    /// The other side's end, with or without bytes before it. Not reported where
+    /// [`REPORTS_END`] is false.
+    End,
 }
 
 impl Interest {
@@ -65,7 +68,9 @@ impl Interest {
     /// Whether it has the other in it.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
-        (self.reads() || !other.reads()) && (self.writes() || !other.writes())
+        (self.reads() || !other.reads())
+            && (self.writes() || !other.writes())
+            && (self.sees_end() || !other.sees_end())
     }
 
     /// Whether reading is part of it.
@@ -74,12 +79,22 @@ impl Interest {
         matches!(self, Interest::Read | Interest::ReadWrite)
     }
 
+    /// Whether the other side's end is reported although bytes are unread before it.
+    #[must_use]
+    pub fn sees_end(self) -> bool {
+        self.reads() || self == Interest::End
+    }
+
     /// Whether writing is part of it.
     #[must_use]
     pub fn writes(self) -> bool {
         matches!(self, Interest::Write | Interest::ReadWrite)
     }
 }
+
+/// Whether the system reports that a connection has come to its end on the other side, and not
+/// only that there is something to read. Else one has to look.
+pub const REPORTS_END: bool = cfg!(all(target_os = "linux", not(lb_portable)));
 
 /// Waits until one of the descriptors has what it is waited for, and returns whether one has.
 /// `None` waits without end.
@@ -95,6 +110,8 @@ fn poll_fd(source: &dyn AsFd, interest: Interest) -> PollFd<'_> {
     let mut flags = PollFlags::empty();
     flags.set(PollFlags::IN, interest.reads());
     flags.set(PollFlags::OUT, interest.writes());
+    #[cfg(target_os = "linux")]
+    flags.set(PollFlags::RDHUP, interest.sees_end());
     PollFd::from_borrowed_fd(source.as_fd(), flags)
 }
 

@@ -39,8 +39,9 @@ impl Report {
     /// Whether it is what was waited for. The end always is; an urgent byte that nothing follows
     /// has to be passed over by a read.
     pub(crate) fn answers(&self, interest: Interest) -> bool {
-        let reads = interest.reads() && (self.is_readable || self.hides_more);
-        self.is_over || reads || (interest.writes() && self.is_writable)
+        let reads = interest.reads() && self.is_readable;
+        let ends = interest.sees_end() && self.hides_more;
+        self.is_over || reads || ends || (interest.writes() && self.is_writable)
     }
 }
 

@@ -119,10 +119,8 @@ fn data(token: usize) -> EventData {
 
 fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::ET;
-    flags.set(
-        EventFlags::IN | EventFlags::RDHUP | EventFlags::PRI,
-        interest.reads(),
-    );
+    flags.set(EventFlags::IN | EventFlags::PRI, interest.reads());
+    flags.set(EventFlags::RDHUP, interest.sees_end());
     flags.set(EventFlags::OUT, interest.writes());
     flags
 }
