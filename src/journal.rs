@@ -11,8 +11,10 @@
 //! Must not know what a line says.
 
 mod batch;
+mod sink;
 
 use batch::Batch;
+use sink::{Sink, Stream};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -80,7 +82,10 @@ pub struct Printer {
 impl Journal {
     /// Starts the thread `log`.
     pub fn start() -> io::Result<(Self, Printer)> {
-        Self::start_with(io::stderr(), io::stdout())
+        Self::start_with(
+            Stream(rustix::stdio::stderr()),
+            Stream(rustix::stdio::stdout()),
+        )
     }
 
     fn start_with(
@@ -214,7 +219,8 @@ impl Printer {
     }
 }
 
-fn print(shared: &Shared, mut stderr: impl Write, mut stdout: impl Write) {
+fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
+    let (mut stderr, mut stdout) = (Sink::new(stderr), Sink::new(stdout));
     let (mut batch, mut unwritten) = (Batch::default(), 0);
     let mut told = Told {
         count: 0,
@@ -245,10 +251,13 @@ struct Told {
 
 impl Told {
     /// Says how many were lost since the last time, unless that was a moment ago.
-    fn tell(&mut self, lost: u64, stderr: &mut impl Write) {
+    fn tell(&mut self, lost: u64, stderr: &mut Sink<impl Write>) {
         let now = Instant::now();
         if lost > self.count && now >= self.next {
-            let _ = writeln!(stderr, "Log lines lost: {}", lost - self.count);
+            let line = format!("Log lines lost: {}\n", lost - self.count);
+            if stderr.print(line.as_bytes()) < line.len() {
+                return;
+            }
             (self.count, self.next) = (lost, now + TELL_INTERVAL);
         }
     }

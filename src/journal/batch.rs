@@ -2,6 +2,7 @@
 //! a thread.
 
 use super::Outlet;
+use super::sink::Sink;
 use std::io::Write;
 
 /// The longest line that is kept, in bytes; the rest of a longer one is cut off.
@@ -14,16 +15,14 @@ pub(super) const KEPT_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     text: Vec<u8>,
-    runs: Vec<Run>,
+    lines: Vec<Line>,
 }
 
-/// Lines in a row that go the same way, and so with one system call.
-#[derive(Debug)]
-struct Run {
+#[derive(Clone, Copy, Debug)]
+struct Line {
     outlet: Outlet,
     /// Where its text ends.
     end: usize,
-    lines: u64,
 }
 
 impl Batch {
@@ -35,11 +34,14 @@ impl Batch {
         self.text.is_empty()
     }
 
-    /// Appends a line, unless the batch would have more than `room` bytes; returns whether it
-    /// is in.
+    /// Appends a line, unless the batch would have more than `room` bytes, or there is no memory
+    /// for it; returns whether it is in.
     pub(super) fn add(&mut self, outlet: Outlet, line: &[u8], room: usize) -> bool {
-        let line = &line[..line.len().min(MAX_LINE_BYTES)];
-        if self.text.len() + line.len() + 1 > room {
+        let line = cut(line);
+        if self.text.len() + line.len() + 1 > room
+            || self.text.try_reserve(line.len() + 1).is_err()
+            || self.lines.try_reserve(1).is_err()
+        {
             return false;
         }
         self.text.extend_from_slice(line);
@@ -47,30 +49,28 @@ impl Batch {
             self.text.push(b'\n');
         }
         let end = self.text.len();
-        match self.runs.last_mut() {
-            Some(run) if run.outlet == outlet => (run.end, run.lines) = (end, run.lines + 1),
-            _ => self.runs.push(Run {
-                outlet,
-                end,
-                lines: 1,
-            }),
-        }
+        self.lines.push(Line { outlet, end });
         true
     }
 
-    /// Prints all of it; returns how many lines could not be printed, or not all of them.
-    pub(super) fn print(&self, stderr: &mut impl Write, stdout: &mut impl Write) -> u64 {
+    /// Prints all of it, what goes the same way in a row with one system call; returns how many
+    /// lines could not be printed, or not all of them.
+    pub(super) fn print(
+        &self,
+        stderr: &mut Sink<impl Write>,
+        stdout: &mut Sink<impl Write>,
+    ) -> u64 {
         let (mut start, mut lost) = (0, 0);
-        for run in &self.runs {
-            let text = &self.text[start..run.end];
-            let printed = match run.outlet {
-                Outlet::Stderr => stderr.write_all(text),
-                Outlet::Stdout => stdout.write_all(text).and_then(|()| stdout.flush()),
+        for run in self.lines.chunk_by(|one, next| one.outlet == next.outlet) {
+            let end = run.last().map_or(start, |line| line.end);
+            let text = &self.text[start..end];
+            let printed = match run[0].outlet {
+                Outlet::Stderr => stderr.print(text),
+                Outlet::Stdout => stdout.print(text),
             };
-            if printed.is_err() {
-                lost += run.lines;
-            }
-            start = run.end;
+            let whole = run.partition_point(|line| line.end <= start + printed);
+            lost += (run.len() - whole) as u64;
+            start = end;
         }
         lost
     }
@@ -79,12 +79,22 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.text.shrink_to(KEPT_BYTES);
-        self.runs.clear();
-        self.runs.shrink_to(KEPT_BYTES / size_of::<Run>());
+        self.lines.clear();
+        self.lines.shrink_to(KEPT_BYTES / size_of::<Line>());
     }
 
     #[cfg(test)]
     pub(super) fn storage_bytes(&self) -> usize {
         self.text.capacity()
     }
+}
+
+/// As much of a line as is kept, in whole characters.
+fn cut(line: &[u8]) -> &[u8] {
+    if line.len() <= MAX_LINE_BYTES {
+        return line;
+    }
+    let is_inside = |&end: &usize| line[end] & 0b1100_0000 == 0b1000_0000;
+    let end = (0..=MAX_LINE_BYTES).rev().find(|end| !is_inside(end));
+    &line[..end.unwrap_or(MAX_LINE_BYTES)]
 }

@@ -162,6 +162,54 @@ fn lines_that_cannot_be_printed_are_counted_one_by_one() {
     assert_eq!(lost.sum::<u64>(), 5, "{text}");
 }
 
+/// Like a disk that is full for a while: has room for so many bytes, then for none until there is
+/// room again.
+#[derive(Clone)]
+struct Disk {
+    sheet: Sheet,
+    room: Arc<Mutex<usize>>,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut room = self.room.lock().expect("unpoisoned");
+        let count = bytes.len().min(*room);
+        if count == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        *room -= count;
+        self.sheet.write(&bytes[..count])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn behind_a_line_that_was_cut_by_a_full_disk_the_next_one_begins_on_its_own() {
+    let (told, sheet) = (Sheet::default(), Sheet::default());
+    let room = Arc::new(Mutex::new(25));
+    let disk = Disk {
+        sheet: sheet.clone(),
+        room: Arc::clone(&room),
+    };
+    let (journal, printer) = Journal::start_with(told.clone(), disk).expect("starts");
+    for number in 1..=4 {
+        journal.access(format!("line {number} end").as_bytes());
+    }
+    let said = |lost: &str| told.text().contains(lost);
+    wait_until(|| said("Log lines lost: 2\n"));
+    assert_eq!(sheet.text(), "line 1 end\nline 2 end\nlin");
+    journal.access(b"in vain");
+    wait_until(|| said("Log lines lost: 1\n"));
+    *room.lock().expect("unpoisoned") = 1000;
+    journal.access(b"line 5 end");
+    printer.finish();
+    let text = "line 1 end\nline 2 end\nlin\nline 5 end\n";
+    assert_eq!(sheet.text(), text);
+}
+
 #[test]
 fn a_stuck_end_does_not_hold_up_the_stop() {
     let ((begun, begins), (go, go_on)) = (channel(), channel());
@@ -186,6 +234,10 @@ fn a_line_that_is_too_long_is_cut() {
     journal.access(&[b'x'; 3 * MAX_LINE_BYTES]);
     printer.finish();
     assert_eq!(sheet.text(), format!("{}\n", "x".repeat(MAX_LINE_BYTES)));
+    let mut batch = Batch::default();
+    let odd = format!("x{}", "\u{e9}".repeat(MAX_LINE_BYTES));
+    assert!(batch.add(Outlet::Stdout, odd.as_bytes(), QUEUED_BYTES));
+    assert_eq!(batch.len(), MAX_LINE_BYTES);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Gathered in one piece of storage and written without the machinery of `format!`, which
 //! would cost as much as to parse the request. Must not know where it is printed.
 
-use super::quote::{cut, write_quoted};
+use super::quote::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, write_excerpt, write_quoted};
 use crate::backends::Name;
 use crate::error::Error;
 use crate::http::fields::named;
@@ -40,13 +40,13 @@ const OWN_BYTES: usize = 64;
 
 impl Line {
     pub(super) fn of(head: &RequestHead<'_, '_>, client: IpAddr) -> Self {
-        let value = |name| cut(named(head.fields, name).next().unwrap_or(b"-"));
+        let value = |name| named(head.fields, name).next().unwrap_or(b"-");
         let (referer, agent) = (value("Referer"), value("User-Agent"));
         let mut line = Self::empty(client);
-        line.text.reserve(
-            OWN_BYTES + cut(head.target.rest.as_bytes()).len() + referer.len() + agent.len(),
-        );
-        write_request_line(head, write_quoted, &mut line.text);
+        let parts = [head.target.rest.as_bytes(), referer, agent];
+        let lengths = parts.map(|part| part.len().min(MAX_VALUE_BYTES));
+        line.text.reserve(OWN_BYTES + lengths.iter().sum::<usize>());
+        write_request_line(head, Place::Quoted, &mut line.text);
         line.end_request(referer, agent);
         line
     }
@@ -127,16 +127,12 @@ impl Line {
     }
 }
 
-/// Appends the request line, with method and target as `write` has them.
-pub(super) fn write_request_line(
-    head: &RequestHead<'_, '_>,
-    write: impl Fn(&[u8], &mut Vec<u8>),
-    out: &mut Vec<u8>,
-) {
-    write(head.method_name.as_bytes(), out);
+/// Appends the request line, with as much of method and target as is told.
+pub(super) fn write_request_line(head: &RequestHead<'_, '_>, place: Place, out: &mut Vec<u8>) {
+    write_excerpt(head.method_name.as_bytes(), MAX_NAME_BYTES, place, out);
     let slash: &[u8] = if head.target.lacks_slash { b" /" } else { b" " };
     out.extend_from_slice(slash);
-    write(head.target.rest.as_bytes(), out);
+    write_excerpt(head.target.rest.as_bytes(), MAX_VALUE_BYTES, place, out);
     out.extend_from_slice(b" HTTP/");
     out.extend_from_slice(head.version.number().as_bytes());
 }
@@ -196,6 +192,30 @@ mod tests {
             "192.0.2.7 - - [DATE] \"GET /a?b HTTP/1.1\" 200 19 \"r\" \"q\\\"\" \
              [::1]:80 0.1/0.2/12345.0 --\n"
         );
+    }
+
+    #[test]
+    fn no_field_however_long_or_odd_pushes_those_behind_it_out_of_the_line() {
+        for part in ["x", "\"", "\u{202e}", "\u{1b}", "\u{e9}"] {
+            let (value, ascii) = (part.repeat(4000), "\"".repeat(4000));
+            let head = format!(
+                "{} /{ascii} HTTP/1.1\r\nHost: a\r\nReferer: {value}\r\nUser-Agent: {value}\r\n\r\n",
+                "M".repeat(2000)
+            );
+            let head = head.replace('\u{1b}', "\u{9b}");
+            let told = line(&head, |line| {
+                line.see_backend(&name(&"h".repeat(253)), Duration::from_secs(1_000_000));
+                line.answered = Some(Duration::from_secs(1_000_000));
+            });
+            assert!(
+                told.len() <= crate::journal::MAX_LINE_BYTES,
+                "{}",
+                told.len()
+            );
+            assert!(told.contains("... HTTP/1.1\" 200 19 \""), "{told}");
+            let end = "h:80 1000000000.0/1000000000.0/12345.0 --\n";
+            assert!(told.ends_with(end), "{told}");
+        }
     }
 
     #[test]

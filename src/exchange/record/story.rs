@@ -2,7 +2,7 @@
 //! answered, and how the answer begins.
 
 use super::line::{Outcome, write_millis, write_request_line};
-use super::quote::{cut, escape, write_quoted};
+use super::quote::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, excerpt};
 use crate::http::chunked::{Piece, Scanner};
 use crate::http::fields::named;
 use crate::http::framing::Framing;
@@ -14,6 +14,9 @@ use std::net::SocketAddr;
 
 /// Bytes of a body that the story shows.
 const PREVIEW_BYTES: usize = 120;
+
+/// Stands for the fields that a story has no room for.
+const MORE: &str = "\n  ...";
 
 /// What is known before the end.
 #[derive(Debug, Default)]
@@ -40,13 +43,14 @@ impl Story {
     pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
         log::info!("{}", request_story(head, client));
         Self {
-            request_line: text(|out| write_request_line(head, write_quoted, out)),
+            request_line: text(|out| write_request_line(head, Place::Quoted, out)),
             ..Self::default()
         }
     }
 
     pub(super) fn see_response(&mut self, head: &ResponseHead<'_, '_>) {
-        self.status_line = format!("HTTP/1.1 {} {}", head.status, head.reason);
+        let reason = excerpt(head.reason.as_bytes(), MAX_NAME_BYTES);
+        self.status_line = format!("HTTP/1.1 {} {reason}", head.status);
         self.preview = match (is_text(head), head.framing) {
             (true, Framing::Length(_) | Framing::UntilClose) => Preview::Plain,
             (true, Framing::Chunked) => Preview::Chunked,
@@ -69,7 +73,8 @@ impl Story {
         };
         let content = &content[..content.len().min(PREVIEW_BYTES)];
         let text = String::from_utf8_lossy(content);
-        self.preview = Preview::Text(escape(text.lines().next().unwrap_or_default()));
+        let line = text.lines().next().unwrap_or_default();
+        self.preview = Preview::Text(excerpt(line.as_bytes(), MAX_VALUE_BYTES));
     }
 
     /// Tells how it ended.
@@ -110,15 +115,16 @@ fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
 }
 
 fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
-    let plain = |part: &[u8], out: &mut Vec<u8>| out.extend_from_slice(cut(part));
-    let line = text(|out| write_request_line(head, plain, out));
+    let line = text(|out| write_request_line(head, Place::Plain, out));
     let mut story = format!("Received request from {client}\n  {line}");
     for field in head.fields {
-        if story.len() > MAX_LINE_BYTES {
+        let name = excerpt(field.name.as_bytes(), MAX_NAME_BYTES);
+        let told = format!("\n  {name}: {}", excerpt(field.value, MAX_VALUE_BYTES));
+        if story.len() + told.len() + MORE.len() >= MAX_LINE_BYTES {
+            story.push_str(MORE);
             break;
         }
-        let value = String::from_utf8_lossy(cut(field.value));
-        let _ = write!(story, "\n  {}: {}", field.name, escape(&value));
+        story.push_str(&told);
     }
     story
 }
@@ -130,4 +136,24 @@ fn is_text(head: &ResponseHead<'_, '_>) -> bool {
     first("Content-Encoding").is_none()
         && kind
             .is_some_and(|kind| kind.starts_with(b"text/") || kind.starts_with(b"application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request;
+
+    #[test]
+    fn a_story_is_told_in_whole_lines_however_much_there_is_to_tell() {
+        let field = |n| format!("x-{n}: {}\r\n", "\u{202e}".repeat(400));
+        let fields: String = (0..20).map(field).collect();
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut table = request::field_table();
+        let head = request::parse(head.as_bytes(), &mut table).expect("valid");
+        let story = request_story(&head, SocketAddr::from(([192, 0, 2, 7], 80)));
+        assert!(story.len() < MAX_LINE_BYTES && story.ends_with(MORE));
+        let line = format!("\n  x-0: {}...\n", "\\u{202e}".repeat(127));
+        assert!(story.contains(&line), "{story}");
+        assert!(!story.contains('\u{202e}'));
+    }
 }
