@@ -8,7 +8,7 @@ mod signals;
 
 use lb::cli::{self, Invocation};
 use lb::journal::Journal;
-use lb::server::{Ended, Server, Stop};
+use lb::server::{Ended, Server, StartError, Stop};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -29,13 +29,13 @@ fn main() -> ExitCode {
 }
 
 fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
-    signals::withstand()?;
-    let (journal, printer) = Journal::start()?;
+    signals::withstand().map_err(StartError::Resources)?;
+    let (journal, printer) = Journal::start().map_err(StartError::Resources)?;
     start_logging(&invocation, journal.clone());
     // Before the start: as process 1 of a container nothing stops us but a handler of our own.
     let stop = Stop::new()?;
     let asked = stop.clone();
-    signals::on_stop(move || request(&asked))?;
+    signals::on_stop(move || request(&asked)).map_err(StartError::Resources)?;
     let server = match Server::start_until(stop, invocation.config, journal) {
         Ok(server) => server,
         Err(error) => {

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The memory test of tests/memory.rs in full size, against a release build, with the figures:
 # 1,000,000 requests on kept connections and 100,000 connections that come and go; then
-# 1,000,000 requests with an access log, and as many with all 16 workers. Fails if resident
-# memory grows after the warm-up.
+# 1,000,000 requests with an access log, and as many with all 16 workers; then crowds of 2,000
+# clients, 26 with long heads and 26 that do not read what they asked for. Fails if resident memory
+# grows after the warm-up, or is more than 10 MiB larger when the crowds have left.
 #
 #   scripts/soak.sh
 #
-# Takes about a minute on two cores, and as long to build. Linux only (it reads /proc). All of it stays on the loopback
+# Takes about two minutes on two cores, and as long to build. Linux only (it reads /proc). All of it stays on the loopback
 # interface; it leaves some ten thousand closed connections that the kernel forgets in a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."

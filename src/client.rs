@@ -5,6 +5,7 @@ use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::pipe::Pipe;
 use crate::turn::Turn;
+use std::io;
 use std::net::SocketAddr;
 
 /// A client connection with its buffers.
@@ -61,9 +62,15 @@ impl Client {
         Ok(())
     }
 
+    /// How much memory it will hold once settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> usize {
+        self.inbound.settled_bytes() + self.outbound.settled_bytes()
+    }
+
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.inbound.settle(turn.shelf);
-        self.outbound.settle(turn.shelf);
+    pub fn settle(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        self.inbound.settle(turn.shelf)?;
+        self.outbound.settle(turn.shelf)
     }
 }

@@ -31,6 +31,9 @@ pub struct Config {
     pub cores: Option<usize>,
     /// Most clients at a time; `None` derives it from the descriptor limit.
     pub max_connections: Option<usize>,
+    /// Most bytes of memory for all clients together; `None` derives it from what the machine
+    /// has.
+    pub max_memory: Option<u64>,
     /// Bounds on request and response heads.
     pub head: HeadLimits,
     /// Most bytes of a request body; `None` means no bound.
@@ -208,6 +211,7 @@ impl Default for Config {
             workers: 16,
             cores: None,
             max_connections: None,
+            max_memory: None,
             head: HeadLimits {
                 bytes: 32 * 1024,     // nginx: 4 buffers of 8 KiB
                 start_line: 8 * 1024, // RFC 9112 §3 recommends at least 8000

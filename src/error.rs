@@ -55,8 +55,10 @@ pub enum Cause {
     Closed,
     /// A message that breaks the rules.
     Message(Refusal),
-    /// No descriptor or memory left on our side.
+    /// No descriptor left on our side, or the kernel has no memory for another connection.
     Exhausted,
+    /// No memory left for what would have to be held.
+    NoMemory,
     /// No source port left to reach this backend from; others have ports of their own.
     NoPort,
     /// No backend is up.
@@ -238,6 +240,7 @@ impl fmt::Display for Error {
             Cause::Message(refusal) => write!(out, "{}", refusal.why),
             Cause::Exhausted => write!(out, "the balancer has no descriptor left"),
             Cause::NoPort => write!(out, "the balancer has no source port left to reach it"),
+            Cause::NoMemory => write!(out, "the balancer has no memory left for this"),
             Cause::NoneLive => write!(out, "no backend is up"),
             Cause::Unresolved => write!(out, "the name has no address"),
             Cause::WentDown => write!(out, "it went down while {phase}"),

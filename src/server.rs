@@ -1,7 +1,9 @@
 //! The balancer as a whole: start, accept, drain.
 
 mod announce;
+mod capacity;
 mod drain;
+mod memory;
 mod prepare;
 mod start_error;
 mod warning;
@@ -32,10 +34,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use warning::Warning;
-
-/// Descriptors that are neither a client's nor a backend connection's: standard streams,
-/// listener, epoll with its timer, alarm, and what a library may open.
-const OWN_DESCRIPTORS: u64 = 32;
 
 /// How long to wait before `accept` is tried again after it failed.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(10);
@@ -124,15 +122,15 @@ impl Server {
         let descriptors = limits::raise_descriptor_limit();
         let listener = bind(&config, &stop)?;
         let count = config.workers;
-        let floor = context(config, journal, descriptors)
-            .and_then(Floor::new)
-            .map_err(StartError::Resources)?;
+        let context = context(config, journal, descriptors)?;
+        let floor = Floor::new(context).map_err(StartError::Resources)?;
+        let ending = Arc::new(Alarm::new().map_err(StartError::Resources)?);
+        capacity::check_descriptors(descriptors)?;
         let resolver = resolve(&floor.context, &stop)?;
         let checks = checker::first_round(&floor.context, &stop.alarm);
         listener
             .open()
             .map_err(|error| not_listening(&floor.context.config, error))?;
-        let ending = Arc::new(Alarm::new().map_err(StartError::Resources)?);
         let is_in_use = !stop.is_requested();
         let server = Self {
             workers: workers::start(&floor, count).map_err(StartError::Resources)?,
@@ -260,11 +258,15 @@ impl Server {
     /// queue, which costs us nothing.
     fn wait_for_room(&self, full: &mut Warning) {
         let gate = &self.floor.context.gate;
-        full.say(|| {
-            format!(
+        full.say(|| match gate.inside() >= gate.limit() {
+            true => format!(
                 "{} connections, as many as --max-connections allows; new clients wait.",
                 gate.limit()
-            )
+            ),
+            false => format!(
+                "{} connections take all memory that --max-memory allows; new clients wait.",
+                gate.inside()
+            ),
         });
         if self.listener.has_client(Duration::ZERO) {
             self.floor.turn_out_idle(TURN_OUT);
@@ -287,7 +289,7 @@ impl Server {
 }
 
 /// What sessions share, with the limits that follow from the machine.
-fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Context> {
+fn context(config: Config, journal: Journal, descriptors: u64) -> Result<Context, StartError> {
     let health = Health::new(config.health.rise, config.health.fall);
     let new = |index: usize, name: &Name| Backend::new(index, name.clone(), health.clone());
     let regular = config.backends.iter().enumerate();
@@ -295,50 +297,20 @@ fn context(config: Config, journal: Journal, descriptors: u64) -> io::Result<Con
     let backups = config.backups.iter().enumerate();
     let backups = backups.map(|(index, name)| new(config.backends.len() + index, name).as_backup());
     let backends: Vec<_> = regular.chain(backups).map(Arc::new).collect();
-    let own = own_descriptors(backends.len(), config.workers);
-    let limit = match config.max_connections {
-        Some(limit) => {
-            warn_of_too_many(limit, own, descriptors);
-            limit
-        }
-        None => most_connections(descriptors, own),
-    };
     Ok(Context {
         backends: Backends::new(backends),
         journal,
-        gate: Gate::new(limit),
+        gate: Gate::new(
+            capacity::connections(&config, descriptors),
+            capacity::memory(&config)?,
+        ),
         stopping: AtomicBool::new(false),
         leaving: AtomicBool::new(false),
-        trouble: Alarm::new()?,
+        trouble: Alarm::new().map_err(StartError::Resources)?,
         has_changed: AtomicBool::new(false),
         open_checks: Arc::default(),
         config,
     })
-}
-
-/// Descriptors that are ours, a probe's or a worker's pipe.
-fn own_descriptors(backends: usize, workers: usize) -> u64 {
-    let pipes = 2 * workers;
-    OWN_DESCRIPTORS + (backends + pipes) as u64
-}
-
-/// Of the other descriptors three quarters are for clients: those that are idle need one each,
-/// and those that are served two.
-fn most_connections(descriptors: u64, own: u64) -> usize {
-    let free = descriptors.saturating_sub(own);
-    usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)
-}
-
-/// So many clients are too many if there is not even one descriptor for each.
-fn warn_of_too_many(limit: usize, own: u64, descriptors: u64) {
-    let needed = own + limit as u64;
-    if needed > descriptors {
-        log::warn!(
-            "--max-connections {limit} takes at least {needed} descriptors, and the limit is \
-             {descriptors}: clients may get 503. Raise the limit (ulimit -n), or leave the option \
-             out."
-        );
-    }
 }
 
 fn spawn(

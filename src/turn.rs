@@ -302,6 +302,7 @@ impl Drop for Turn<'_> {
 pub(crate) mod tests {
     use super::*;
     use crate::crew::Duty;
+    use crate::gate::memory::Memory;
     use std::sync::mpsc::channel;
     use std::thread;
 
@@ -311,7 +312,7 @@ pub(crate) mod tests {
             config: Config::default(),
             backends: Backends::new(Vec::new()),
             journal: Journal::silent(),
-            gate: Gate::new(1),
+            gate: Gate::new(1, Memory::new(usize::MAX, || false)),
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             trouble: Alarm::new().expect("descriptors"),

@@ -4,7 +4,8 @@
 use crate::gate::Place;
 use crate::jobs::{Jobs, Minding, Round};
 use crate::lot::{Lot, Parked};
-use crate::net::buffer::{Shelf, Spare};
+use crate::net::block::BlockCache;
+use crate::net::buffer::Shelf;
 use crate::net::conn::Conn;
 use crate::net::readiness::Reports;
 use crate::scheduling::{SharedPolicy, ThreadPolicy};
@@ -51,8 +52,8 @@ pub struct Floor {
     pub lot: Arc<Lot<Session>>,
     /// How the threads that serve are scheduled.
     pub scheduling: Arc<SharedPolicy>,
-    /// Storages that no worker has on its own shelf.
-    spare: Arc<Spare>,
+    /// Memory for what sessions hold while they wait, of which none has need now.
+    blocks: Arc<BlockCache>,
     /// Which session had the last turn.
     last: AtomicUsize,
 }
@@ -69,7 +70,7 @@ impl Floor {
             jobs: Jobs::new(enough, move || minded.interrupt()).putting_first(Job::finishes),
             lot,
             scheduling,
-            spare: Arc::default(),
+            blocks: Arc::default(),
             last: AtomicUsize::new(0),
         }))
     }
@@ -152,7 +153,7 @@ pub fn start(floor: &Arc<Floor>, count: usize) -> io::Result<Vec<JoinHandle<()>>
 }
 
 fn work(floor: &Floor) {
-    let (mut shelf, mut dates) = (Shelf::beside(&floor.spare), Dates::default());
+    let (mut shelf, mut dates) = (Shelf::beside(&floor.blocks), Dates::default());
     let (mut round, mut minder) = (Round::default(), Minder::default());
     let crew = floor.jobs.crew();
     let mut scheduling = ThreadPolicy::of_this_thread(&floor.scheduling);

@@ -2,7 +2,8 @@
 //! it answers requests on kept connections, and while clients come and go.
 //!
 //! What one test does here in a few seconds, the other does in full size, as `scripts/soak.sh`
-//! runs it: 1,000,000 requests and 100,000 connections.
+//! runs it: 1,000,000 requests and 100,000 connections. Nor does memory stay away when a crowd has
+//! left that needed much of it at the same time.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
@@ -31,6 +32,7 @@ const OPEN_EACH: usize = 20;
 
 const SMALL: &str = "GET / HTTP/1.1\r\nHost: soak\r\nAccept: */*\r\n\r\n";
 const LARGE: &str = "GET /large HTTP/1.1\r\nHost: soak\r\n\r\n";
+const HUGE: &str = "GET /huge HTTP/1.1\r\nHost: soak\r\n\r\n";
 const LAST: &str = "GET /last HTTP/1.1\r\nHost: soak\r\n\r\n";
 const UPLOAD_BYTES: usize = 1000;
 const LARGE_BYTES: usize = 20 * 1024;
@@ -69,6 +71,7 @@ fn serve(mut stream: TcpStream) {
                 b"/large" => (large.as_str(), 0),
                 b"/last" => (ANSWER_TO_LAST, 0),
                 b"/upload" => (ANSWER, UPLOAD_BYTES),
+                b"/huge" => return send_huge(&mut stream),
                 _ => (ANSWER, 0),
             };
             if came.len() < head + 4 + body {
@@ -83,6 +86,16 @@ fn serve(mut stream: TcpStream) {
             Ok(0) | Err(_) => return,
             Ok(count) => came.extend_from_slice(&buffer[..count]),
         }
+    }
+}
+
+/// An answer of 100 MiB, as much of it as is taken.
+fn send_huge(stream: &mut TcpStream) {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n";
+    let piece = [b'x'; 64 * 1024];
+    let mut is_open = stream.write_all(head.as_bytes()).is_ok();
+    for _ in 0..1600 {
+        is_open = is_open && stream.write_all(&piece).is_ok();
     }
 }
 
@@ -302,4 +315,98 @@ fn resident_memory_is_flat_over_1000000_logged_requests() {
 #[ignore = "takes half a minute or more; scripts/soak.sh runs it"]
 fn resident_memory_of_16_workers_is_bounded_over_1000000_requests() {
     watch_requests(&start("16", "off"), 1_000_000).assert_flat(8 * 1024);
+}
+
+/// Kilobytes by which resident memory may be larger after a crowd than it was before.
+const RETURNS_WITHIN_KB: i64 = 10 * 1024;
+
+/// How long the last sessions get to end.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// A head of nearly 32 KiB, without its end.
+fn long_head() -> String {
+    let field = |number| format!("X-{number}: {}\r\n", "x".repeat(990));
+    let fields: String = (0..31).map(field).collect();
+    format!("GET / HTTP/1.1\r\nHost: soak\r\n{fields}")
+}
+
+/// All send a head but for its end, then all its end; so the heads are held at the same time.
+fn crowd_with_long_heads(lb: &LbProgram, clients: usize) {
+    let head = long_head();
+    let mut streams: Vec<_> = (0..clients).map(|_| connect(lb.address)).collect();
+    for stream in &mut streams {
+        stream.write_all(head.as_bytes()).unwrap();
+    }
+    for stream in &mut streams {
+        stream.write_all(b"\r\n").unwrap();
+    }
+    for stream in streams {
+        leave(stream, End::Reset);
+    }
+}
+
+/// All ask for much and read none of it, until no more is held for them; then they leave.
+fn crowd_that_does_not_read(lb: &LbProgram, clients: usize) {
+    let stream = |_| {
+        let mut stream = connect(lb.address);
+        stream.write_all(HUGE.as_bytes()).unwrap();
+        stream
+    };
+    let streams: Vec<_> = (0..clients).map(stream).collect();
+    let (deadline, mut before) = (Instant::now() + SETTLE, 0);
+    while Instant::now() < deadline && resident_kb(lb.child.id()) > before {
+        before = resident_kb(lb.child.id());
+        thread::sleep(Duration::from_millis(200));
+    }
+    for stream in streams {
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// What resident memory is when all have left: it is looked at until it is back, for a while.
+fn resident_kb_afterwards(lb: &LbProgram, start: i64) -> i64 {
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let now = resident_kb(lb.child.id());
+        if now - start <= RETURNS_WITHIN_KB || Instant::now() > deadline {
+            return now;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Memory after each round of both kinds of crowds.
+fn assert_memory_returns(rounds: usize, clients: usize) {
+    let _ = lb::net::limits::raise_descriptor_limit();
+    let lb = start("16", "off");
+    let start = resident_kb(lb.child.id());
+    for crowd in [crowd_with_long_heads, crowd_that_does_not_read] {
+        let seen: Vec<i64> = (0..rounds)
+            .map(|_| {
+                crowd(&lb, clients);
+                resident_kb_afterwards(&lb, start)
+            })
+            .collect();
+        let report = format!("{clients} clients at a time: KiB {start} before, then {seen:?}");
+        println!("{report}");
+        assert!(
+            seen.last().unwrap() - start <= RETURNS_WITHIN_KB,
+            "{report}"
+        );
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "reads /proc/PID/smaps_rollup, which only Linux has"
+)]
+fn memory_returns_to_the_system_after_a_crowd_with_long_heads_or_of_slow_readers() {
+    assert_memory_returns(4, 400);
+}
+
+#[test]
+#[ignore = "takes half a minute or more; scripts/soak.sh runs it"]
+fn memory_returns_to_the_system_after_26_crowds_of_2000_clients() {
+    assert_memory_returns(26, 2000);
 }

@@ -325,3 +325,36 @@ fn more_clients_than_descriptors_are_warned_of_at_the_start() {
         assert_eq!(text.contains(warning), is_warned, "{text}");
     }
 }
+
+#[test]
+fn a_start_without_descriptors_to_serve_anybody_fails_and_says_how_many_would_do() {
+    let backend = Program::backend(0);
+    let name = backend.address.to_string();
+    for limit in [9, 12, 14, 17] {
+        let output = lb_command(limit, &[&name]).output().unwrap();
+        let text = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{limit}: {text}");
+        let error = text.lines().next().unwrap_or_default();
+        assert!(
+            error.starts_with("lb: cannot ") && error.contains("ulimit -n"),
+            "{limit}: {text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{limit}: {text}");
+        let needed = error.split("at least ").nth(1).unwrap();
+        let needed = needed.split(' ').next().unwrap().parse().unwrap();
+        let lb = LbProgram::start(needed, &[&name]);
+        assert_eq!(lb.client().get("/").status, 200, "{limit}: {text}");
+    }
+}
+
+#[test]
+fn too_little_memory_for_a_single_client_is_an_error_at_the_start() {
+    let output = lb(&["127.0.0.1:0", "localhost:5001", "--max-memory", "64KiB"]);
+    let text = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("at least 204800 bytes are needed: for example --max-memory 64MiB"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+}

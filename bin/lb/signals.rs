@@ -72,10 +72,11 @@ fn tell(signal: i32) {
 }
 
 /// Calls `stop` for each `INT`, `TERM` and `QUIT`, from two threads.
-pub(crate) fn on_stop(
-    stop: impl Fn() + Clone + Send + 'static,
-) -> Result<(), Box<dyn std::error::Error>> {
-    ctrlc::set_handler(stop.clone())?;
+pub(crate) fn on_stop(stop: impl Fn() + Clone + Send + 'static) -> io::Result<()> {
+    ctrlc::set_handler(stop.clone()).map_err(|error| match error {
+        ctrlc::Error::System(error) => error,
+        other => io::Error::other(other),
+    })?;
     let mut signals = Signals::new([SIGTERM, SIGQUIT])?;
     thread::Builder::new()
         .name("stop".into())

@@ -53,6 +53,11 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", value_parser = values::count(1..=1_000_000))]
     pub(super) max_connections: Option<usize>,
 
+    /// Most memory for all clients together; beyond it slow ones get 503 or are cut, and new ones
+    /// wait [default: from what the machine or the container has]
+    #[arg(long, value_name = "SIZE", value_parser = values::size(1..=u64::MAX))]
+    pub(super) max_memory: Option<u64>,
+
     /// Most bytes of a request or response head (431)
     #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = values::size(512..=1 << 20))]
     pub(super) max_head: u64,
@@ -314,6 +319,7 @@ impl Words {
             workers: self.workers,
             cores: self.cores,
             max_connections: self.max_connections,
+            max_memory: self.max_memory,
             head: HeadLimits {
                 bytes: bytes(self.max_head),
                 start_line: bytes(self.max_request_line),

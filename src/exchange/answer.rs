@@ -14,6 +14,7 @@ use crate::http::scan::HeadScan;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved};
 use crate::turn::{TURN_BYTES, Turn};
+use std::io;
 
 /// Interim responses before the final one. Real servers send one or two; without a bound a
 /// backend could keep a request open for ever.
@@ -319,9 +320,15 @@ impl Answer {
         Error::backend(phase, cause)
     }
 
+    /// How much memory it will hold once settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> usize {
+        self.from_backend.settled_bytes()
+    }
+
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, shelf: &mut Shelf) {
-        self.from_backend.settle(shelf);
+    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
+        self.from_backend.settle(shelf)
     }
 
     /// Gives back all storage.

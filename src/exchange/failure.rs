@@ -79,6 +79,17 @@ impl Exchange {
         }
     }
 
+    /// Ends it because there is no memory for what it would have to hold.
+    pub fn run_out(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        let phase = match (self.answer.is_awaited(), self.upload.is_received()) {
+            (false, _) => Phase::ResponseBody,
+            (true, false) => Phase::RequestBody,
+            (true, true) => Phase::ResponseHead,
+        };
+        self.attempt = None;
+        self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
+    }
+
     /// Answers in the backend's place. What was written of its answer, but not sent, is
     /// replaced.
     fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {

@@ -58,6 +58,7 @@ use hold::Held;
 use record::Record;
 use served::Served;
 use shortage::Short;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -371,10 +372,16 @@ impl Exchange {
         self.attempt.as_mut().and_then(Attempt::conn_mut)
     }
 
+    /// How much memory it will hold once settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> usize {
+        self.upload.settled_bytes() + self.answer.settled_bytes()
+    }
+
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.upload.settle(turn.shelf);
-        self.answer.settle(turn.shelf);
+    pub fn settle(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        self.upload.settle(turn.shelf)?;
+        self.answer.settle(turn.shelf)
     }
 
     fn release(&mut self, turn: &mut Turn<'_>) {

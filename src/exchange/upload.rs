@@ -10,6 +10,7 @@ use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::turn::{TURN_BYTES, Turn};
+use std::io;
 
 /// Bytes of a request line that are told of one that is waited for.
 const MAX_TOLD_BYTES: usize = 200;
@@ -233,9 +234,15 @@ impl Upload {
         }
     }
 
+    /// How much memory it will hold once settled.
+    #[must_use]
+    pub fn settled_bytes(&self) -> usize {
+        self.to_backend.settled_bytes()
+    }
+
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, shelf: &mut Shelf) {
-        self.to_backend.settle(shelf);
+    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
+        self.to_backend.settle(shelf)
     }
 
     /// Gives back all storage.

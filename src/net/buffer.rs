@@ -1,13 +1,16 @@
 //! Bytes on their way, and the storage that workers lend for them.
 //!
-//! A connection that is served needs tens of kilobytes for a moment; one that waits needs
-//! almost none. So storage belongs to the worker, on a [`Shelf`]: a [`Buffer`] takes one when
-//! bytes come and puts it back when they are gone. A session that is parked keeps only what
-//! it must, on a slip of about that size.
+//! A session that is served needs tens of kilobytes for a moment; one that waits needs almost
+//! none. So storage belongs to the worker, on a [`Shelf`]: a [`Buffer`] takes one when bytes come
+//! and puts it back before its session leaves the worker, for the lot or the channel. What it
+//! must hold then is copied to a block of about that size (see [`super::block`]), and it comes
+//! out of that again when there is more to append.
 
+use super::block::{Block, BlockCache, SMALL_BYTES, mapped_bytes};
 use super::pipe::SparePipe;
+use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Size of a storage, and so the most body bytes that one direction of a session holds, unless
 /// they came through a pipe ([`super::pipe::PIPE_BYTES`]). Large
@@ -17,102 +20,94 @@ pub const STORAGE_BYTES: usize = 32 * 1024;
 /// Reads are not made into less room than this.
 const MIN_READ_BYTES: usize = 4 * 1024;
 
-/// What is parked with more bytes than this keeps its storage instead of a copy.
-const COPY_BYTES: usize = STORAGE_BYTES / 2;
+/// Storages of a worker: a session has four buffers, and its line for the log needs one.
+pub const OWN_PLACES: usize = 5;
 
-/// Storages that a worker keeps for itself: a session uses at most four at a time.
-const OWN_PLACES: usize = 4;
+/// Small blocks that a worker keeps, for as many sessions as are usually parked one after the
+/// other.
+const SMALL_PLACES: usize = 64;
 
-/// Spare storages that all workers have in common (2 MiB).
-const SHARED_PLACES: usize = 64;
-
-/// The smallest slip: room for the head of a plain request.
-const MIN_SLIP_BYTES: usize = 256;
-
-/// Slips of more bytes are not kept.
-const MAX_SLIP_BYTES: usize = 8 * 1024;
-
-/// Slips that a worker keeps, for as many sessions as are usually parked one after the other.
-const SLIP_PLACES: usize = 64;
-
-/// The spare storages of one worker. What one session takes here it may put back where another
-/// worker serves it; so those who have too many leave them to those who have none.
+/// The spare storages of one worker.
 #[derive(Debug, Default)]
 pub struct Shelf {
     own: Vec<Vec<u8>>,
-    slips: Vec<Vec<u8>>,
-    shared: Arc<Spare>,
+    /// One of twice the size, for long heads and for what was in a pipe.
+    double: Option<Vec<u8>>,
+    small: Vec<Vec<u8>>,
+    blocks: Arc<BlockCache>,
     /// The way round them all.
     pub pipe: SparePipe,
 }
 
-/// The spare storages that all workers have in common.
-#[derive(Debug, Default)]
-pub struct Spare(Mutex<Vec<Vec<u8>>>);
-
 impl Shelf {
-    /// An empty shelf, which exchanges storages with all others `beside` the same spare ones.
+    /// An empty shelf, which shares `blocks` with all others.
     #[must_use]
-    pub fn beside(shared: &Arc<Spare>) -> Self {
+    pub fn beside(blocks: &Arc<BlockCache>) -> Self {
         Self {
-            shared: Arc::clone(shared),
+            blocks: Arc::clone(blocks),
             ..Self::default()
         }
     }
 
-    fn take(&mut self) -> Vec<u8> {
-        let spare = self.own.pop().or_else(|| self.shared.list().pop());
-        spare.unwrap_or_else(|| Vec::with_capacity(STORAGE_BYTES))
+    /// A storage with room for so many bytes.
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let (spare, size) = match bytes <= STORAGE_BYTES {
+            true => (self.own.pop(), STORAGE_BYTES),
+            false => (self.double.take(), 2 * STORAGE_BYTES),
+        };
+        let mut storage = spare.unwrap_or_else(|| Vec::with_capacity(size));
+        storage.reserve(bytes);
+        storage
     }
 
-    fn put(&mut self, mut storage: Vec<u8>) {
-        storage.clear();
-        match storage.capacity() {
-            STORAGE_BYTES if self.own.len() < OWN_PLACES => self.own.push(storage),
-            STORAGE_BYTES => self.shared.put(storage),
-            MIN_SLIP_BYTES..=MAX_SLIP_BYTES if self.slips.len() < SLIP_PLACES => {
-                self.slips.push(storage);
+    fn put(&mut self, storage: Storage) {
+        match storage {
+            Storage::Lent(mut lent) => {
+                lent.clear();
+                match lent.capacity() {
+                    STORAGE_BYTES if self.own.len() < OWN_PLACES => self.own.push(lent),
+                    capacity if capacity == 2 * STORAGE_BYTES => self.double = Some(lent),
+                    _ => {}
+                }
             }
-            _ => {}
+            Storage::Held(Block::Small(mut small)) => {
+                if self.small.len() < SMALL_PLACES {
+                    small.clear();
+                    self.small.push(small);
+                }
+            }
+            Storage::Held(Block::Mapped { map, .. }) => self.blocks.put(map),
         }
     }
 
     /// A copy of `bytes` in hardly more memory than they need.
-    fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let length = bytes.len();
-        let spare = self.slips.pop();
-        let spare =
-            spare.filter(|slip| slip.capacity() >= length && is_tight(slip.capacity(), length));
-        let capacity = length.next_power_of_two().max(MIN_SLIP_BYTES);
-        let mut slip = spare.unwrap_or_else(|| Vec::with_capacity(capacity));
-        slip.extend_from_slice(bytes);
-        slip
-    }
-}
-
-/// Whether so much capacity is not worth saving for so many bytes.
-fn is_tight(capacity: usize, length: usize) -> bool {
-    capacity <= (2 * length).max(MIN_SLIP_BYTES)
-}
-
-impl Spare {
-    fn list(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        // Nothing that could panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, storage: Vec<u8>) {
-        let mut list = self.list();
-        if list.len() < SHARED_PLACES {
-            list.push(storage);
+    fn block_of(&mut self, bytes: &[u8]) -> io::Result<Block> {
+        match bytes.len() <= SMALL_BYTES {
+            true => Ok(Block::small(bytes, self.small.pop())),
+            false => Block::mapped(bytes, &self.blocks),
         }
+    }
+}
+
+/// What the bytes of a buffer are in.
+#[derive(Debug)]
+enum Storage {
+    /// A worker's; without capacity it is none.
+    Lent(Vec<u8>),
+    /// The session's own.
+    Held(Block),
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Storage::Lent(Vec::new())
     }
 }
 
 /// A queue of bytes: appended at the end, consumed from the front.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    storage: Vec<u8>,
+    storage: Storage,
     /// Bytes of `storage` that are consumed already.
     start: usize,
 }
@@ -121,13 +116,16 @@ impl Buffer {
     /// The bytes in it.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.storage[self.start..]
+        match &self.storage {
+            Storage::Lent(lent) => &lent[self.start..],
+            Storage::Held(block) => &block.bytes()[self.start..],
+        }
     }
 
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.storage.len() - self.start
+        self.bytes().len()
     }
 
     /// Whether there are none.
@@ -138,10 +136,12 @@ impl Buffer {
 
     /// Takes `count` bytes, which must be there, off the front.
     pub fn consume(&mut self, count: usize) {
+        debug_assert!(count <= self.len());
         self.start += count;
-        debug_assert!(self.start <= self.storage.len());
-        if self.is_empty() {
-            self.storage.clear();
+        if let Storage::Lent(lent) = &mut self.storage
+            && self.start == lent.len()
+        {
+            lent.clear();
             self.start = 0;
         }
     }
@@ -153,33 +153,57 @@ impl Buffer {
 
     /// The end of the queue, to append to.
     pub fn tail(&mut self, shelf: &mut Shelf) -> &mut Vec<u8> {
-        if self.storage.capacity() == 0 {
-            self.storage = shelf.take();
+        if let Storage::Held(_) = self.storage {
+            self.move_to(shelf.take(self.len()), shelf);
         }
-        &mut self.storage
+        match &mut self.storage {
+            Storage::Lent(lent) => {
+                if lent.capacity() == 0 {
+                    *lent = shelf.take(0);
+                }
+                lent
+            }
+            Storage::Held(_) => unreachable!("what was held was moved just now"),
+        }
+    }
+
+    /// Moves what there is to `lent`, which is empty.
+    fn move_to(&mut self, mut lent: Vec<u8>, shelf: &mut Shelf) {
+        lent.extend_from_slice(self.bytes());
+        shelf.put(mem::replace(&mut self.storage, Storage::Lent(lent)));
+        self.start = 0;
+    }
+
+    /// The end of the queue, with room for so many bytes.
+    pub fn tail_for(&mut self, bytes: usize, shelf: &mut Shelf) -> &mut Vec<u8> {
+        if !self.has_room_for(bytes) {
+            self.move_to(shelf.take(self.len() + bytes), shelf);
+        }
+        self.tail(shelf)
+    }
+
+    fn has_room_for(&self, bytes: usize) -> bool {
+        matches!(&self.storage, Storage::Lent(lent) if lent.capacity() - lent.len() >= bytes)
     }
 
     /// The end of the queue, with room for a good read behind it. Grows only when what is
     /// held fills a whole storage, which the bounds on heads bound in turn.
     pub fn tail_with_room(&mut self, shelf: &mut Shelf) -> &mut Vec<u8> {
-        if self.storage.capacity() - self.storage.len() < MIN_READ_BYTES {
+        if !self.has_room_for(MIN_READ_BYTES) {
             self.make_room(shelf);
         }
-        &mut self.storage
+        self.tail(shelf)
     }
 
     fn make_room(&mut self, shelf: &mut Shelf) {
-        if self.len() + MIN_READ_BYTES <= STORAGE_BYTES {
-            if self.storage.capacity() >= STORAGE_BYTES {
-                self.storage.drain(..self.start);
-            } else {
-                let mut storage = shelf.take();
-                storage.extend_from_slice(self.bytes());
-                shelf.put(mem::replace(&mut self.storage, storage));
-            }
-            self.start = 0;
-        } else {
-            self.storage.reserve(STORAGE_BYTES);
+        if self.len() + MIN_READ_BYTES > STORAGE_BYTES {
+            self.tail_for(STORAGE_BYTES, shelf);
+            return;
+        }
+        self.tail(shelf);
+        if !self.has_room_for(MIN_READ_BYTES) {
+            let start = mem::take(&mut self.start);
+            self.tail(shelf).drain(..start);
         }
     }
 
@@ -197,15 +221,26 @@ impl Buffer {
         }
     }
 
-    /// Gives back all the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, shelf: &mut Shelf) {
-        if self.is_empty() {
+    /// How much memory it will take once settled, beyond the little that every session may.
+    #[must_use]
+    pub fn settled_bytes(&self) -> usize {
+        mapped_bytes(self.len())
+    }
+
+    /// Gives the worker its storage back, before the session leaves it: what there is moves to a
+    /// block of its size. Fails when the system has no memory for that.
+    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
+        let length = self.len();
+        let is_settled =
+            matches!(&self.storage, Storage::Held(block) if block.is_tight_for(length));
+        if length == 0 {
             self.release(shelf);
-        } else if self.len() <= COPY_BYTES && !is_tight(self.storage.capacity(), self.len()) {
-            let slip = shelf.copy(self.bytes());
-            shelf.put(mem::replace(&mut self.storage, slip));
+        } else if !is_settled {
+            let block = shelf.block_of(self.bytes())?;
+            shelf.put(mem::replace(&mut self.storage, Storage::Held(block)));
             self.start = 0;
         }
+        Ok(())
     }
 }
 
@@ -213,71 +248,84 @@ impl Buffer {
 mod tests {
     use super::*;
 
+    fn is_lent(buffer: &Buffer) -> bool {
+        matches!(&buffer.storage, Storage::Lent(lent) if lent.capacity() > 0)
+    }
+
     #[test]
     fn bytes_come_out_in_the_order_they_went_in_whatever_happens_to_the_storage() {
-        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
-        buffer.tail(&mut shelf).extend_from_slice(b"abcdef");
-        buffer.consume(2);
-        buffer.settle(&mut shelf);
-        assert_eq!(
-            (buffer.bytes(), buffer.storage.capacity()),
-            (&b"cdef"[..], MIN_SLIP_BYTES)
-        );
-        buffer.tail_with_room(&mut shelf).extend_from_slice(b"gh");
-        assert_eq!(buffer.bytes(), b"cdefgh");
-        assert_eq!(buffer.storage.capacity(), STORAGE_BYTES);
-        let mut other = Buffer::default();
-        buffer.hand_over(&mut other);
-        assert_eq!((buffer.len(), other.bytes()), (0, &b"cdefgh"[..]));
+        for length in [100, 3000, STORAGE_BYTES, 100_000] {
+            let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+            let bytes: Vec<u8> = (0..length).map(|number| number as u8).collect();
+            buffer.tail(&mut shelf).extend_from_slice(&bytes);
+            buffer.consume(2);
+            buffer.settle(&mut shelf).expect("memory");
+            assert!(!is_lent(&buffer) && buffer.bytes() == &bytes[2..]);
+            buffer.consume(3);
+            buffer.tail_with_room(&mut shelf).extend_from_slice(b"gh");
+            assert_eq!(buffer.bytes(), [&bytes[5..], b"gh"].concat());
+            let mut other = Buffer::default();
+            buffer.hand_over(&mut other);
+            assert_eq!((buffer.len(), other.len()), (0, length - 3));
+        }
     }
 
     #[test]
-    fn an_empty_buffer_holds_no_storage_once_settled() {
+    fn a_settled_buffer_holds_no_storage_and_what_it_takes_was_known() {
         let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
-        buffer
-            .tail_with_room(&mut shelf)
-            .extend_from_slice(&[0; 100]);
-        buffer.clear();
-        buffer.settle(&mut shelf);
-        assert_eq!((buffer.storage.capacity(), shelf.own.len()), (0, 1));
-        buffer.tail_with_room(&mut shelf);
-        assert!(shelf.own.is_empty());
+        for (length, bytes) in [(2000, 0), (2100, 4096), (30_000, 32 << 10), (0, 0)] {
+            buffer.clear();
+            buffer.tail(&mut shelf).resize(length, b'x');
+            assert_eq!(buffer.settled_bytes(), bytes);
+            buffer.settle(&mut shelf).expect("memory");
+            let held = match &buffer.storage {
+                Storage::Held(Block::Mapped { map, .. }) => map.len(),
+                _ => 0,
+            };
+            assert_eq!((held, buffer.len()), (bytes, length));
+            assert_eq!((is_lent(&buffer), shelf.own.len()), (false, 1));
+        }
     }
 
     #[test]
-    fn a_full_buffer_grows_for_a_long_head_and_the_large_storage_is_not_kept() {
+    fn what_is_consumed_while_it_is_held_makes_the_block_smaller() {
+        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+        buffer.tail(&mut shelf).resize(64 << 10, b'x');
+        for left in [60 << 10, 5000, 100, 0] {
+            buffer.settle(&mut shelf).expect("memory");
+            buffer.consume(buffer.len() - left);
+            let before = buffer.settled_bytes();
+            buffer.settle(&mut shelf).expect("memory");
+            assert_eq!((buffer.len(), before), (left, mapped_bytes(left)));
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_grows_for_a_long_head_and_one_large_storage_is_kept() {
         let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
         buffer.tail(&mut shelf).resize(STORAGE_BYTES, b'x');
         let tail = buffer.tail_with_room(&mut shelf);
         assert!(tail.capacity() - tail.len() >= MIN_READ_BYTES);
         buffer.clear();
         buffer.release(&mut shelf);
-        assert!(shelf.own.is_empty());
+        assert!(shelf.own.len() == 1 && shelf.double.is_some());
+        let double = buffer.tail_for(STORAGE_BYTES + 1, &mut shelf);
+        assert_eq!(double.capacity(), 2 * STORAGE_BYTES);
+        assert!(shelf.double.is_none());
     }
 
     #[test]
-    fn what_one_shelf_has_too_many_of_another_finds() {
-        let shared = Arc::default();
-        let (mut full, mut empty) = (Shelf::beside(&shared), Shelf::beside(&shared));
-        (0..=OWN_PLACES).for_each(|_| full.put(Vec::with_capacity(STORAGE_BYTES)));
-        assert_eq!((full.own.len(), shared.list().len()), (OWN_PLACES, 1));
-        drop(empty.take());
-        assert_eq!(shared.list().len(), 0);
-        (0..9 * SHARED_PLACES).for_each(|_| full.put(Vec::with_capacity(STORAGE_BYTES)));
-        assert_eq!(shared.list().len(), SHARED_PLACES);
-    }
-
-    #[test]
-    fn a_slip_is_used_again_for_about_as_many_bytes_and_dropped_for_others() {
-        let mut shelf = Shelf::default();
-        let slip = shelf.copy(&[b'x'; 300]);
-        let (place, capacity) = (slip.as_ptr(), slip.capacity());
-        assert_eq!(capacity, 512);
-        shelf.put(slip);
-        let again = shelf.copy(&[b'y'; 400]);
-        assert_eq!((again.as_ptr(), again.len()), (place, 400));
-        shelf.put(again);
-        assert_eq!(shelf.copy(&[b'z'; 2000]).capacity(), 2048);
-        assert!(shelf.slips.is_empty());
+    fn a_storage_and_a_small_block_are_used_again() {
+        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+        let mut places = [(); 2].map(|()| {
+            buffer.clear();
+            let lent = buffer.tail(&mut shelf);
+            lent.extend_from_slice(&[b'x'; 300]);
+            let lent = lent.as_ptr();
+            buffer.settle(&mut shelf).expect("memory");
+            (lent, buffer.bytes().as_ptr())
+        });
+        places.sort_unstable();
+        assert_eq!(places[0], places[1]);
     }
 }

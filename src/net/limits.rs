@@ -1,5 +1,5 @@
-//! How many descriptors the process may have, each client and each backend connection being one;
-//! and what an error says we have run out of.
+//! The limits of the process: how many descriptors it may have, each client and each backend
+//! connection being one, and how much address space; and what an error says we have run out of.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -25,6 +25,26 @@ pub fn raise_descriptor_limit() -> u64 {
         .current
         .unwrap_or(UNLIMITED)
         .min(UNLIMITED)
+}
+
+/// How many more descriptors can be had now; does not look further than `most`.
+#[must_use]
+pub fn descriptors_left(most: u64) -> u64 {
+    let another = || rustix::io::dup(rustix::stdio::stderr()).ok();
+    let got: Vec<_> = (0..most).map_while(|_| another()).collect();
+    got.len() as u64
+}
+
+/// The most address space that the process may have, if that is limited.
+#[must_use]
+pub fn address_space() -> Option<u64> {
+    getrlimit(Resource::As).current
+}
+
+/// The size of a page.
+#[must_use]
+pub fn page_bytes() -> u64 {
+    rustix::param::page_size() as u64
 }
 
 /// What this process or machine has run out of.

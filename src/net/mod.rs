@@ -19,6 +19,7 @@
 //! | [`alarm`] | a descriptor that wakes a thread out of `poll` |
 
 pub mod alarm;
+pub mod block;
 pub mod buffer;
 pub mod conn;
 pub mod connect;

@@ -94,8 +94,7 @@ impl Pipe {
 
     /// Copies what is left in it to the end of `buffer`.
     pub fn pour(&mut self, buffer: &mut Buffer, shelf: &mut Shelf) -> io::Result<()> {
-        let tail = buffer.tail(shelf);
-        tail.reserve(self.held);
+        let tail = buffer.tail_for(self.held, shelf);
         while !self.is_empty() {
             match read(&self.ends, tail)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),

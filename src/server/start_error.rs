@@ -1,5 +1,7 @@
 //! Why a balancer could not start, in one line that names the cure.
 
+use super::capacity::LEAST_DESCRIPTORS;
+use crate::net::limits::{self, Shortage};
 use std::fmt;
 use std::io;
 
@@ -12,11 +14,41 @@ pub enum StartError {
     Resolve(String, io::Error),
     /// Threads or descriptors are short.
     Resources(io::Error),
+    /// There are too few descriptors to serve anybody.
+    Descriptors {
+        /// How many the process may have.
+        limit: u64,
+        /// How many would do.
+        needed: u64,
+    },
+    /// There is too little memory to serve anybody.
+    Memory {
+        /// How many bytes the process may have.
+        has: u64,
+        /// How many would do.
+        needed: u64,
+    },
+    /// `--max-memory` is too small to serve anybody.
+    MaxMemory {
+        /// What is set.
+        set: u64,
+        /// What would do.
+        least: u64,
+    },
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Listen(_, error) | StartError::Resources(error)
+                if limits::shortage(error) == Some(Shortage::Descriptors) =>
+            {
+                write!(
+                    out,
+                    "cannot start: {error}: at least {LEAST_DESCRIPTORS} descriptors are needed; \
+                     raise the limit, for example with ulimit -n 1024"
+                )
+            }
             StartError::Listen(address, error) => {
                 let cure = match error.kind() {
                     io::ErrorKind::AddrInUse => {
@@ -37,6 +69,23 @@ impl fmt::Display for StartError {
                     "cannot resolve {host}: {error}: check the name of the backend"
                 )
             }
+            StartError::Descriptors { limit, needed } => write!(
+                out,
+                "cannot serve with a limit of {limit} descriptors, at least {needed} are needed: \
+                 raise the limit, for example with ulimit -n 1024"
+            ),
+            StartError::Memory { has, needed } => write!(
+                out,
+                "cannot serve with {} of memory, at least {} are needed: raise the limit (ulimit \
+                 -v, or that of the container) or use fewer --workers",
+                mebibytes(*has),
+                mebibytes(*needed)
+            ),
+            StartError::MaxMemory { set, least } => write!(
+                out,
+                "--max-memory {set} is too little for a single client, at least {least} bytes are \
+                 needed: for example --max-memory 64MiB"
+            ),
             StartError::Resources(error) => {
                 write!(
                     out,
@@ -45,6 +94,11 @@ impl fmt::Display for StartError {
             }
         }
     }
+}
+
+/// Rounded up, as it is compared with what is needed.
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 impl std::error::Error for StartError {}

@@ -9,8 +9,10 @@
 //! | [`crate::exchange`] | it is answered |
 //! | [`tunnel`] | bytes pass both ways after 101 |
 //! | [`linger`] | our last bytes are on their way |
+//! | `memory` | what it holds while it waits, and its end when there is none left |
 
 pub mod linger;
+mod memory;
 pub mod read_head;
 pub mod tunnel;
 
@@ -36,8 +38,8 @@ pub struct Session {
     stage: Stage,
     /// What it was parked for.
     waits: Option<Waits>,
-    /// Counts it as one of the clients; given back when the session ends.
-    _place: Place,
+    /// Counts it as one of the clients, and what it holds; given back when the session ends.
+    place: Place,
 }
 
 /// Where a session stands.
@@ -87,7 +89,7 @@ impl Session {
             client: Client::new(conn, address),
             stage: Stage::ReadHead(ReadHead::first()),
             waits: None,
-            _place: place,
+            place,
         }
     }
 
@@ -106,22 +108,17 @@ impl Session {
             };
             match step {
                 Step::Next(stage) => self.stage = stage,
-                Step::Close => return Outcome::Close,
-                Step::Yield => return Outcome::Yield,
-                Step::Park(waits) => {
+                Step::Close => return self.close(turn),
+                Step::Yield if self.settle(turn) => return Outcome::Yield,
+                Step::Park(waits) if self.settle(turn) => {
                     self.waits = Some(waits);
-                    self.settle(turn);
                     return Outcome::Park;
                 }
+                Step::Yield | Step::Park(_) => match self.run_out(turn) {
+                    Some(stage) => self.stage = stage,
+                    None => return self.close(turn),
+                },
             }
-        }
-    }
-
-    /// Gives back the storage that is not needed while nothing happens.
-    fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.client.settle(turn);
-        if let Stage::Exchange(exchange) = &mut self.stage {
-            exchange.settle(turn);
         }
     }
 

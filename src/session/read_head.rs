@@ -303,9 +303,12 @@ fn admit<'h, 'b>(
 }
 
 /// Answers what is no request that we take, and closes.
-fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let Refusal { status, why } = refusal;
-    let error = Error::client(Phase::RequestHead, cause(refusal));
+    let error = match status {
+        503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
+        _ => Error::client(Phase::RequestHead, cause(refusal)),
+    };
     match turn.context.config.log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
         LogMode::Access => record::refuse(client.address, status, &error, turn),

@@ -1,0 +1,139 @@
+//! What the machine allows: how many clients for its descriptors, how much memory for them; and
+//! what is too little to serve anybody, which is said at the start.
+
+use super::StartError;
+use super::memory;
+use crate::config::Config;
+use crate::gate::memory::{CLIENT_BYTES, Memory};
+use crate::net::buffer::{OWN_PLACES, STORAGE_BYTES};
+use crate::net::limits;
+use crate::net::pipe::PIPE_BYTES;
+
+/// Descriptors that are neither a client's nor a backend connection's: standard streams,
+/// listener, epoll with its timer, alarms, and what a library may open.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Descriptors that have to be left when all is open: for a client, for its backend, and for a
+/// check.
+const LEAST_LEFT: u64 = 3;
+
+/// With so many in all it serves, if none is inherited: what it opens, and [`LEAST_LEFT`].
+pub(super) const LEAST_DESCRIPTORS: u64 = 24;
+
+/// Memory that is left for everything of a fixed or small size: the program itself, threads, the
+/// queue of the log, backends and their connections.
+const OTHER_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many clients may be inside at a time.
+pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
+    let own = own_descriptors(config.backends.len() + config.backups.len(), config.workers);
+    match config.max_connections {
+        Some(limit) => {
+            warn_of_too_many(limit, own, descriptors);
+            limit
+        }
+        None => most_connections(descriptors, own),
+    }
+}
+
+/// Descriptors that are ours, a probe's or a worker's pipe.
+fn own_descriptors(backends: usize, workers: usize) -> u64 {
+    let pipes = 2 * workers;
+    OWN_DESCRIPTORS + (backends + pipes) as u64
+}
+
+/// Of the other descriptors three quarters are for clients: those that are idle need one each,
+/// and those that are served two.
+fn most_connections(descriptors: u64, own: u64) -> usize {
+    let free = descriptors.saturating_sub(own);
+    usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)
+}
+
+/// So many clients are too many if there is not even one descriptor for each.
+fn warn_of_too_many(limit: usize, own: u64, descriptors: u64) {
+    let needed = own + limit as u64;
+    if needed > descriptors {
+        log::warn!(
+            "--max-connections {limit} takes at least {needed} descriptors, and the limit is \
+             {descriptors}: clients may get 503. Raise the limit (ulimit -n), or leave the option \
+             out."
+        );
+    }
+}
+
+/// Fails if there are not enough descriptors left to serve a single client.
+pub(super) fn check_descriptors(descriptors: u64) -> Result<(), StartError> {
+    let left = limits::descriptors_left(LEAST_LEFT);
+    match left < LEAST_LEFT {
+        true => Err(StartError::Descriptors {
+            limit: descriptors,
+            needed: LEAST_DESCRIPTORS.max(descriptors + LEAST_LEFT - left),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// How much memory clients may take: what is set, or what the machine, the control group and the
+/// limits of the process leave beside what is ours.
+pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
+    let (has, limit) = match config.max_memory {
+        Some(set) => (None, set),
+        None => {
+            let has = memory::available();
+            (Some(has), has.saturating_sub(own_bytes(config)))
+        }
+    };
+    let least = least_bytes(config);
+    if limit < least {
+        return Err(match has {
+            None => StartError::MaxMemory { set: limit, least },
+            Some(has) => StartError::Memory {
+                has,
+                needed: least + own_bytes(config),
+            },
+        });
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(Memory::new(limit, memory::is_nearly_used_up))
+}
+
+/// What is not the clients': [`OTHER_BYTES`], and what workers lend to sessions.
+fn own_bytes(config: &Config) -> u64 {
+    let head = 2 * config.head.bytes;
+    let worker = OWN_PLACES * STORAGE_BYTES + 2 * STORAGE_BYTES + head;
+    OTHER_BYTES + (config.workers * worker) as u64
+}
+
+/// As much as a single client may take: a request head as long as is allowed, within the share
+/// that heads have of all, or what comes out of a pipe.
+fn least_bytes(config: &Config) -> u64 {
+    let most_held = config.head.bytes.next_power_of_two().max(PIPE_BYTES) + STORAGE_BYTES;
+    (2 * (CLIENT_BYTES + most_held)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_for_one_client_is_said_with_what_would_do() {
+        let with = |max_memory| Config {
+            max_memory,
+            ..Config::default()
+        };
+        let error = memory(&with(Some(100_000))).expect_err("too little");
+        let StartError::MaxMemory { least, .. } = error else {
+            panic!("another error: {error}");
+        };
+        assert!(error.to_string().contains("--max-memory"), "{error}");
+        let enough = memory(&with(Some(least))).expect("enough");
+        assert_eq!(enough.limit() as u64, least);
+        assert!(memory(&with(None)).expect("enough").limit() as u64 > least);
+    }
+
+    #[test]
+    fn there_is_a_place_for_a_client_however_few_descriptors_there_are() {
+        assert_eq!(most_connections(10, 32), 1);
+        assert_eq!(most_connections(1032, 32), 750);
+    }
+}
