@@ -48,7 +48,7 @@
 //! [`session::read_head`] → [`exchange`] (lease a backend, [`exchange::upload`],
 //! [`exchange::answer`]; if it fails, [`exchange::retry`]) → the next request, or
 //! [`session::linger`]; after a 101, [`session::tunnel`]. Each stage keeps its progress in the
-//! session and can stop at any byte. A large answer that goes out as it comes in goes round our
+//! session and can stop at any byte. A large body that goes out as it comes in goes round our
 //! memory, where the kernel has a way for it ([`net::pipe`]).
 //!
 //! # Layers

@@ -261,7 +261,14 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
         let passed = match &mut self.state {
-            State::Relayed(body) => bypass::pass(body, exchange, client, backend, turn)?,
+            // What is told of it has to be looked at.
+            State::Relayed(body) if !exchange.record.wants_body() => {
+                let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
+                let from = (backend, bypass::SMALL_PIECE);
+                bypass::pass(body, from, broken, turn, |pipe, turn| {
+                    client.flush_pipe(pipe, turn)
+                })?
+            }
             _ => None,
         };
         let moved = match passed {

@@ -1,54 +1,120 @@
 //! The way round our memory: of a large body that goes out as it comes in, the kernel passes
 //! the bytes on from socket to socket, and nobody looks at them.
 //!
-//! Nothing of that outlasts one call. What the client has no room for stands in its buffer
+//! Nothing of that outlasts one call. What the other side has no room for stands in its buffer
 //! afterwards, as if it had been copied there to begin with; so all that follows, waiting,
-//! deadlines, the end, is the same on both ways.
+//! deadlines, the end, is the same on both ways. Must not know which of the two directions it
+//! serves.
 
-use super::served::Served;
-use crate::client::Client;
-use crate::error::{Cause, Error, Phase};
+use crate::error::Error;
 use crate::http::body::Body;
 use crate::net::conn::{Conn, Moved};
-use crate::net::pipe::{SparePipe, is_impossible};
+use crate::net::pipe::{PIPE_BYTES, Pipe, SparePipe, is_impossible};
 use crate::turn::Turn;
 
 /// What is left of a body must be so much to be worth the calls more: a read into one storage
 /// takes as many bytes in one.
 const MIN_BYPASS_BYTES: u64 = 32 * 1024;
 
-/// Passes on body bytes, if it can be done this way; says how that went on the backend's side.
-/// Never waits for them, even where that is allowed: a wait ends with the first few bytes that
-/// come, and while the session is parked more of them gather, which go on together.
+/// The most that is taken at a time of what may well find no room on the other side, and so has
+/// to be held by us. Half of it costs a fifth more processor time.
+pub(super) const SMALL_PIECE: usize = 64 * 1024;
+
+/// The most that is taken at a time while others wait for the worker: some fifty microseconds'
+/// work at loopback speed.
+const SHARED_PIECE: usize = 256 * 1024;
+
+/// How much of one body is taken at a time. One call for much of it saves the other side a
+/// wake-up for each small piece; but what it has no room for we hold, so it is about as much as
+/// went on at once before.
+#[derive(Debug)]
+pub(super) struct Piece(usize);
+
+impl Default for Piece {
+    fn default() -> Self {
+        Self(2 * SMALL_PIECE)
+    }
+}
+
+impl Piece {
+    /// How much to take now.
+    pub(super) fn size(&self, turn: &Turn<'_>) -> usize {
+        match turn.is_wanted() {
+            true => self.0.min(SHARED_PIECE),
+            false => self.0,
+        }
+    }
+
+    /// So much was `taken`, of which the other side had no room for `left`.
+    pub(super) fn learn(&mut self, taken: usize, left: usize) {
+        match left {
+            0 if taken >= self.0 => self.0 = (4 * self.0).min(PIPE_BYTES),
+            0 => {}
+            _ => self.0 = (taken - left).clamp(SMALL_PIECE, self.0),
+        }
+    }
+}
+
+/// Passes on body bytes that come `from` one side, `most` of them at most, if it can be done
+/// this way; returns how that went on that side, and `broken` if it is. `go_on` sees to what is
+/// in the pipe afterwards.
+///
+/// Never waits for bytes, even where that is allowed: a wait ends with the first few that come,
+/// and while the session is parked more of them gather, which go on together.
 pub(super) fn pass(
     body: &mut Body,
-    exchange: &Served<'_>,
-    client: &mut Client,
-    backend: &Conn,
+    (from, most): (&Conn, usize),
+    broken: Error,
     turn: &mut Turn<'_>,
+    go_on: impl FnOnce(&mut Pipe, &mut Turn<'_>) -> Result<(), Error>,
 ) -> Result<Option<Moved>, Error> {
-    if body.unchanged() < MIN_BYPASS_BYTES || exchange.record.wants_body() {
+    let unchanged = body.unchanged();
+    if unchanged < MIN_BYPASS_BYTES {
         return Ok(None);
     }
     let Some(mut pipe) = turn.shelf.pipe.take() else {
         return Ok(None);
     };
-    let moved = match pipe.fill(backend, body.unchanged()) {
+    let most = usize::try_from(unchanged).map_or(most, |unchanged| most.min(unchanged));
+    let moved = match pipe.fill(from, most) {
         Ok(moved) => moved,
         Err(error) if is_impossible(&error) => {
             turn.shelf.pipe = SparePipe::Impossible;
             return Ok(None);
         }
-        Err(_) => return Err(Error::backend(Phase::ResponseBody, Cause::Reset)),
+        Err(_) => return Err(broken),
     };
     if let Moved::Bytes(count) = moved {
         let is_body = body.relay_whole(count);
         debug_assert!(is_body, "more was taken than belongs to the body");
         turn.moved(count);
-        client.flush_pipe(&mut pipe, turn)?;
+        go_on(&mut pipe, turn)?;
     }
     turn.shelf.pipe.put(pipe);
     // It stops before an urgent byte as before the end, which only a read tells apart.
     let is_in_doubt = moved == Moved::End || (moved == Moved::Nothing && turn.is_resumed);
     Ok(Some(moved).filter(|_| !is_in_doubt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_grows_while_all_of_it_goes_on_and_shrinks_to_what_did() {
+        let mut piece = Piece::default();
+        let first = piece.0;
+        piece.learn(first - 1, 0);
+        assert_eq!(piece.0, first, "there was no more to be had");
+        for _ in 0..9 {
+            piece.learn(piece.0, 0);
+        }
+        assert_eq!(piece.0, PIPE_BYTES);
+        piece.learn(PIPE_BYTES, 3 * PIPE_BYTES / 4);
+        assert_eq!(piece.0, PIPE_BYTES / 4);
+        piece.learn(1000, 900);
+        assert_eq!(piece.0, SMALL_PIECE);
+        piece.learn(1000, 999);
+        assert_eq!(piece.0, SMALL_PIECE);
+    }
 }

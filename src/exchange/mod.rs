@@ -8,7 +8,7 @@
 //! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
 //! | `served` | what the response needs to know of the request |
-//! | `bypass` | the way of a large body round our memory |
+//! | `bypass` | the way of a large body round our memory, in both directions |
 //! | [`retry`] | the retry law |
 //! | `moves` | where it goes when an attempt has failed, and who is to blame |
 //! | `rescue` | when it leaves a backend that is lost |

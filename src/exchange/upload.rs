@@ -1,8 +1,10 @@
 //! The request on its way to the backend: the head as we wrote it, then the body as it comes.
 //!
 //! What was sent stays in the buffer for as long as all of it fits, so that another attempt
-//! can begin from the start; once the body outgrows the buffer that is over.
+//! can begin from the start; once the body outgrows the buffer that is over, and what follows
+//! goes round our memory where it can ([`super::bypass`]).
 
+use super::bypass::{self, Piece};
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::http::body::Body;
@@ -32,6 +34,8 @@ pub struct Upload {
     is_abandoned: bool,
     /// Bytes sent in this attempt.
     total_sent: u64,
+    /// How much is passed on at a time of what is not copied.
+    piece: Piece,
 }
 
 /// How far the upload has come.
@@ -70,6 +74,7 @@ impl Upload {
             is_broken: false,
             is_abandoned: false,
             total_sent: 0,
+            piece: Piece::default(),
         }
     }
 
@@ -166,7 +171,7 @@ impl Upload {
                 }
             } else if is_held {
                 return Ok(Progress::Held);
-            } else if !self.receive(client, inbound, turn)? {
+            } else if !self.pass_or_receive(client, inbound, backend, turn)? {
                 return Ok(Progress::NeedsClient);
             }
         }
@@ -214,6 +219,56 @@ impl Upload {
                 true
             }
         }
+    }
+
+    /// Takes from the client what there is; returns whether there was something.
+    fn pass_or_receive(
+        &mut self,
+        client: &Conn,
+        inbound: &mut Buffer,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Error> {
+        // What another attempt may need has to be at hand.
+        let passed = match self.is_whole {
+            true => None,
+            false => self.pass(client, backend, turn)?,
+        };
+        match passed {
+            Some(moved) => Ok(moved != Moved::Nothing),
+            None => self.receive(client, inbound, turn),
+        }
+    }
+
+    /// Passes on what lies beyond the buffer without looking at it, if that can be done.
+    fn pass(
+        &mut self,
+        client: &Conn,
+        backend: &Conn,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Moved>, Error> {
+        let broken = Error::client(Phase::RequestBody, Cause::Reset);
+        let from = (client, self.piece.size(turn));
+        let (piece, to_backend) = (&mut self.piece, &mut self.to_backend);
+        let (is_broken, total_sent) = (&mut self.is_broken, &mut self.total_sent);
+        self.sent = 0;
+        to_backend.clear();
+        bypass::pass(&mut self.body, from, broken, turn, |pipe, turn| {
+            let taken = pipe.held();
+            let Ok(count) = pipe.drain(backend) else {
+                // As in `send`.
+                *is_broken = true;
+                return Ok(());
+            };
+            *total_sent += count as u64;
+            turn.moved(count);
+            piece.learn(taken, pipe.held());
+            if !pipe.is_empty() {
+                let lost = |_| Error::proxy(Phase::RequestBody, Cause::Reset);
+                pipe.pour(to_backend, turn.shelf).map_err(lost)?;
+            }
+            Ok(())
+        })
     }
 
     /// Reads from the client; returns whether there was something.

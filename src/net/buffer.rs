@@ -13,8 +13,8 @@ use std::mem;
 use std::sync::Arc;
 
 /// Size of a storage, and so the most body bytes that one direction of a session holds, unless
-/// they came through a pipe ([`super::pipe::PIPE_BYTES`]). Large
-/// enough for a whole head of default size (32 KiB) and for few system calls per megabyte.
+/// they came through a pipe ([`super::pipe`]). Large enough for a whole head of default size
+/// (32 KiB) and for few system calls per megabyte.
 pub const STORAGE_BYTES: usize = 32 * 1024;
 
 /// Reads are not made into less room than this.

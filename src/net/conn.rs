@@ -22,6 +22,9 @@ use std::time::Duration;
 /// `session::turn`), so that a wait begun just before its end stays within all of it.
 pub const SOCKET_TIMEOUT: Duration = Duration::from_millis(10);
 
+/// The most that one [`Conn::discard`] takes.
+pub const DISCARD_BYTES: usize = 32 * 1024;
+
 /// Whether a call may wait for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -107,6 +110,31 @@ impl Conn {
         };
         self.is_drained.set(match moved {
             Ok(Moved::Bytes(count)) => count < room,
+            Ok(Moved::Nothing) => true,
+            Ok(Moved::End) | Err(_) => false,
+        });
+        moved
+    }
+
+    /// Takes what there is to read, [`DISCARD_BYTES`] at most, and throws it away. On Linux the
+    /// kernel does that, and copies nothing.
+    pub fn discard(&self, wait: Wait) -> io::Result<Moved> {
+        let mut flags = RecvFlags::empty();
+        match wait {
+            Wait::Moment => self.set_blocking(true)?,
+            Wait::No => flags.insert(RecvFlags::DONTWAIT),
+        }
+        // Of TCP, `tcp(7)` says so; elsewhere the flag means nothing, or another thing.
+        #[cfg(target_os = "linux")]
+        flags.insert(RecvFlags::TRUNC);
+        let mut scrap = [0; DISCARD_BYTES];
+        let moved = match rustix::net::recv(&self.stream, &mut scrap, flags) {
+            Ok((_, 0)) => Ok(Moved::End),
+            Ok((_, count)) => Ok(Moved::Bytes(count)),
+            Err(errno) => nothing_or(errno),
+        };
+        self.is_drained.set(match moved {
+            Ok(Moved::Bytes(count)) => count < DISCARD_BYTES,
             Ok(Moved::Nothing) => true,
             Ok(Moved::End) | Err(_) => false,
         });
@@ -228,6 +256,29 @@ pub(super) fn nothing_or(errno: Errno) -> io::Result<Moved> {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn what_is_discarded_is_gone_and_no_more_of_it_than_one_call_takes() {
+        let (stream, mut other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        assert!(matches!(conn.discard(Wait::No), Ok(Moved::Nothing)));
+        other.write_all(&[b'x'; DISCARD_BYTES]).expect("sends");
+        other.write_all(b"rest").expect("sends");
+        drop(other);
+        let mut discarded = 0;
+        while discarded < DISCARD_BYTES {
+            match conn.discard(Wait::No).expect("open") {
+                Moved::Bytes(count) if discarded + count <= DISCARD_BYTES => discarded += count,
+                Moved::Nothing => {}
+                moved => panic!("{moved:?} after {discarded}"),
+            }
+        }
+        let mut buffer = Buffer::default();
+        conn.set_options().expect("open");
+        let read = conn.read(&mut buffer, &mut Shelf::default(), Wait::Moment);
+        assert!(matches!(read, Ok(Moved::Bytes(4))) && buffer.bytes() == b"rest");
+        assert!(matches!(conn.discard(Wait::No), Ok(Moved::End)));
+    }
 
     #[test]
     fn a_peek_tells_silence_bytes_and_the_end_apart() {

@@ -1,8 +1,8 @@
 //! A way for bytes from socket to socket that does not lead through our memory: on Linux the
 //! kernel hands pages on through a pipe (`splice(2)`); elsewhere there is no such pipe.
 //!
-//! A pipe is a worker's, for a moment, and never leaves it with a session: what a client has no
-//! room for is poured out into a buffer. So there are no more pipes than workers, and none is
+//! A pipe is a worker's, for a moment, and never leaves it with a session: what the other side
+//! has no room for is poured out into a buffer. So there are no more pipes than workers, and none is
 //! ever passed on with bytes in it, which would turn up on somebody else's connection: such a
 //! one is dropped. Must not know what the bytes mean or whose they are.
 
@@ -11,10 +11,10 @@ use super::conn::{Conn, Moved};
 use kernel::{Ends, open, read, splice_in, splice_out};
 use std::io;
 
-/// The most that is taken into a pipe at a time: as much as the kernel's usual one has room
-/// for. Half of it costs a fifth more processor time, and four times as much, which needs a
-/// larger pipe, saves none at 1 MiB an answer.
-pub const PIPE_BYTES: usize = 64 * 1024;
+/// The size that a pipe is to have, for the largest piece that anybody takes (see
+/// `exchange::bypass`). Where the system allows less, a pipe has as much as it allows, and what
+/// does not fit stays in the socket.
+pub const PIPE_BYTES: usize = 1024 * 1024;
 
 /// A pipe, and how much is in it.
 #[derive(Debug)]
@@ -57,17 +57,20 @@ impl SparePipe {
 }
 
 impl Pipe {
+    /// How many bytes are in it.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.held == 0
     }
 
-    /// Takes in at most `most` of what there is to read, and never more than [`PIPE_BYTES`].
-    /// Does not wait.
-    pub fn fill(&mut self, from: &Conn, most: u64) -> io::Result<Moved> {
-        let room = PIPE_BYTES - self.held;
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(room);
+    /// Takes in at most `most` of what there is to read. Does not wait.
+    pub fn fill(&mut self, from: &Conn, most: usize) -> io::Result<Moved> {
         // No flag of the call keeps it from waiting for the socket.
         from.set_blocking(false)?;
         let moved = splice_in(from, &self.ends, most)?;
@@ -118,8 +121,11 @@ mod kernel {
     use crate::net::conn::{Conn, Moved, nothing_or};
     use rustix::buffer::spare_capacity;
     use rustix::fd::OwnedFd;
-    use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+    use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
     use std::io;
+
+    /// The size of a pipe of which no other is asked for.
+    const USUAL_BYTES: usize = 64 * 1024;
 
     #[derive(Debug)]
     pub(super) struct Ends {
@@ -129,6 +135,11 @@ mod kernel {
 
     pub(super) fn open() -> Option<Ends> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        // There is a bound on one (`pipe-max-size`) and on all of a user (`pipe-user-pages-soft`).
+        let mut size = super::PIPE_BYTES;
+        while size > USUAL_BYTES && fcntl_setpipe_size(&writer, size).is_err() {
+            size /= 2;
+        }
         Some(Ends { reader, writer })
     }
 
@@ -195,7 +206,7 @@ mod tests {
         (conn, other)
     }
 
-    fn fill(pipe: &mut Pipe, from: &Conn, most: u64) -> Moved {
+    fn fill(pipe: &mut Pipe, from: &Conn, most: usize) -> Moved {
         loop {
             match pipe.fill(from, most).expect("open") {
                 Moved::Nothing => {}
