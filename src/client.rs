@@ -1,10 +1,13 @@
 //! The client's side of a session: its connection, what came in and what goes out.
 
+pub mod pin;
+
 use crate::error::{Cause, Error, Phase};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::pipe::Pipe;
 use crate::turn::Turn;
+use pin::Pin;
 use std::io;
 use std::net::SocketAddr;
 
@@ -21,6 +24,8 @@ pub struct Client {
     pub outbound: Buffer,
     /// Bytes written so far.
     pub written: u64,
+    /// The backend connection that nobody else may use. In a box: few clients have one.
+    pub pin: Option<Box<Pin>>,
 }
 
 impl Client {
@@ -33,6 +38,7 @@ impl Client {
             inbound: Buffer::default(),
             outbound: Buffer::default(),
             written: 0,
+            pin: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A worker's turn with one session: what it may use, and how long it may wait.
 
 mod dates;
+mod rate;
 
 use crate::backends::select::Backends;
 use crate::config::Config;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use dates::Dates;
+pub use rate::InterimRate;
 
 /// The longest that anything slow holds a worker. Long enough that an active client's next
 /// request usually comes within it, which saves the way through the lot; short enough that

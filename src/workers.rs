@@ -84,7 +84,7 @@ impl Floor {
     /// Closes all backend connections that rest, when descriptors are short.
     pub fn give_back_resting(&self) {
         for backend in self.context.backends.all() {
-            backend.kept.clear();
+            backend.kept.give_back();
         }
     }
 

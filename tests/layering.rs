@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net",
         ],
     ),
-    ("client", &["error", "net", "turn"]),
+    ("client", &["backends", "client", "error", "net", "turn"]),
     (
         "exchange",
         &[

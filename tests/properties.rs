@@ -141,7 +141,7 @@ proptest! {
         let head = strict::response(&sent.head).expect("well-formed");
         prop_assert_eq!(head.length, sent.head.len());
         prop_assert_eq!(&head.start[1], &made.status.to_string().into_bytes());
-        prop_assert_eq!(&head.start[2], made.reason.as_bytes());
+        prop_assert_eq!(&head.start[2], &made.reason);
         prop_assert_eq!(head.response_ends(made.method), Ok(made.ends_for(to)));
         carries(&head.fields, &made.passing(), &ADDED_TO_RESPONSE)?;
         speaks_for_itself(&head)?;

@@ -35,8 +35,8 @@ pub struct Kept<C> {
 #[derive(Debug)]
 struct Stack<C> {
     connections: Vec<(C, Instant)>,
-    /// Counts the clearings. What was leased before one is not put back after it.
-    era: u64,
+    /// What was leased before the present one is not put back.
+    era: Era,
     /// So many may rest.
     limit: usize,
     /// When they were closed because they may be in its way, and how many.
@@ -48,15 +48,20 @@ struct Stack<C> {
 }
 
 /// When a connection was leased; it proves on return that no outage came between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Era(u64);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Era {
+    /// How often all were closed.
+    clearings: u64,
+    /// How often that was because the backend was away, or is not the same any more.
+    outages: u64,
+}
 
 impl<C> Default for Kept<C> {
     fn default() -> Self {
         Self {
             resting: Mutex::new(Stack {
                 connections: Vec::new(),
-                era: 0,
+                era: Era::default(),
                 limit: MAX_KEPT,
                 released: None,
                 blocked: 0,
@@ -77,14 +82,20 @@ impl<C> Kept<C> {
     /// The present era, to be remembered by who leases a connection.
     #[must_use]
     pub fn era(&self) -> Era {
-        Era(self.resting().era)
+        self.resting().era
+    }
+
+    /// Whether the backend was away since `era`, or may have become another program.
+    #[must_use]
+    pub fn had_outage_since(&self, era: Era) -> bool {
+        self.resting().era.outages != era.outages
     }
 
     /// Puts a connection to rest, unless there was an outage since `era` or there are too
     /// many already; then it is closed.
     pub fn put(&self, connection: C, era: Era, now: Instant) {
         let mut resting = self.resting();
-        if resting.era == era.0 && resting.connections.len() < resting.limit {
+        if resting.era == era && resting.connections.len() < resting.limit {
             resting.connections.push((connection, now));
         } else {
             // Closing is a system call: not under the lock.
@@ -107,8 +118,14 @@ impl<C> Kept<C> {
     /// Closes all, and those in use when they come back. What was learnt of the backend is
     /// forgotten: it may be another program by now.
     pub fn clear(&self) {
+        self.resting().era.outages += 1;
+        self.give_back();
+    }
+
+    /// The same because we need the descriptors or ports: no outage.
+    pub fn give_back(&self) {
         let mut resting = self.resting();
-        resting.era += 1;
+        resting.era.clearings += 1;
         let closing = std::mem::take(&mut resting.connections);
         self.trust(&mut resting);
         drop(resting);
@@ -205,6 +222,19 @@ mod tests {
         assert!(kept.take().is_none());
         kept.put("new", kept.era(), Instant::now());
         assert!(kept.take().is_some());
+    }
+
+    #[test]
+    fn what_is_given_back_for_our_own_sake_is_no_outage() {
+        let kept = Kept::default();
+        let era = kept.era();
+        kept.put("resting", era, Instant::now());
+        kept.give_back();
+        assert!(kept.is_empty() && !kept.had_outage_since(era));
+        kept.put("in use", era, Instant::now());
+        assert!(kept.is_empty());
+        kept.clear();
+        assert!(kept.had_outage_since(era));
     }
 
     /// How many may rest.

@@ -17,6 +17,7 @@ use crate::net::conn::{Conn, Moved, Wait};
 use crate::net::dial::{Dial, Progress};
 use crate::net::limits::shortage;
 use crate::net::options::Options;
+use crate::turn::InterimRate;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,9 +37,6 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// What a probe is doing that has no connection yet.
 pub(super) const CONNECTING: &str = "connecting";
 
-/// Interim responses before the answer that counts.
-const MAX_INTERIM: u8 = 100;
-
 /// A probe under way.
 #[derive(Debug)]
 pub(super) struct Probe {
@@ -56,7 +54,7 @@ pub(super) struct Probe {
     /// What has to stand in the body, and as much of the body as has come.
     matches: Option<String>,
     content: Vec<u8>,
-    interim: u8,
+    interim: InterimRate,
     verdict: Option<Result<(), Symptom>>,
 }
 
@@ -99,7 +97,7 @@ impl Probe {
             statuses: config.statuses.clone(),
             matches: config.matches.clone(),
             content: Vec::new(),
-            interim: 0,
+            interim: InterimRate::default(),
             verdict: None,
         }
     }
@@ -220,14 +218,14 @@ impl Probe {
                 Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
-        Some(Stage::ReadingHead(conn, HeadScan::default()))
+        Some(Stage::ReadingHead(conn, HeadScan::of_response()))
     }
 
     fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
         loop {
             let received = self.received.bytes();
             match response::find_end(&mut scan, received, &HEAD_LIMITS) {
-                Ok(Some(length)) => return self.judge(conn, length),
+                Ok(Some(length)) => return self.judge(conn, length, now),
                 Ok(None) => {}
                 Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
             }
@@ -241,22 +239,24 @@ impl Probe {
 
     /// The head is there. Unless something has to stand in the body, that is the verdict, and
     /// what follows is politeness.
-    fn judge(&mut self, conn: Conn, length: usize) -> Option<Stage> {
+    fn judge(&mut self, conn: Conn, length: usize, now: Instant) -> Option<Stage> {
         let mut table = field_table();
         let head = response::parse(&self.received.bytes()[..length], Method::Get, &mut table);
         let head = match head {
             Ok(head) => head,
             Err(refusal) => return self.end(Err(Symptom::NotHttp(refusal.why))),
         };
-        if head.is_interim() && self.interim < MAX_INTERIM {
-            self.interim += 1;
+        if head.is_interim() {
+            if !self.interim.admits(now) {
+                return self.end(Err(Symptom::NotHttp("too many interim responses")));
+            }
             self.received.consume(length);
-            return Some(Stage::ReadingHead(conn, HeadScan::default()));
+            return Some(Stage::ReadingHead(conn, HeadScan::of_response()));
         }
         if self.token.as_ref().is_some_and(OpenCheck::has_come_back) {
             return self.end(Err(Symptom::Itself));
         }
-        let body = Body::new(head.framing, Encoding::Plain, false);
+        let body = Body::of_response(head.framing, Encoding::Plain, false);
         let is_good = self.statuses.contains(head.status);
         self.verdict = match (is_good, &self.matches) {
             (false, _) => Some(Err(Symptom::Status(head.status))),

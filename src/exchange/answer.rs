@@ -5,6 +5,7 @@ use super::served::Served;
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
+use crate::http::auth;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::http::forward::{Delivery, client_encoding, write_response};
@@ -13,12 +14,8 @@ use crate::http::response::{self, ResponseHead};
 use crate::http::scan::HeadScan;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved};
-use crate::turn::{TURN_BYTES, Turn};
+use crate::turn::{InterimRate, TURN_BYTES, Turn};
 use std::io;
-
-/// Interim responses before the final one. Real servers send one or two; without a bound a
-/// backend could keep a request open for ever.
-const MAX_INTERIM: u8 = 100;
 
 /// A response in transit.
 #[derive(Debug, Default)]
@@ -26,7 +23,9 @@ pub struct Answer {
     /// What came from the backend and is not passed on yet.
     from_backend: Buffer,
     state: State,
-    interim: u8,
+    interim: InterimRate,
+    /// How often the backend has said that it is still at work (102).
+    extensions: u32,
     /// Whether the backend has sent anything at all.
     pub is_begun: bool,
     /// Bytes that have come.
@@ -47,7 +46,7 @@ enum State {
 
 impl Default for State {
     fn default() -> Self {
-        State::Awaited(HeadScan::default())
+        State::Awaited(HeadScan::of_response())
     }
 }
 
@@ -62,6 +61,8 @@ pub struct Terms {
     pub keeps_backend: bool,
     /// Only closing tells the client where the body ends.
     pub ends_by_close: bool,
+    /// The client is asked to authenticate its connection, not only its request.
+    pub authenticates_connection: bool,
 }
 
 /// How far the response has come.
@@ -84,6 +85,12 @@ impl Answer {
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         matches!(self.state, State::Awaited(_))
+    }
+
+    /// How often the backend has asked for more time.
+    #[must_use]
+    pub fn extensions(&self) -> u32 {
+        self.extensions
     }
 
     /// Whether the backend sent nothing that does not belong to the response.
@@ -215,15 +222,22 @@ impl Answer {
         let head = &self.from_backend.bytes()[..length];
         let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
         if head.is_interim() {
-            self.interim += 1;
-            if self.interim > MAX_INTERIM {
-                return Err(bad_head(Refusal::bad("too many interim responses")));
+            if !self.interim.admits(turn.now()) {
+                return Err(bad_head(TOO_MANY_INTERIM));
             }
+            self.extensions += u32::from(head.status == 102);
         } else if head.status == 101 && !head.switches_to_one_of(request.upgrade.as_deref()) {
             return Err(bad_head(Refusal::bad(
                 "switched to a protocol that was not offered",
             )));
         } else {
+            if head.status == 101 && exchange.expectation.is_held() {
+                // The switch comes behind the whole request, so the body is wanted.
+                let is_sending = !client.inbound.is_empty();
+                exchange
+                    .expectation
+                    .ask_in_place(is_sending, client.outbound.tail(turn.shelf));
+            }
             self.terms = terms(&head, exchange, turn);
             exchange.record.see_response(&head, turn);
         }
@@ -242,7 +256,7 @@ impl Answer {
             (false, 101) => State::Switched,
             _ => {
                 let (encoding, _) = client_encoding(head.framing, request.version);
-                State::Relayed(Body::new(
+                State::Relayed(Body::of_response(
                     head.framing,
                     encoding,
                     !head.options.nominates_any(),
@@ -378,8 +392,12 @@ fn terms(head: &ResponseHead<'_, '_>, exchange: &Served<'_>, turn: &Turn<'_>) ->
             && turn.context.keeps_alive(),
         keeps_backend: head.keeps_alive(),
         ends_by_close: !has_visible_end,
+        authenticates_connection: auth::is_offered(head.status, head.fields),
     }
 }
+
+/// The refusal of an endless row of interim responses.
+const TOO_MANY_INTERIM: Refusal = Refusal::bad("too many interim responses");
 
 fn bad_head(refusal: Refusal) -> Error {
     Error::backend(Phase::ResponseHead, Cause::Message(refusal))

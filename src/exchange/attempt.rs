@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::trial::Trial;
 use crate::backends::Backend;
 use crate::backends::kept::Era;
+use crate::client::pin::Pin;
 use crate::error::{Blame, Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::net::Interest;
@@ -22,6 +23,8 @@ pub struct Attempt {
     pub backend: Arc<Backend<Conn>>,
     /// Whether the connection has served a request before.
     pub is_reused: bool,
+    /// Whether the connection belongs to the client.
+    pub is_pinned: bool,
     era: Era,
     conn: Option<Conn>,
     /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
@@ -62,14 +65,21 @@ impl Attempt {
     ///
     /// If there is none, a backend whose kept connection turned out dead gets one more chance
     /// with a new connection: the connection was at fault, not the backend.
+    ///
+    /// A client whose own connection died gets that chance first: its next handshake may have
+    /// to go to the same backend as the last.
     pub fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
         let backends = &turn.context.backends;
         let stale = || {
             let mut all = backends.all().iter();
             all.find(|one| one.is_live() && was_only_stale(one.index, failures))
         };
-        let untried = backends.next_after(|index| was_tried(index, failures));
-        let next = untried.or_else(stale).ok_or(NONE_LIVE)?;
+        let untried = || backends.next_after(|index| was_tried(index, failures));
+        let next = match failures.last().is_some_and(|last| last.was_pinned) {
+            true => stale().or_else(untried),
+            false => untried().or_else(stale),
+        };
+        let next = next.ok_or(NONE_LIVE)?;
         // After two kept connections that were dead, a third might be too.
         let stale = failures.iter().filter(|failure| failure.was_reused);
         let needs_new = was_tried(next.index, failures) || stale.count() > 1;
@@ -88,17 +98,41 @@ impl Attempt {
         Some(Self::new(next, false, turn.context, turn.now()))
     }
 
+    /// The right to use the client's own connection, or else a new one to the same backend; `None`
+    /// if neither is to be had.
+    pub(super) fn pinned(pin: &mut Pin, turn: &Turn<'_>) -> Option<Self> {
+        let conn = pin.take_conn();
+        let (context, now) = (turn.context, turn.now());
+        match conn {
+            Some(conn) => Some(Self {
+                is_pinned: true,
+                ..Self::on(Some(conn), pin.backend(), context, now)
+            }),
+            None if pin.backend().is_live() => Some(Self::new(pin.backend(), false, context, now)),
+            None => None,
+        }
+    }
+
     /// Leases `backend`, with one of its kept connections if there is a good one.
     ///
     /// `needs_new` takes none.
     fn new(backend: &Arc<Backend<Conn>>, needs_new: bool, context: &Context, now: Instant) -> Self {
-        let era = backend.kept.era();
         let limit = context.config.timeouts.backend_idle;
-        let conn = if needs_new {
-            None
-        } else {
-            good_kept(backend, limit, now)
+        let conn = match needs_new {
+            true => None,
+            false => good_kept(backend, limit, now),
         };
+        Self::on(conn, backend, context, now)
+    }
+
+    /// Leases `backend` with this connection, or a new one.
+    fn on(
+        conn: Option<Conn>,
+        backend: &Arc<Backend<Conn>>,
+        context: &Context,
+        now: Instant,
+    ) -> Self {
+        let era = backend.kept.era();
         let dial = || {
             let due = now + context.config.timeouts.connect;
             let options = context.config.sockets.backends;
@@ -108,6 +142,7 @@ impl Attempt {
         Self {
             backend: Arc::clone(backend),
             is_reused: conn.is_some(),
+            is_pinned: false,
             era,
             conn,
             connecting,
@@ -174,6 +209,16 @@ impl Attempt {
         }
     }
 
+    /// Leaves the connection to the client, if it stays open; and the backend in any case.
+    pub(super) fn pin(self, stays_open: bool, pin: &mut Option<Box<Pin>>) {
+        let conn = self.conn.filter(|_| stays_open);
+        let pinned = Pin::new(self.backend, conn, self.era);
+        match pin {
+            Some(pin) => **pin = pinned,
+            None => *pin = Some(Box::new(pinned)),
+        }
+    }
+
     /// Goes on connecting, address after address, without holding the worker for it.
     pub fn connect(&mut self, turn: &Turn<'_>) -> Result<Connected, Error> {
         while let Some(mut dial) = self.connecting.take() {
@@ -234,7 +279,7 @@ fn failed(error: &io::Error, context: &Context) -> Error {
     let shortage = shortage(error);
     if shortage == Some(Shortage::Descriptors) {
         for backend in context.backends.all() {
-            backend.kept.clear();
+            backend.kept.give_back();
         }
     }
     match shortage {

@@ -59,14 +59,16 @@ impl Expectation {
         is_news
     }
 
-    /// The backend has been silent for long enough. Returns whether to ask in its place, which
-    /// a client that `is_sending` does not need.
-    pub fn give_up(&mut self, is_sending: bool) -> bool {
+    /// The backend does not ask, but is to get the body. Asks in its place, which a client that
+    /// `is_sending` does not need.
+    pub fn ask_in_place(&mut self, is_sending: bool, out: &mut Vec<u8>) {
         *self = match is_sending {
             true => Expectation::Unasked,
             false => Expectation::Asked,
         };
-        !is_sending
+        if !is_sending {
+            out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
     }
 
     /// Another backend is tried, and may take its time.
@@ -94,7 +96,9 @@ mod tests {
         let (mut expectation, now) = (Expectation::new(true), Instant::now());
         assert_eq!(expectation.due(now), Some(now + HOLD));
         assert_eq!(expectation.due(now + HOLD), Some(now + HOLD));
-        assert!(expectation.give_up(false) && !expectation.is_held());
+        let mut out = Vec::new();
+        expectation.ask_in_place(false, &mut out);
+        assert!(out == b"HTTP/1.1 100 Continue\r\n\r\n" && !expectation.is_held());
         assert_eq!(expectation.due(now), None);
         assert!(!expectation.backend_asks());
     }
@@ -102,7 +106,9 @@ mod tests {
     #[test]
     fn a_client_that_sends_unasked_is_not_asked_by_us() {
         let mut expectation = Expectation::new(true);
-        assert!(!expectation.give_up(true) && !expectation.is_held());
+        let mut out = Vec::new();
+        expectation.ask_in_place(true, &mut out);
+        assert!(out.is_empty() && !expectation.is_held());
         assert!(expectation.backend_asks() && !expectation.backend_asks());
     }
 

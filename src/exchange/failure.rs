@@ -20,6 +20,8 @@ pub struct Failure {
     pub backend: usize,
     /// Whether it was on a connection that had served before.
     pub was_reused: bool,
+    /// Whether that connection was the client's own.
+    pub was_pinned: bool,
     /// What happened.
     pub error: Error,
     /// Whether the backend is to blame is not known before the request was answered elsewhere:
@@ -34,6 +36,7 @@ impl Failure {
         Self {
             backend: attempt.backend.index,
             was_reused: attempt.is_reused,
+            was_pinned: attempt.is_pinned,
             error,
             is_pending: false,
         }

@@ -9,6 +9,7 @@
 //! | [`answer`] | the response on its way to the client |
 //! | `served` | what the response needs to know of the request |
 //! | `bypass` | the way of a large body round our memory, in both directions |
+//! | `ending` | what becomes of the two connections afterwards |
 //! | [`retry`] | the retry law |
 //! | `moves` | where it goes when an attempt has failed, and who is to blame |
 //! | `rescue` | when it leaves a backend that is lost |
@@ -22,6 +23,7 @@
 pub mod answer;
 pub mod attempt;
 mod bypass;
+mod ending;
 pub mod expectation;
 pub mod failure;
 mod hold;
@@ -42,6 +44,7 @@ use crate::error::{Cause, Error, Phase};
 use crate::evidence;
 use crate::http::Version;
 use crate::http::accept::prefers_json;
+use crate::http::auth;
 use crate::http::body::{Body, Encoding};
 use crate::http::forward::write_request;
 use crate::http::forwarded::Hop;
@@ -75,6 +78,8 @@ pub struct Request {
     pub keeps_alive: bool,
     /// The protocols that the client offers to switch to.
     pub upgrade: Option<Box<[u8]>>,
+    /// It authenticates its connection, not only itself.
+    pub authenticates_connection: bool,
     /// The client would rather read JSON than text.
     pub prefers_json: bool,
 }
@@ -166,6 +171,7 @@ impl Exchange {
                 version: head.version,
                 keeps_alive: head.keeps_alive(),
                 upgrade: head.upgrade.map(Box::from),
+                authenticates_connection: auth::is_used(head.fields),
                 prefers_json: prefers_json(head.fields),
             },
             upload: Upload::new(
@@ -207,7 +213,7 @@ impl Exchange {
                 if let Some(pause) = self.pause(client, turn) {
                     return pause;
                 }
-                match self.find_first(turn) {
+                match self.find_first(client, turn) {
                     Ok(attempt) => self.attempt.insert(attempt),
                     Err(error) => return self.hold(error, client, turn),
                 }
@@ -235,8 +241,13 @@ impl Exchange {
         loop {
             let (sending, answering) = self.pump(client, turn)?;
             match (sending, answering) {
-                (_, answer::Progress::Complete) => return Ok(self.finish(turn)),
-                (_, answer::Progress::Switched) => return Ok(self.switch(turn)),
+                (_, answer::Progress::Complete) => return Ok(self.finish(client, turn)),
+                (_, answer::Progress::Switched) if self.upload.is_complete() => {
+                    return Ok(self.switch(turn));
+                }
+                (upload::Progress::Done, answer::Progress::Switched) => {
+                    return Err(self.cannot_switch());
+                }
                 _ if turn.is_over() => return Ok(Flow::Yield),
                 (upload::Progress::Paused, _) | (_, answer::Progress::Paused) => continue,
                 (upload::Progress::Held, _) if self.stops_holding(client, turn) => continue,
@@ -307,46 +318,6 @@ impl Exchange {
         }
         if !self.answer.is_awaited() {
             attempt.pass_trial(turn.context);
-        }
-    }
-
-    /// The response is with the client: decides what becomes of both connections.
-    fn finish(&mut self, turn: &mut Turn<'_>) -> Flow {
-        let now = turn.now();
-        turn.renew_patience(now);
-        let terms = self.answer.terms;
-        let is_reusable =
-            terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
-        self.settle_failures(turn);
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.succeed(turn.context);
-            if is_reusable {
-                attempt.keep(turn.context, now);
-            }
-        }
-        self.record
-            .end(terms.status, self.answer.content(), None, turn);
-        self.release(turn);
-        match (terms.keeps_client, self.request.keeps_alive) {
-            (true, _) => Flow::NextRequest,
-            (false, false) if !self.upload.had_body() => Flow::CloseAsAsked,
-            (false, _) => Flow::Linger,
-        }
-    }
-
-    /// The connections go on as a tunnel.
-    fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
-        self.settle_failures(turn);
-        let Some(mut attempt) = self.attempt.take() else {
-            return Flow::Close;
-        };
-        attempt.succeed(turn.context);
-        let rest = std::mem::take(&mut self.answer).into_rest();
-        self.record.end(101, 0, None, turn);
-        self.upload.release(turn.shelf);
-        match attempt.into_tunnel() {
-            Some((conn, backend)) => Flow::Tunnel(conn, backend, rest),
-            None => Flow::Close,
         }
     }
 

@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::attempt::Attempt;
 use super::failure::Failure;
 use super::retry::{self, Attempted};
+use crate::client::Client;
 use crate::error::Error;
 use crate::evidence;
 use crate::turn::{Context, Due, Turn};
@@ -28,7 +29,15 @@ impl Exchange {
     }
 
     /// The right to use a backend, of one of those that were not tried.
-    pub(super) fn find_first(&self, turn: &Turn<'_>) -> Result<Attempt, Error> {
+    pub(super) fn find_first(
+        &self,
+        client: &mut Client,
+        turn: &Turn<'_>,
+    ) -> Result<Attempt, Error> {
+        let pin = client.pin.as_mut().filter(|_| self.failures.is_empty());
+        if let Some(pinned) = pin.and_then(|pin| Attempt::pinned(pin, turn)) {
+            return Ok(pinned);
+        }
         // A request draws one ticket: after a wait for a port it takes no turn of another's.
         if !self.failures.is_empty() || self.short.is_some() {
             return Attempt::next(&self.failures, turn);

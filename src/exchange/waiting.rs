@@ -45,10 +45,9 @@ impl Exchange {
             None => true,
             Some(due) if now < due || !self.answer.is_awaited() => false,
             Some(_) => {
-                if self.expectation.give_up(!client.inbound.is_empty()) {
-                    let outbound = client.outbound.tail(turn.shelf);
-                    outbound.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                }
+                let is_sending = !client.inbound.is_empty();
+                let outbound = client.outbound.tail(turn.shelf);
+                self.expectation.ask_in_place(is_sending, outbound);
                 true
             }
         }
@@ -74,8 +73,13 @@ impl Exchange {
             (true, false) => (0, timeouts.body),
             (false, _) => (client.written, timeouts.body),
         };
+        // A backend that has all of the request has as much time again with every 102.
+        let extensions = match is_sent {
+            true => 1 + u64::from(self.answer.extensions()),
+            false => 0,
+        };
         let now = turn.now();
-        let moved = self.upload.total_sent() + written + u64::from(is_sent);
+        let moved = self.upload.total_sent() + written + extensions;
         let deadline = self.due.after(moved, timeout, now);
         if now >= deadline {
             return Err(self.timed_out(sending, answering));
@@ -89,7 +93,9 @@ impl Exchange {
         let reads_client = sending == upload::Progress::NeedsClient;
         let writes_client = answering == answer::Progress::NeedsClient;
         let writes_backend = sending == upload::Progress::NeedsBackend;
-        let backend = Interest::of(!writes_client, writes_backend);
+        // Behind a 101 the backend's bytes wait for the end of the request.
+        let reads_backend = !writes_client && answering != answer::Progress::Switched;
+        let backend = Interest::of(reads_backend, writes_backend);
         // A client that goes away is noticed although nothing is expected of it; but most
         // answers come sooner than that is worth its system calls.
         let (client, deadline) = match Interest::of(reads_client, writes_client) {

@@ -35,7 +35,7 @@ enum Source {
 }
 
 impl Body {
-    /// A body framed as `framing` where it comes from and written as `encoding`. Trailers are
+    /// The body of a request, framed as `framing` where it comes from and written as `encoding`. Trailers are
     /// passed on or discarded, as a proxy may (RFC 9110 §6.5.1); it must where the message has
     /// fields for this hop only, which may stand among them.
     #[must_use]
@@ -52,6 +52,16 @@ impl Body {
             passes_trailers,
             content: 0,
         }
+    }
+
+    /// The same for a response: from a backend some things are taken that have one reading only.
+    #[must_use]
+    pub fn of_response(framing: Framing, encoding: Encoding, passes_trailers: bool) -> Self {
+        let mut body = Self::new(framing, encoding, passes_trailers);
+        if let Source::Chunked(scanner) = &mut body.source {
+            *scanner = Scanner::of_response();
+        }
+        body
     }
 
     /// Whether its last byte has been passed to `out`.

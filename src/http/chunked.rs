@@ -2,7 +2,9 @@
 //!
 //! Strict where parsers are known to differ: the size is 1 to 16 hex digits with nothing
 //! round them, every line ends in exactly CRLF, an extension holds no control byte. Extensions
-//! are dropped; what we write has none.
+//! are dropped; what we write has none. Of a backend, blanks behind a size are taken: servers
+//! that reserve room for the size fill it up with them (`5   CRLF`), and there is no other
+//! reading.
 
 use super::Refusal;
 use super::fields::is_barred_from_trailers;
@@ -29,13 +31,24 @@ pub const TRAILER_LIMITS: HeadLimits = HeadLimits {
 pub struct Scanner {
     state: State,
     extension_bytes: u64,
+    padding: Padding,
+}
+
+/// Whether a size line may end in blanks. Before an extension they may stand in any case
+/// (RFC 9112 §7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Padding {
+    /// In a request: servers that see this differently could read two requests in one.
+    Refused,
+    /// In a response.
+    Taken,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// In a size, after this many digits.
     Size { digits: usize, size: u64 },
-    /// In white space after a size, which only an extension may follow (RFC 9112 §7.1.1).
+    /// In blanks after a size.
     BeforeExtension { size: u64 },
     /// After the `;` of an extension.
     Extension { size: u64 },
@@ -70,11 +83,21 @@ impl Default for Scanner {
         Self {
             state: State::Size { digits: 0, size: 0 },
             extension_bytes: 0,
+            padding: Padding::Refused,
         }
     }
 }
 
 impl Scanner {
+    /// The scanner for the body of a response; `default()` is that for a request.
+    #[must_use]
+    pub fn of_response() -> Self {
+        Self {
+            padding: Padding::Taken,
+            ..Self::default()
+        }
+    }
+
     /// Scans `input`, which starts where the last piece ended.
     pub fn next(&mut self, input: &[u8]) -> Result<Piece, Refusal> {
         let mut at = 0;
@@ -157,6 +180,9 @@ impl Scanner {
             (State::Size { digits: 1.., size }, b'\r') | (State::Extension { size }, b'\r') => {
                 State::SizeEnd { size }
             }
+            (State::BeforeExtension { size }, b'\r') if self.padding == Padding::Taken => {
+                State::SizeEnd { size }
+            }
             (State::Size { digits: 1.., size } | State::BeforeExtension { size }, b';') => {
                 State::Extension { size }
             }
@@ -209,6 +235,10 @@ const MAX_SIZE_DIGITS: usize = 16;
 
 /// The trailer section starts at `at`; it is looked at only as a whole.
 fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refusal> {
+    // Known at once, although the section has no end yet.
+    if matches!(input[at..], [b'\r', behind, ..] if behind != b'\n') {
+        return Err(Refusal::bad("the last chunk does not end with CRLF"));
+    }
     match scan.find_end(&input[at..], &TRAILER_LIMITS) {
         Ok(Some(length)) => Ok(Piece::End(at..at + length)),
         Ok(None) => Ok(Piece::More { consumed: at }),
@@ -317,6 +347,41 @@ mod tests {
                 read.is_err() || (trailers_fail && read == Ok(None)),
                 "{body:?}: {read:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_response_may_fill_its_size_lines_up_with_blanks() {
+        let read = |body: &[u8]| {
+            let piece = Scanner::of_response().next(body);
+            piece.map(|piece| match piece {
+                Piece::Data(range) => body[range].to_vec(),
+                other => panic!("{other:?}"),
+            })
+        };
+        for body in [&b"5   \r\nhello"[..], b"5\t \r\nhello", b"5 ;a=b \r\nhello"] {
+            assert_eq!(read(body), Ok(b"hello".to_vec()), "{body:?}");
+            let mut bytewise = Scanner::of_response();
+            let split = (0..4).try_for_each(|at| bytewise.next(&body[at..=at]).map(drop));
+            assert_eq!(split, Ok(()), "{body:?}");
+        }
+        for body in [
+            &b" 5\r\nhello"[..],
+            b"5 \nhello",
+            b"5 5\r\n",
+            b"5 \r5",
+            b" \r\n",
+        ] {
+            assert!(read(body).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_behind_data_or_the_last_size_is_refused_when_it_arrives() {
+        for body in [&b"1\r\naX"[..], b"1\r\na\rX", b"1\r\na\n", b"0\r\n\rX"] {
+            assert!(at_every_split(body).is_err(), "{body:?}");
+            let before = &body[..body.len() - 1];
+            assert_eq!(at_every_split(before), Ok(None), "{before:?}");
         }
     }
 

@@ -26,7 +26,8 @@ impl ConnectionOptions {
     pub fn read(fields: &[Header<'_>]) -> Result<Self, Refusal> {
         let mut options = Self::default();
         list::read(values(fields, Field::Connection), |option| {
-            options.add(option)
+            options.add(option);
+            Ok(())
         })?;
         if options.nominates_any {
             options.nominated = FieldSet::named(fields)?;
@@ -34,9 +35,11 @@ impl ConnectionOptions {
         Ok(options)
     }
 
-    fn add(&mut self, option: &[u8]) -> Result<(), Refusal> {
+    /// A member that is no token (`keep-alive; timeout=5`) means nothing, and ends here with the
+    /// field: there is no other way to read it.
+    fn add(&mut self, option: &[u8]) {
         if !is_token(option) {
-            return Err(Refusal::bad("a Connection option is not a token"));
+            return;
         }
         if option.eq_ignore_ascii_case(b"close") {
             self.close = true;
@@ -48,7 +51,6 @@ impl ConnectionOptions {
             // `TE` has to be named (RFC 9110 §10.1.4), and ends here in any case.
             self.nominates_any = true;
         }
-        Ok(())
     }
 
     /// Whether any field is named, beyond the options that have a meaning of their own.
@@ -143,14 +145,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_refused() {
-        for value in ["a b", "a=b", "\"close\"", "a;b"] {
-            assert!(
-                ConnectionOptions::read(&[header("Connection", value)]).is_err(),
-                "{value}"
-            );
+    fn what_is_no_option_means_nothing() {
+        for value in [
+            "a b",
+            "a=b",
+            "\"close\"",
+            "a;b",
+            "close; x",
+            "keep-alive; timeout=5",
+        ] {
+            let fields = [header("Connection", value)];
+            let options = ConnectionOptions::read(&fields).expect("valid");
+            assert!(!options.close && !options.keep_alive, "{value}");
+            assert!(!options.nominates_any(), "{value}");
         }
-        for option in ["", "te", "close", "keep-alive", "upgrade", "x"] {
+        let fields = [
+            header("Connection", "keep-alive; timeout=5, close, X-a"),
+            header("x-A", ""),
+        ];
+        let options = ConnectionOptions::read(&fields).expect("valid");
+        assert!(options.close && !options.keep_alive && options.nominates(1));
+    }
+
+    #[test]
+    fn too_many_members_are_refused_whatever_they_are() {
+        for option in ["", "te", "close", "keep-alive", "upgrade", "x", "x;"] {
             let many = vec![option; MAX_MEMBERS + 1].join(",");
             let read = ConnectionOptions::read(&[header("Connection", &many)]);
             assert_eq!(

@@ -170,7 +170,7 @@ pub fn write_response(response: &ResponseHead<'_, '_>, delivery: &Delivery<'_>, 
     out.extend_from_slice(b"HTTP/1.1 ");
     write_decimal(u64::from(response.status), out);
     out.push(b' ');
-    out.extend_from_slice(response.reason.as_bytes());
+    out.extend_from_slice(response.reason);
     out.extend_from_slice(b"\r\n");
     let mut has_date = false;
     for (place, field) in response.fields.iter().enumerate() {

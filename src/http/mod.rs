@@ -13,10 +13,12 @@
 //! | [`list`] | comma-separated lists, in time linear in their bytes |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
+//! | [`auth`] | authentication that belongs to a connection |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
 //! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
 pub mod accept;
+pub mod auth;
 pub mod body;
 pub mod chunk_writer;
 pub mod chunked;

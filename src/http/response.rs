@@ -1,5 +1,7 @@
-//! A response head as a value. A backend is trusted no more than a client: what is not
-//! well-formed is refused, and the client gets 502.
+//! A response head as a value. A backend is trusted no more than a client: what has more than one
+//! reading is refused, and the client gets 502. What is not well-formed but has only one reading
+//! is read: a missing space behind the status, a line end without CR, a status beyond 599. The
+//! client gets it well-formed.
 
 use super::connection::ConnectionOptions;
 use super::fields::{Field, values};
@@ -9,14 +11,15 @@ use super::request::{FieldTable, Method};
 use super::scan::{HeadLimits, HeadScan};
 use super::{Refusal, Version};
 use httparse::Header;
+use memchr::memchr;
 
 /// A well-formed response head. Borrows the bytes it was parsed from.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
-    /// 100 to 599, as the backend said.
+    /// 100 to 999, as the backend said.
     pub status: u16,
-    /// The reason phrase; may be empty.
-    pub reason: &'b str,
+    /// The reason phrase; may be empty, and need not be ASCII.
+    pub reason: &'b [u8],
     /// The backend's version.
     pub version: Version,
     /// Every field, in order.
@@ -98,7 +101,7 @@ pub fn parse<'h, 'b>(
     method: Method,
     table: &'h mut FieldTable<'b>,
 ) -> Result<ResponseHead<'h, 'b>, Refusal> {
-    let (version, status) = status_line(head)?;
+    let (version, status, reason) = status_line(head)?;
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
@@ -112,7 +115,7 @@ pub fn parse<'h, 'b>(
     let fields: &'h [Header<'b>] = response.headers;
     Ok(ResponseHead {
         status,
-        reason: response.reason.unwrap_or_default(),
+        reason,
         version,
         fields,
         options: ConnectionOptions::read(fields)?,
@@ -120,16 +123,21 @@ pub fn parse<'h, 'b>(
     })
 }
 
-/// `HTTP/1.x SP 3DIGIT SP`, or without the last space where there is no reason: the space is
-/// required (RFC 9112 §4), but many servers leave it out, and it has only one reading.
-fn status_line(head: &[u8]) -> Result<(Version, u16), Refusal> {
+/// `HTTP/1.x SP 3DIGIT SP reason`, or without the last space where there is no reason: the space
+/// is required (RFC 9112 §4), but many servers leave it out, and it has only one reading. A
+/// status beyond 599 is not defined (RFC 9110 §15), but applications use some: it passes.
+///
+/// Whether the reason holds only bytes that it may is for `httparse`, which sees all lines.
+fn status_line(head: &[u8]) -> Result<(Version, u16, &[u8]), Refusal> {
     const BAD: Refusal = Refusal::bad("the status line is malformed");
+    let line = &head[..memchr(b'\n', head).unwrap_or(head.len())];
+    let head = line.strip_suffix(b"\r").unwrap_or(line);
     let version = match head.get(..9) {
         Some(b"HTTP/1.1 ") => Version::Http11,
         Some(b"HTTP/1.0 ") => Version::Http10,
         _ => return Err(BAD),
     };
-    let (Some(digits), Some(b' ' | b'\r')) = (head.get(9..12), head.get(12)) else {
+    let (Some(digits), None | Some(b' ')) = (head.get(9..12), head.get(12)) else {
         return Err(BAD);
     };
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -138,10 +146,9 @@ fn status_line(head: &[u8]) -> Result<(Version, u16), Refusal> {
     let status = digits
         .iter()
         .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-    if (100..=599).contains(&status) {
-        Ok((version, status))
-    } else {
-        Err(BAD)
+    match status {
+        100.. => Ok((version, status, head.get(13..).unwrap_or_default())),
+        _ => Err(BAD),
     }
 }
 
@@ -160,6 +167,8 @@ mod tests {
             "HTTP/1.1 200 OK",
             "HTTP/1.0 404 ",
             "HTTP/1.1 599",
+            "HTTP/1.1 600 x",
+            "HTTP/1.1 999 x",
             "HTTP/1.1 200 \u{e4}",
         ] {
             assert!(accepts(&format!("{line}\r\n\r\n")), "{line}");
@@ -172,12 +181,28 @@ mod tests {
             "HTTP/1.1  200 OK",
             "http/1.1 200 OK",
             "HTTP/1.1 +20 OK",
-            "HTTP/1.1 600 x",
+            "HTTP/1.1 099 x",
             "200 OK",
             "HTTP/1.1 200 a\0",
         ] {
             assert!(!accepts(&format!("{line}\r\n\r\n")), "{line}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_kept_byte_by_byte_whatever_ends_its_line() {
+        let reason = |head: &[u8]| {
+            let mut table = field_table();
+            let parsed = parse(head, Method::Get, &mut table);
+            parsed.expect("valid").reason.to_vec()
+        };
+        assert_eq!(
+            reason(b"HTTP/1.1 200 Tr\xe8s bien\r\n\r\n"),
+            b"Tr\xe8s bien"
+        );
+        assert_eq!(reason(b"HTTP/1.1 200 OK \xff\n\n"), b"OK \xff");
+        assert_eq!(reason(b"HTTP/1.1 200 \nA: b\n\n"), b"");
+        assert_eq!(reason(b"HTTP/1.1 200\nA: b\n\n"), b"");
     }
 
     #[test]

@@ -21,9 +21,11 @@ pub struct HeadLimits {
 /// The most field lines that any limit may allow: the parser's table is on the stack.
 pub const MAX_FIELDS: usize = 256;
 
-/// How far the search has come. One for each head; start with `default()`.
+/// How far the search has come. One for each head: `default()` for a request or a trailer
+/// section, [`HeadScan::of_response`] for a response.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
+    line_end: LineEnd,
     /// First byte that was not looked at yet.
     next: usize,
     /// Where the current line starts.
@@ -32,12 +34,31 @@ pub struct HeadScan {
     lines: usize,
 }
 
+/// Which bytes end a line. No line may hold another CR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LineEnd {
+    /// CRLF only. RFC 9112 §2.2 lets a recipient take a bare LF; then two parsers on the way of
+    /// a request can disagree, so we do not.
+    #[default]
+    Crlf,
+    /// CRLF or a bare LF. Many small servers write a bare LF. Nobody else reads their head: what
+    /// goes on to the client is written anew, with CRLF.
+    CrlfOrLf,
+}
+
 impl HeadScan {
+    /// The scan of a response head.
+    #[must_use]
+    pub fn of_response() -> Self {
+        Self {
+            line_end: LineEnd::CrlfOrLf,
+            ..Self::default()
+        }
+    }
+
     /// The length of the head at the start of `bytes`, or `None` while it is incomplete.
     ///
-    /// Call again with the same bytes and more behind them. Every line must end in CRLF and
-    /// hold no other CR (RFC 9112 §2.2 lets a recipient take a bare LF; then two parsers can
-    /// disagree, so we do not).
+    /// Call again with the same bytes and more behind them.
     pub fn find_end(
         &mut self,
         bytes: &[u8],
@@ -47,7 +68,7 @@ impl HeadScan {
             let end = self.next + offset + 1;
             let raw = &bytes[self.line..end];
             self.admit(raw, end, limits)?;
-            let line = line_before(raw)?;
+            let line = self.line_end.cut_from(raw)?;
             (self.next, self.line) = (end, end);
             if line.is_empty() {
                 return Ok(Some(end));
@@ -98,14 +119,18 @@ const START_LINE_TOO_LONG: Refusal = Refusal::with_status(414, "the first line i
 const HEAD_TOO_LARGE: Refusal = Refusal::with_status(431, "the head is too large");
 const TOO_MANY_FIELDS: Refusal = Refusal::with_status(431, "too many fields");
 
-/// The line without its CRLF; `raw` ends in LF.
-fn line_before(raw: &[u8]) -> Result<&[u8], Refusal> {
-    let Some(line) = raw.strip_suffix(b"\r\n") else {
-        return Err(Refusal::bad("a line ends in a bare LF"));
-    };
-    match memchr(b'\r', line) {
-        Some(_) => Err(Refusal::bad("a bare CR inside a line")),
-        None => Ok(line),
+impl LineEnd {
+    /// The line without its end; `raw` ends in LF.
+    fn cut_from(self, raw: &[u8]) -> Result<&[u8], Refusal> {
+        let line = match (raw.strip_suffix(b"\r\n"), self) {
+            (Some(line), _) => line,
+            (None, Self::CrlfOrLf) => raw.strip_suffix(b"\n").unwrap_or(raw),
+            (None, Self::Crlf) => return Err(Refusal::bad("a line ends in a bare LF")),
+        };
+        match memchr(b'\r', line) {
+            Some(_) => Err(Refusal::bad("a bare CR inside a line")),
+            None => Ok(line),
+        }
     }
 }
 
@@ -148,16 +173,19 @@ mod tests {
     };
 
     fn scan(bytes: &[u8]) -> Result<Option<usize>, u16> {
-        let whole = HeadScan::default()
+        scan_with(HeadScan::default(), bytes)
+    }
+
+    fn scan_with(scan: HeadScan, bytes: &[u8]) -> Result<Option<usize>, u16> {
+        let whole = { scan }
             .find_end(bytes, &LIMITS)
             .map_err(|refusal| refusal.status);
-        assert_eq!(scan_split(bytes), whole, "split of {bytes:?}");
+        assert_eq!(scan_split(scan, bytes), whole, "split of {bytes:?}");
         whole
     }
 
     /// The same, byte by byte.
-    fn scan_split(bytes: &[u8]) -> Result<Option<usize>, u16> {
-        let mut scan = HeadScan::default();
+    fn scan_split(mut scan: HeadScan, bytes: &[u8]) -> Result<Option<usize>, u16> {
         for len in 1..=bytes.len() {
             match scan.find_end(&bytes[..len], &LIMITS) {
                 Ok(None) => {}
@@ -183,6 +211,21 @@ mod tests {
             b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
             b"GET / HTTP/1.1\r\nA: b\r\r\n\r\n",
             b"GET / HTTP/1.1\r\n\n",
+        ] {
+            assert_eq!(scan(bytes), Err(400), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_lf_ends_a_line_of_a_response_and_a_bare_cr_none() {
+        let scan = |bytes: &[u8]| scan_with(HeadScan::of_response(), bytes);
+        assert_eq!(scan(b"HTTP/1.1 200 OK\nA: b\n\nbody"), Ok(Some(22)));
+        assert_eq!(scan(b"HTTP/1.1 200 OK\r\nA: b\n\r\nbody"), Ok(Some(24)));
+        assert_eq!(scan(b"HTTP/1.1 200 OK\nA: b\r\n\nbody"), Ok(Some(23)));
+        assert_eq!(scan(b"HTTP/1.1 200 OK\nA: b\n"), Ok(None));
+        for bytes in [
+            &b"HTTP/1.1 200 OK\rA: b\n\n"[..],
+            b"HTTP/1.1 200 OK\n\r\r\n",
         ] {
             assert_eq!(scan(bytes), Err(400), "{bytes:?}");
         }

@@ -64,6 +64,8 @@ impl Linger {
 
     /// Sends what is left, then discards what comes.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+        // No request follows that could use it.
+        client.pin = None;
         let due = *self
             .due
             .get_or_insert_with(|| Instant::now() + LINGER_TIMEOUT);

@@ -5,7 +5,7 @@ use super::Expected::{Last, Passes};
 
 /// Requests without a body: the bytes, the method and the target as a backend gets them.
 #[rustfmt::skip] // One case a line.
-const HEADS: [(&str, &str, &str); 25] = [
+const HEADS: [(&str, &str, &str); 27] = [
     ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/"),
     ("GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a/b?c=d&e"),
     ("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD", "/x"),
@@ -34,6 +34,9 @@ const HEADS: [(&str, &str, &str); 25] = [
     ("GET /x HTTP/1.1\r\nHost: a\r\nTE: chunked, trailers\r\nTrailer: Content-Length\r\n\r\n", "GET", "/x"),
     // Options for this hop, which cannot take away what the request is made of.
     ("GET /x HTTP/1.1\r\nHost: a\r\nConnection: Host, host, keep-alive\r\nKeep-Alive: 5\r\n\r\n", "GET", "/x"),
+    // Members of `Connection` that are no options mean nothing.
+    ("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close; Host\r\n\r\n", "GET", "/x"),
+    ("GET /x HTTP/1.1\r\nHost: a\r\nConnection: keep-alive; timeout=5, a b\r\n\r\n", "GET", "/x"),
     // A switch to HTTP/2 is not passed on, only the request that it came with.
     ("GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A\r\n\r\n", "GET", "/x"),
     // An upgrade that the backend declines leaves the connection as it was.

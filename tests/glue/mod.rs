@@ -17,7 +17,7 @@ pub const LIMITS: HeadLimits = HeadLimits {
 };
 
 /// A head as it leaves, and what becomes of the body behind it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Rewritten {
     pub head: Vec<u8>,
     /// Bytes that the head took where it came from.
@@ -25,11 +25,13 @@ pub struct Rewritten {
     pub framing: Framing,
     pub encoding: Encoding,
     pub passes_trailers: bool,
+    /// Makes the body that reads it.
+    new_body: fn(Framing, Encoding, bool) -> Body,
 }
 
 /// The head of the request that begins `bytes`, as a backend gets it.
 pub fn rewrite_request(bytes: &[u8], forwarded: ForwardedFields) -> Result<Rewritten, Refusal> {
-    let length = head_length(bytes)?;
+    let length = head_length(HeadScan::default(), bytes)?;
     let mut table = field_table();
     let request = request::parse(&bytes[..length], &mut table)?;
     let hop = Hop {
@@ -50,12 +52,13 @@ pub fn rewrite_request(bytes: &[u8], forwarded: ForwardedFields) -> Result<Rewri
             _ => Encoding::Plain,
         },
         passes_trailers: !request.options.nominates_any(),
+        new_body: Body::new,
     })
 }
 
 /// The head of the response that begins `bytes`, as a client of this version gets it.
 pub fn rewrite_response(bytes: &[u8], method: &str, to: Version) -> Result<Rewritten, Refusal> {
-    let length = head_length(bytes)?;
+    let length = head_length(HeadScan::of_response(), bytes)?;
     let mut table = field_table();
     let method = Method::of(method);
     let response = response::parse(&bytes[..length], method, &mut table)?;
@@ -75,6 +78,7 @@ pub fn rewrite_response(bytes: &[u8], method: &str, to: Version) -> Result<Rewri
         framing: response.framing,
         encoding,
         passes_trailers: !response.options.nominates_any(),
+        new_body: Body::of_response,
     })
 }
 
@@ -97,13 +101,14 @@ impl Rewritten {
             framing,
             encoding,
             passes_trailers,
+            new_body: Body::new,
         }
     }
 
     /// Relays the body at the start of `bytes`, which come up to each of `splits` in turn and
     /// then all. Returns too what was written before a refusal.
     pub fn relay(&self, bytes: &[u8], splits: &[usize]) -> (Relayed, Result<(), Refusal>) {
-        let mut body = Body::new(self.framing, self.encoding, self.passes_trailers);
+        let mut body = (self.new_body)(self.framing, self.encoding, self.passes_trailers);
         let (mut written, mut read) = (Vec::new(), 0);
         let mut outcome = Ok(());
         for &end in splits.iter().chain([&bytes.len()]) {
@@ -138,8 +143,7 @@ fn take(body: &mut Body, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Refus
     }
 }
 
-fn head_length(bytes: &[u8]) -> Result<usize, Refusal> {
-    HeadScan::default()
-        .find_end(bytes, &LIMITS)?
+fn head_length(mut scan: HeadScan, bytes: &[u8]) -> Result<usize, Refusal> {
+    scan.find_end(bytes, &LIMITS)?
         .ok_or(Refusal::bad("the head is not all there"))
 }

@@ -203,6 +203,8 @@ fn fields(
         "Via",
         "X-Forwarded-For",
         "x-absent",
+        "keep-alive; timeout=5",
+        "a b",
     ];
     let options = vec(select(options.to_vec()).prop_flat_map(in_any_case), 0..4);
     let places = vec(any::<Index>(), 0..3);

@@ -46,7 +46,7 @@ pub struct Body {
 /// How much a reader of chunks lets pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Chunks {
-    /// What the grammar allows, extensions among it.
+    /// What the grammar allows, extensions among it; and blanks behind a size, of a backend.
     OfAnyone,
     /// What a careful writer emits: no extension, and white space in a trailer only where we
     /// put it.
@@ -128,7 +128,7 @@ pub fn request(bytes: &[u8]) -> Result<Head, Wrong> {
 pub fn response(bytes: &[u8]) -> Result<Head, Wrong> {
     let head = head(bytes)?;
     let [version, status, reason] = &head.start;
-    let is_status = matches!(status.as_slice(), [b'1'..=b'5', tens, ones]
+    let is_status = matches!(status.as_slice(), [b'1'..=b'9', tens, ones]
         if tens.is_ascii_digit() && ones.is_ascii_digit());
     if version != b"HTTP/1.1" || !is_status || !reason.iter().all(|&byte| is_text(byte)) {
         return Err("no status line");
@@ -242,13 +242,19 @@ fn chunk_size(text: &[u8], form: Chunks) -> Result<u64, Wrong> {
             if !text.iter().all(|&byte| is_text(byte)) {
                 return Err("a control byte in an extension");
             }
-            let spaces = |byte: &u8| matches!(byte, b' ' | b'\t');
-            let end = text[..semicolon].iter().rposition(|byte| !spaces(byte));
-            &text[..end.map_or(0, |last| last + 1)]
+            trim_end(&text[..semicolon])
         }
-        (_, None) => text,
+        (Chunks::OfAnyone, None) => trim_end(text),
+        (Chunks::OfOurs, None) => text,
     };
     number(digits, 16)
+}
+
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [rest @ .., b' ' | b'\t'] => trim_end(rest),
+        _ => bytes,
+    }
 }
 
 /// Digits and nothing else.

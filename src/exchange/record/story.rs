@@ -49,7 +49,7 @@ impl Story {
     }
 
     pub(super) fn see_response(&mut self, head: &ResponseHead<'_, '_>) {
-        let reason = excerpt(head.reason.as_bytes(), MAX_NAME_BYTES);
+        let reason = excerpt(head.reason, MAX_NAME_BYTES);
         self.status_line = format!("HTTP/1.1 {} {reason}", head.status);
         self.preview = match (is_text(head), head.framing) {
             (true, Framing::Length(_) | Framing::UntilClose) => Preview::Plain,
@@ -65,7 +65,7 @@ impl Story {
     pub(super) fn see_body(&mut self, bytes: &[u8]) {
         let content = match self.preview {
             Preview::Plain => bytes,
-            Preview::Chunked => match Scanner::default().next(bytes) {
+            Preview::Chunked => match Scanner::of_response().next(bytes) {
                 Ok(Piece::Data(range)) => &bytes[range],
                 _ => return,
             },
