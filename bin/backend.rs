@@ -3,6 +3,8 @@
 //! One thread a connection, the simplest server there is, on the same `lb::http` code as the
 //! balancer. What a request asks for in its query is done to it: see [`wish`].
 
+#[path = "backend/reset.rs"]
+mod reset;
 #[path = "backend/trouble.rs"]
 mod trouble;
 #[path = "backend/websocket.rs"]
@@ -24,11 +26,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use trouble::Trouble;
-use wish::{Reset, Uploaded, Wish};
+use wish::{BodyText, Reset, Uploaded, Wish};
 
-/// A demo server for a load balancer.
+/// The demo server of lb: it answers every request with a greeting, and misbehaves on demand
 #[derive(Parser)]
-#[command(version, after_help = wish::HELP)]
+#[command(
+    name = "backend",
+    version = concat!(env!("CARGO_PKG_VERSION"), " (demo server of lb)"),
+    after_help = wish::HELP
+)]
 struct Arguments {
     /// Port on 127.0.0.1; 0 lets the system choose
     port: u16,
@@ -199,7 +205,7 @@ impl Connection {
     fn answer(&mut self, request: Request) -> io::Result<bool> {
         let wish = &request.wish;
         if wish.reset == Some(Reset::Before) {
-            return self.reset();
+            return reset::reset(&self.stream);
         }
         if request.expects_continue && !wish.early {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -210,25 +216,25 @@ impl Connection {
             self.read_body(request.framing, wish.echo.is_some())?
         };
         if wish.reset == Some(Reset::Read) {
-            return self.reset();
+            return reset::reset(&self.stream);
         }
         if let Some(key) = &request.websocket_key {
             return websocket::serve(&mut self.stream, &mut self.received, key).map(|()| false);
         }
         thread::sleep(wish.delay);
-        let trouble = &self.server.trouble;
-        let status = match (request.method_name.as_str(), request.path.as_str()) {
-            ("POST", "/health") => {
-                trouble.set_health(wish);
-                200
-            }
+        let (port, trouble) = (self.server.port, &self.server.trouble);
+        let (status, body) = match (request.method_name.as_str(), request.path.as_str()) {
+            ("POST", "/health") => (200, BodyText::of(trouble.set_health(wish, port))),
             ("POST", "/trouble") => {
-                trouble.set(&self.server.listener, &request.query)?;
-                200
+                let text = trouble.set(&self.server.listener, &request.query, port)?;
+                (200, BodyText::of(text))
             }
-            (_, path) => wish.status.unwrap_or_else(|| trouble.status(path)),
+            (method, path) => {
+                let status = wish.status.unwrap_or_else(|| trouble.status(path));
+                (status, wish.body(port, method, status, uploaded))
+            }
         };
-        self.respond(&request, status, uploaded)
+        self.respond(&request, status, body)
     }
 
     fn read_body(&mut self, framing: Framing, keeps: bool) -> io::Result<Uploaded> {
@@ -252,9 +258,8 @@ impl Connection {
         })
     }
 
-    fn respond(&mut self, request: &Request, status: u16, uploaded: Uploaded) -> io::Result<bool> {
+    fn respond(&mut self, request: &Request, status: u16, body: BodyText) -> io::Result<bool> {
         let wish = &request.wish;
-        let body = wish.body(self.server.port, &request.method_name, status, uploaded);
         let keeps_alive = request.keeps_alive && !wish.close && !wish.early;
         let mut head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: text/plain\r\n",
@@ -271,7 +276,7 @@ impl Connection {
         };
         if wish.reset == Some(Reset::Head) {
             self.stream.write_all(&head.as_bytes()[..head.len() / 2])?;
-            return self.reset();
+            return reset::reset(&self.stream);
         }
         let mut out = head.into_bytes();
         let has_body = request.method != Method::Head && !matches!(status, 204 | 304);
@@ -292,37 +297,28 @@ impl Connection {
         &mut self,
         mut out: Vec<u8>,
         request: &Request,
-        body: wish::BodyText,
+        body: BodyText,
     ) -> io::Result<()> {
         let wish = &request.wish;
-        let mut left = body.length;
-        for piece in body.pieces(wish.piece_bytes()) {
-            if wish.reset == Some(Reset::Body) && left <= body.length / 2 {
-                self.stream.write_all(&out)?;
-                return self.reset().map(drop);
-            }
+        let is_cut = wish.reset == Some(Reset::Body);
+        let length = if is_cut { body.length / 2 } else { body.length };
+        for piece in body.pieces(wish.piece_bytes(), length) {
             match wish.chunked {
                 true => write_chunk(&piece, &mut out),
                 false => out.extend_from_slice(&piece),
             }
-            left -= piece.len() as u64;
             self.stream.write_all(&out)?;
             out.clear();
             thread::sleep(wish.drip);
         }
-        if wish.reset == Some(Reset::Body) {
-            return self.reset().map(drop);
+        if is_cut {
+            self.stream.write_all(&out)?;
+            return reset::reset(&self.stream).map(drop);
         }
         if wish.chunked {
             out.extend_from_slice(b"0\r\n\r\n");
         }
         self.stream.write_all(&out)
-    }
-
-    /// Closes so that the other side sees a reset.
-    fn reset(&mut self) -> io::Result<bool> {
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
-        Err(ErrorKind::ConnectionReset.into())
     }
 
     /// Reads what is still being uploaded, for a while.

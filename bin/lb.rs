@@ -7,10 +7,14 @@
 mod signals;
 
 use lb::cli::{self, Invocation};
+use lb::config::LogMode;
 use lb::journal::Journal;
 use lb::server::{Ended, Server, StartError, Stop};
+use lb::turn::Dates;
+use log::Level;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 
 fn main() -> ExitCode {
     if std::env::args_os().len() < 2 {
@@ -49,12 +53,19 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
     Ok(ended)
 }
 
-/// Sends what is logged to the journal as plain lines.
+/// Sends what is logged to the journal as plain lines. Where no story is told that people
+/// watch, warnings begin with the time, as access lines have it.
 fn start_logging(invocation: &Invocation, journal: Journal) {
+    let is_story = invocation.config.log == LogMode::Story && invocation.level >= Level::Info;
     env_logger::Builder::new()
         .filter_level(invocation.level)
         .target(env_logger::Target::Pipe(Box::new(journal)))
-        .format(|out, record| writeln!(out, "{}", record.args()))
+        .format(move |out, record| {
+            if record.level() <= Level::Warn && !is_story {
+                write!(out, "{} ", Dates::default().logged(Instant::now()))?;
+            }
+            writeln!(out, "{}", record.args())
+        })
         .init();
 }
 

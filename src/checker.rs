@@ -11,22 +11,24 @@
 //! | `probe` | one probe: connect, send, read, judge |
 //! | `schedule` | when a backend is probed, and what it means that a probe is late |
 //! | `usual` | how long probes of a backend usually take |
+//! | `report` | what is told of checks, round by round |
 //! | `symptom` | what is wrong with a backend, and how it is said |
 
 mod probe;
+mod report;
 mod schedule;
 mod symptom;
 mod usual;
 
 use crate::backends::health::Observation;
 use crate::backends::{Backend, Finding};
-use crate::config::LogMode;
 use crate::error::Cause;
 use crate::evidence;
 use crate::net::alarm::Alarm;
 use crate::net::conn::Conn;
 use crate::net::{Interest, wait_many};
 use crate::turn::Context;
+use report::Report;
 use rustix::fd::AsFd;
 use schedule::{Schedule, Seen};
 use std::sync::atomic::Ordering;
@@ -50,37 +52,32 @@ const CALL_AGAIN: Duration = Duration::from_millis(250);
 /// checks go on from here, with [`Checks::run`].
 #[must_use]
 pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
-    let tells = context.config.log == LogMode::Story;
-    if tells {
-        log::info!("Performing health check...");
-    }
-    let all = context.backends.all().iter();
-    let mut schedules: Vec<_> = all
-        .map(|backend| Schedule::new(backend, &context.open_checks, Instant::now()))
-        .collect();
-    while !schedules.iter().all(Schedule::is_known) {
+    let (all, now) = (context.backends.all(), Instant::now());
+    let new = |backend| Schedule::new(backend, &context.open_checks, now);
+    let mut checks = Checks {
+        schedules: all.iter().map(new).collect(),
+        report: Report::begin(all, &context.config, now),
+    };
+    while !checks.schedules.iter().all(Schedule::is_known) {
         context.trouble.lower();
         let now = Instant::now();
-        for schedule in schedules.iter_mut().filter(|one| !one.is_known()) {
-            if let Some(seen) = schedule.go_on(&context.config.health, now) {
-                take(context, &schedule.backend, &seen);
-                if tells {
-                    tell_first(&schedule.backend, &seen);
-                }
-            }
-        }
-        let unknown = || schedules.iter().filter(|one| !one.is_known());
+        checks.go_on(context, now, |one| !one.is_known());
+        let unknown = || checks.schedules.iter().filter(|one| !one.is_known());
         wait(unknown, context, alarm, now + SWEEP_INTERVAL);
         if alarm.wait(Duration::ZERO) {
             break;
         }
     }
-    Checks(schedules)
+    checks.report.end_first(Instant::now());
+    checks
 }
 
 /// The checks of all backends.
 #[derive(Debug)]
-pub struct Checks(Vec<Schedule>);
+pub struct Checks {
+    schedules: Vec<Schedule>,
+    report: Report,
+}
 
 impl Checks {
     /// Checks on until the alarm is raised. `call` brings back sessions that wait for a backend
@@ -90,7 +87,8 @@ impl Checks {
         while !alarm.wait(Duration::ZERO) {
             context.trouble.lower();
             let now = Instant::now();
-            self.go_on(context, now);
+            self.go_on(context, now, |_| true);
+            self.report.go_on(now);
             // A request may have changed something, too.
             let has_changed = context.has_changed.swap(false, Ordering::SeqCst);
             if has_changed || now >= next_call {
@@ -103,16 +101,24 @@ impl Checks {
                         SWEEP_INTERVAL
                     };
             }
-            let awaited = wait(|| self.0.iter(), context, alarm, next_call);
+            let next = self
+                .report
+                .due(now)
+                .map_or(next_call, |due| due.min(next_call));
+            let awaited = wait(|| self.schedules.iter(), context, alarm, next);
             listen_again(context, awaited, Instant::now());
         }
     }
 
-    /// Each goes on as far as possible.
-    fn go_on(&mut self, context: &Context, now: Instant) {
-        for schedule in &mut self.0 {
+    /// Each of these goes on as far as possible.
+    fn go_on(&mut self, context: &Context, now: Instant, which: impl Fn(&Schedule) -> bool) {
+        for (index, schedule) in self.schedules.iter_mut().enumerate() {
+            if !which(schedule) {
+                continue;
+            }
             if let Some(seen) = schedule.go_on(&context.config.health, now) {
                 take(context, &schedule.backend, &seen);
+                self.report.note(index, &seen);
             }
         }
     }
@@ -177,15 +183,6 @@ fn tell_loop(backend: &Backend<Conn>, reason: &str) {
             "Server {} is this balancer itself: it gets no requests; name another server.",
             backend.name
         );
-    }
-}
-
-fn tell_first(backend: &Backend<Conn>, seen: &Seen) {
-    let name = &backend.name;
-    match seen {
-        Seen::Good => log::info!("Server {name} is healthy."),
-        Seen::Late(_) => {}
-        Seen::Bad(symptom) => log::warn!("Server {name} is unhealthy ({symptom})."),
     }
 }
 

@@ -1,16 +1,19 @@
 //! The command line of `lb`: words to a [`Config`], with an answer for every wrong one.
 
 mod addresses;
+mod contradictions;
+mod quantities;
 mod sockets;
+mod usage;
 mod values;
 mod words;
 
 use crate::backends::Name;
 use crate::config::Config;
-use clap::Parser;
 use std::collections::HashSet;
 use std::ffi::OsString;
-use words::{Words, usage};
+use usage::usage;
+use words::Words;
 
 /// What is said when there are no arguments at all.
 pub const EXAMPLE: &str = "\
@@ -30,8 +33,8 @@ pub struct Invocation {
 /// Reads the command line, program name first. The error prints itself and knows its exit
 /// code: 2 for a usage error, 0 for `--help` and `--version`.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let words = Words::try_parse_from(words)?;
-    words.check()?;
+    let (words, given) = usage::read(words)?;
+    contradictions::check(&words, &given)?;
     let (backends, backups) = expand(&words)?;
     let level = match (words.verbose, words.quiet) {
         (true, _) => log::LevelFilter::Debug,
@@ -124,6 +127,25 @@ mod tests {
         ] {
             let timeout = parse_line(line).expect("valid").config.health.timeout;
             assert_eq!(timeout.as_millis(), millis, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_depends_on_another_option_has_a_default_that_fits() {
+        let config = |line| parse_line(line).expect(line).config;
+        let head = config("lb 8080 :1 --max-head 4KiB").head;
+        assert_eq!((head.bytes, head.start_line), (4096, 4096));
+        let line = "lb 8080 :1 --max-head 4KiB --max-request-line 4KiB";
+        assert_eq!(config(line).head.start_line, 4096);
+        for line in [
+            "lb 8080 :1 --workers 1 --cores 1",
+            "lb 8080 :1 --lame-duck 0s",
+            "lb 8080 :1 --lame-duck 5s --ready-path /ready",
+            "lb 8080 :1 --health-match ok --health-status 200,204",
+            "lb 8080 :1 -q",
+            "lb 8080 :1 -q --log access",
+        ] {
+            config(line);
         }
     }
 
@@ -238,6 +260,76 @@ mod tests {
             ("lb 8080 a:1 --hold 5", &["--hold", "unit"]),
             ("lb 8080 a:1 --via a,b", &["--via", "edge-1"]),
             ("lb 8080 a:1 --via =", &["--via", "off"]),
+            (
+                "lb 8080 a:1 --head-timeout -10s",
+                &["--head-timeout", "10s"],
+            ),
+            ("lb 8080 a:1 --head-timeout ", &["--head-timeout", "10s"]),
+            (
+                "lb 8080 a:1 --head-timeout",
+                &["--head-timeout", "needs", "10s"],
+            ),
+            ("lb 8080 a:1 --hold", &["--hold", "needs", "10s"]),
+            ("lb 8080 a:1 --max-body -1", &["--max-body", "32KiB"]),
+            ("lb 8080 a:1 --max-body", &["--max-body", "needs", "32KiB"]),
+            ("lb 8080 a:1 --workers -1", &["--workers", "1024", "4"]),
+            ("lb 8080 a:1 --workers ", &["--workers", "1024", "4"]),
+            ("lb 8080 a:1 --health-port -1", &["--health-port", "8081"]),
+            ("lb 8080 a:1 --health-port", &["--health-port", "8081"]),
+            (
+                "lb 8080 a:1 --health-host",
+                &["--health-host", "app.example"],
+            ),
+            ("lb 8080 a:1 --health-match", &["--health-match", "ok"]),
+            (
+                "lb 8080 a:1 --health-match --rise 3",
+                &["--health-match", "ok"],
+            ),
+            ("lb 8080 a:1 --ready-path", &["--ready-path", "/ready"]),
+            ("lb 8080 a:1 --backup", &["--backup", "localhost:5001"]),
+            (
+                "lb 8080 a:1 --trusted-proxies",
+                &["--trusted-proxies", "10.0.0.0/8"],
+            ),
+            ("lb 8080 a:1 --log", &["--log", "story, access, off"]),
+            (
+                "lb 8080 a:1 --health-status 1xx",
+                &["--health-status", "2xx"],
+            ),
+            (
+                "lb 8080 a:1 --health-status -1",
+                &["--health-status", "2xx"],
+            ),
+            (
+                "lb --log off",
+                &["LISTEN", "BACKEND", "8080 localhost:5001"],
+            ),
+            (
+                "lb 8080 a:1 --lame-duck 10s",
+                &["--lame-duck", "--ready-path /ready"],
+            ),
+            ("lb 8080 a:1 --cores 17", &["--cores 17", "--workers 16"]),
+            (
+                "lb 8080 a:1 --workers 4 --cores 5",
+                &["--cores 5", "--workers 4"],
+            ),
+            (
+                "lb 8080 a:1 --max-request-line 64KiB",
+                &["--max-request-line 64KiB", "--max-head 32KiB"],
+            ),
+            (
+                "lb 8080 a:1 --max-head 4KiB --max-request-line 5KiB",
+                &["--max-request-line 5KiB", "--max-head 4KiB"],
+            ),
+            (
+                "lb 8080 a:1 --forwarded append --trusted-proxies ::1",
+                &["--forwarded append", "--trusted-proxies"],
+            ),
+            (
+                "lb 8080 a:1 --health-match ok --health-status 204,304",
+                &["--health-match", "--health-status 2xx"],
+            ),
+            ("lb 8080 a:1 --log story -q", &["--log story", "--quiet"]),
         ] {
             let error = parse_line(line).expect_err(line);
             let text = error.to_string();

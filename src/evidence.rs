@@ -149,7 +149,7 @@ fn follow(
 fn tell_up(context: &Context, index: usize, lasted: Duration, change: &Change) {
     let (name, lasted) = (&context.backends.all()[index].name, seconds(lasted));
     let (up, of) = (change.up, change.of);
-    log::info!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
+    log::warn!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
 }
 
 fn tell_of_silence(context: &Context, change: &Change) {

@@ -219,3 +219,20 @@ fn what_does_not_fit_while_nobody_reads_is_counted_and_holds_nobody() {
     assert!(lost > 0, "{story}");
     assert_eq!(whole + lost, REQUESTS, "{story}");
 }
+
+#[test]
+fn a_request_that_was_connected_nowhere_is_logged_with_the_last_backend_that_it_tried() {
+    let mut backend = Program::backend(0);
+    let name = backend.address.to_string();
+    let words = [&name, "--log", "access", "--health-interval", "1h"];
+    let (child, address, _errors) = started(&words, Stdio::piped());
+    backend.kill();
+    assert_eq!(Client::to(address).get("/").status, 502);
+    terminate(&child);
+    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert!(
+        text.contains(&format!(" \"-\" \"-\" {name} -/-/")),
+        "{text}"
+    );
+    assert!(text.ends_with(" SC\n"), "{text}");
+}

@@ -4,7 +4,8 @@
 mod support;
 
 use rustix::process::Signal;
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read as _};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Client, LbProgram, Origin, PATIENCE, Program, eventually, lb_command};
@@ -77,6 +78,54 @@ fn what_prevents_a_start_is_one_line_that_names_the_cure() {
     }
 }
 
+#[test]
+fn the_demo_server_says_what_it_is() {
+    let output = Command::new(env!("CARGO_BIN_EXE_backend"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!("backend {version} (demo server of lb)\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+/// What comes of an answer, and whether a reset follows.
+fn cut_answer(address: SocketAddr, target: &str) -> (String, bool) {
+    let mut client = Client::to(address);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let mut answer = Vec::new();
+    let end = client.stream.read_to_end(&mut answer);
+    let is_reset = end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+    (String::from_utf8(answer).unwrap(), is_reset)
+}
+
+#[test]
+fn the_demo_server_resets_in_the_middle_of_a_body_however_small_it_is() {
+    let backend = Program::backend(0);
+    for (target, bytes) in [
+        ("/?reset=body", "Hello from Backend Server 5001!".len() / 2),
+        ("/?reset=body&drip=1ms&bytes=400", 200),
+        ("/?reset=body&bytes=1000000", 500_000),
+        ("/?reset=body&bytes=1", 0),
+    ] {
+        let (answer, is_reset) = cut_answer(backend.address, target);
+        let (_, body) = answer.split_once("\r\n\r\n").expect(target);
+        // The port may have fewer digits, or one more.
+        assert!(
+            body.len().abs_diff(bytes) <= 1 && is_reset,
+            "{target}: {answer:?}"
+        );
+    }
+    let (answer, is_reset) = cut_answer(backend.address, "/?reset=body&chunked");
+    let (_, chunks) = answer.split_once("\r\n\r\n").unwrap();
+    let (size, chunk) = chunks.split_once("\r\n").unwrap();
+    assert_eq!(Ok(chunk.len() - 2), usize::from_str_radix(size, 16));
+    assert!(
+        chunk.starts_with("Hello from Back") && is_reset,
+        "{answer:?}"
+    );
+}
+
 /// The next line of the story that begins so.
 fn line(lb: &LbProgram, beginning: &str) -> String {
     loop {
@@ -88,48 +137,6 @@ fn line(lb: &LbProgram, beginning: &str) -> String {
             return line;
         }
     }
-}
-
-#[test]
-fn the_story_tells_what_happens() {
-    let backend = Program::backend(0);
-    let name = format!("localhost:{}", backend.address.port());
-    let bytes = format!("Hello from Backend Server {}!", backend.address.port()).len();
-    let mut lb = LbProgram::start(0, &[&name, "--health-interval", "300ms"]);
-    assert_eq!(lb.client().get("/x").status, 200);
-    assert!(line(&lb, "Received request from ").contains("127.0.0.1:"));
-    assert_eq!(line(&lb, "GET"), "  GET /x HTTP/1.1");
-    assert_eq!(line(&lb, "Host"), "  Host: test");
-    let response = line(&lb, "Response from server");
-    assert!(
-        response.starts_with(&format!(
-            "Response from server {name}: HTTP/1.1 200 OK ({bytes} bytes, "
-        )),
-        "{response}"
-    );
-    assert!(line(&lb, "Hello").starts_with("  Hello from Backend Server"));
-    let health = |status: u16| {
-        let mut control = Client::to(backend.address);
-        control.send(format!(
-            "POST /health?status={status} HTTP/1.1\r\nHost: a\r\n\r\n"
-        ));
-        assert_eq!(control.response().status, 200);
-    };
-    health(500);
-    assert_eq!(
-        line(&lb, "Server"),
-        format!("Server {name} is DOWN after 2 failed checks (status code: 500); 0 of 1 up")
-    );
-    health(200);
-    let up = line(&lb, "Server");
-    let expected = format!("Server {name} is UP, it was down for ");
-    assert!(
-        up.starts_with(&expected) && up.ends_with(" s; 1 of 1 up"),
-        "{up}"
-    );
-    lb.signal(Signal::INT);
-    line(&lb, "Stopping");
-    assert_eq!(lb.wait(), Some(0));
 }
 
 #[test]

@@ -34,11 +34,11 @@ fn send(pid: u32, signals: &[&str]) {
     assert!(bash.unwrap().success(), "{signals:?} to {pid}");
 }
 
-/// The next line that begins so.
-fn line(lb: &LbProgram, beginning: &str) -> String {
+/// The next line that contains `part`.
+fn line(lb: &LbProgram, part: &str) -> String {
     loop {
-        let line = lb.errors.recv_timeout(PATIENCE).expect(beginning);
-        if line.starts_with(beginning) {
+        let line = lb.errors.recv_timeout(PATIENCE).expect(part);
+        if line.contains(part) {
             return line;
         }
     }

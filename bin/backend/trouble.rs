@@ -58,16 +58,25 @@ impl Trouble {
         }
     }
 
-    /// `POST /health`
-    pub(crate) fn set_health(&self, wish: &Wish) {
+    /// `POST /health`; returns what has changed at the server on this port.
+    pub(crate) fn set_health(&self, wish: &Wish, port: u16) -> String {
         let status = wish.status.unwrap_or(200);
         self.health_status.store(status, Ordering::Relaxed);
         let others = if wish.only { 200 } else { status };
         self.status.store(others, Ordering::Relaxed);
+        let what = if wish.only {
+            "GET /health"
+        } else {
+            "everything"
+        };
+        match status {
+            200 => format!("Backend Server {port} is well.\n"),
+            _ => format!("Backend Server {port} answers {what} with {status} from now on.\n"),
+        }
     }
 
-    /// `POST /trouble`
-    pub(crate) fn set(&self, listener: &TcpListener, query: &str) -> io::Result<()> {
+    /// `POST /trouble`; returns what has changed at the server on this port.
+    pub(crate) fn set(&self, listener: &TcpListener, query: &str, port: u16) -> io::Result<String> {
         let is_deaf = query.split('&').any(|part| part == "deaf");
         let mut wishes = self.wishes();
         wishes.query = query.to_string();
@@ -76,7 +85,10 @@ impl Trouble {
         // The kernel completes connections on its own; with no queue it completes one.
         rustix::net::listen(listener, if is_deaf { 0 } else { QUEUE })?;
         self.changed.notify_all();
-        Ok(())
+        Ok(match query {
+            "" => format!("Backend Server {port} is out of trouble.\n"),
+            _ => format!("Backend Server {port} treats all requests so from now on: {query}\n"),
+        })
     }
 
     /// Waits for the end of deafness.

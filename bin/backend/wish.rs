@@ -5,7 +5,11 @@ use std::time::Duration;
 
 /// The part of `--help` that says it.
 pub(crate) const HELP: &str = "\
-What a request asks for in its query is done to it:
+Example:
+  backend 5001 &
+  curl 'localhost:5001/?delay=1s'
+
+Queries, which can be combined with &:
   ?delay=500ms          answer later
   ?status=503           answer with this status
   ?bytes=1000000        answer with so many bytes
@@ -13,13 +17,20 @@ What a request asks for in its query is done to it:
   ?drip=100ms           answer byte by byte, or in a hundred pieces, with this pause
   ?close                close after the answer
   ?echo=ID              answer with `PORT METHOD ID`, a line end, and the request's body
-  ?reset=before|read|head|body   break the connection there
-  ?early                answer before the request body is read
-POST /health?status=500 makes the whole server answer so, POST /health?status=200 ends it;
-with &only, nothing but /health answers so.
-POST /trouble?reset=read (or any of the above) is done to every request but those for /health
-and /trouble. POST /trouble?deaf accepts no connection any more, and hardly any can queue.
-POST /trouble ends either.
+  ?early                answer before the request's body is read
+  ?reset=before         reset the connection before the request's body is read
+  ?reset=read           reset it once the request is read, before a byte of the answer
+  ?reset=head           reset it after half of the answer's head
+  ?reset=body           reset it after half of the answer's body
+
+The whole server, until told otherwise:
+  curl -X POST 'localhost:5001/health?status=500'       it answers everything with 500
+  curl -X POST 'localhost:5001/health?status=500&only'  it answers only GET /health so
+  curl -X POST 'localhost:5001/health?status=200'       it is well again
+  curl -X POST 'localhost:5001/trouble?delay=2s'        what the query says is done to all requests
+  curl -X POST 'localhost:5001/trouble?deaf'            it accepts no connection any more
+  curl -X POST 'localhost:5001/trouble'                 it is out of trouble
+
 A WebSocket is echoed.";
 
 /// Where a connection is broken.
@@ -133,11 +144,19 @@ pub(crate) struct BodyText {
 }
 
 impl BodyText {
-    /// The body in pieces of at most `most` bytes.
-    pub(crate) fn pieces(&self, most: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
+    /// This text as it is.
+    pub(crate) fn of(text: String) -> Self {
+        Self {
+            length: text.len() as u64,
+            text: text.into(),
+        }
+    }
+
+    /// The first `length` bytes of the body, in pieces of at most `most`.
+    pub(crate) fn pieces(&self, most: u64, length: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
         let mut position = 0;
         std::iter::from_fn(move || {
-            let count = most.min(self.length - position);
+            let count = most.min(length - position);
             let start = usize::try_from(position % self.text.len() as u64).ok()?;
             position += count;
             let bytes = self.text.iter().copied().cycle().skip(start);

@@ -1,6 +1,6 @@
 //! The options about connections, as they are written, and what they mean.
 
-use super::values;
+use super::quantities;
 use crate::config::Sockets;
 use crate::net::options::Options;
 use clap::Args;
@@ -78,7 +78,7 @@ fn fits<T: TryFrom<u64>>(size: OrNone<u64>) -> Option<T> {
 fn size_or_auto() -> ValueParser {
     ValueParser::from(|text: &str| match text {
         "auto" => Ok(OrNone(None)),
-        _ => match values::size_in(&SIZES, text) {
+        _ => match quantities::size_in(&SIZES, text) {
             Ok(size) => Ok(OrNone(Some(size))),
             Err(reason) => Err(format!("{reason}; or auto")),
         },
@@ -89,7 +89,7 @@ fn keep_alive(text: &str) -> Result<OrNone<Duration>, String> {
     if text == "off" {
         return Ok(OrNone(None));
     }
-    let time = values::duration(text).map_err(|reason| format!("{reason}; or off"))?;
+    let time = quantities::duration(text).map_err(|reason| format!("{reason}; or off"))?;
     match KEEP_ALIVE.contains(&time) {
         true => Ok(OrNone(Some(time))),
         false => Err("it must be from 1s to 9h, for example 60s; or off".into()),
@@ -131,7 +131,7 @@ mod tests {
         for (words, example) in [
             ("--tcp-keep-alive 999ms", "for example 60s; or off"),
             ("--tcp-keep-alive 10h", "for example 60s; or off"),
-            ("--tcp-keep-alive never", "for example 500ms; or off"),
+            ("--tcp-keep-alive never", "for example 10s; or off"),
             ("--max-unsent 0", "for example 32KiB; or auto"),
             ("--backend-window 1GiB", "for example 32KiB; or auto"),
             ("--client-window some", "for example 32KiB; or auto"),

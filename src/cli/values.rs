@@ -1,13 +1,12 @@
-//! The values that can stand on the command line. Each error says what is wrong and shows a
+//! The values that can stand on the command line: addresses, paths and other texts; numbers are
+//! in `quantities`. Each error says what is wrong and shows a
 //! right one; `clap` adds the argument's name.
 
 use crate::config::Statuses;
 use crate::http::scan::{is_token, is_token_byte};
-use clap::builder::{TypedValueParser, ValueParser};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// `10.0.0.0/8`, `fd00::/8`, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
@@ -27,43 +26,6 @@ pub(super) fn port_of(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A number with a unit: `500ms`, `2s`, `1m`, `1h`. A bare number is refused, because nobody
-/// remembers of which tool the unit is milliseconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        "" => {
-            return Err(format!(
-                "a duration needs a unit (ms, s, m, h), for example {text}s"
-            ));
-        }
-        _ => return Err("write a whole number and ms, s, m or h, for example 500ms".into()),
-    };
-    let most = Duration::from_secs(365 * 24 * 60 * 60);
-    let time = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(millis));
-    match time.map(Duration::from_millis) {
-        Some(Duration::ZERO) => Err("it must be more than zero, for example 1s".into()),
-        Some(time) if time <= most => Ok(time),
-        _ => Err("it must be a whole number, and a year at most, for example 30s".into()),
-    }
-}
-
-/// The same, or nothing at all: `0s`.
-pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
-    match text {
-        "0" | "0s" | "0ms" => Ok(Duration::ZERO),
-        _ => duration(text),
-    }
-}
-
 /// Statuses and classes of them, one by one or from one to another: `200,204`, `2xx-3xx`.
 pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
     let ranges: Option<Vec<_>> = text
@@ -72,7 +34,7 @@ pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
         .collect();
     let ranges = ranges.filter(|ranges| !ranges.is_empty());
     ranges.map(Statuses).ok_or_else(|| {
-        "write statuses from 100 to 599 or classes of them, for example 200,204 or 2xx-3xx".into()
+        "write statuses from 200 to 599 or classes of them, for example 200,204 or 2xx-3xx".into()
     })
 }
 
@@ -86,12 +48,18 @@ fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
 fn status_class(text: &str) -> Option<RangeInclusive<u16>> {
     if let Some(class) = text.strip_suffix("xx") {
         let class: u16 = class.parse().ok()?;
-        return (1..=5)
+        return (2..=5)
             .contains(&class)
             .then(|| class * 100..=class * 100 + 99);
     }
     let status: u16 = text.parse().ok()?;
-    (100..=599).contains(&status).then_some(status..=status)
+    (200..=599).contains(&status).then_some(status..=status)
+}
+
+/// The port that is checked.
+pub(super) fn health_port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| "write a port from 1 to 65535, for example 8081".into())
 }
 
 /// Something that can stand in a body.
@@ -126,46 +94,6 @@ pub(super) fn via(text: &str) -> Result<Via, String> {
             "write a name without spaces and commas, HOST:PORT or off, for example --via edge-1"
                 .into(),
         ),
-    }
-}
-
-/// A number of bytes: `4096`, `32KiB`, `10MiB`, `1GiB`.
-pub(super) fn size(range: RangeInclusive<u64>) -> ValueParser {
-    ValueParser::from(move |text: &str| size_in(&range, text))
-}
-
-/// One such number.
-pub(super) fn size_in(range: &RangeInclusive<u64>, text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit {
-        "" | "B" => Some(1),
-        "K" | "KiB" => Some(1 << 10),
-        "M" | "MiB" => Some(1 << 20),
-        "G" | "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    let size = number.parse::<u64>().ok().zip(factor);
-    match size.and_then(|(number, factor): (u64, u64)| number.checked_mul(factor)) {
-        Some(size) if range.contains(&size) => Ok(size),
-        Some(_) => Err(format!(
-            "it must be from {} to {} bytes, for example 32KiB",
-            range.start(),
-            range.end()
-        )),
-        None => Err("write a number of bytes, KiB, MiB or GiB, for example 32KiB".to_string()),
-    }
-}
-
-/// A whole number in a range.
-pub(super) fn count(range: RangeInclusive<usize>) -> impl TypedValueParser<Value = usize> {
-    move |text: &str| match text.parse::<usize>() {
-        Ok(count) if range.contains(&count) => Ok(count),
-        _ => Err(format!(
-            "it must be a whole number from {} to {}",
-            range.start(),
-            range.end()
-        )),
     }
 }
 

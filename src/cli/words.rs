@@ -1,15 +1,14 @@
 //! The options as they are written, and the [`Config`] that they mean.
 
 use super::sockets::SocketWords;
-use super::{addresses, values};
+use super::{addresses, quantities, values};
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, LogMode, OnDown, Scheduling, Statuses, Timeouts};
 use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::builder::ValueParser;
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use std::time::Duration;
 
@@ -41,38 +40,38 @@ pub(super) struct Words {
 
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = Config::default().workers,
-          value_parser = values::count(1..=1024))]
+          value_parser = quantities::count(1..=1024))]
     pub(super) workers: usize,
 
     /// How many of them work side by side as long as none has to wait: each takes up to two
     /// processors, with what the system does for it [default: half of the processors]
-    #[arg(long, value_name = "N", value_parser = values::count(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1024))]
     pub(super) cores: Option<usize>,
 
     /// Most clients at a time; the others wait unaccepted [default: from the descriptor limit]
-    #[arg(long, value_name = "N", value_parser = values::count(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1_000_000))]
     pub(super) max_connections: Option<usize>,
 
     /// Most memory for all clients together; beyond it slow ones get 503 or are cut, and new ones
     /// wait [default: from what the machine or the container has]
-    #[arg(long, value_name = "SIZE", value_parser = values::size(1..=u64::MAX))]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(1..=u64::MAX))]
     pub(super) max_memory: Option<u64>,
 
     /// Most bytes of a request or response head (431)
-    #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = values::size(512..=1 << 20))]
+    #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = quantities::size(512..=1 << 20))]
     pub(super) max_head: u64,
 
-    /// Most bytes of a request line (414)
-    #[arg(long, value_name = "SIZE", default_value = "8KiB", value_parser = values::size(64..=1 << 20))]
-    pub(super) max_request_line: u64,
+    /// Most bytes of a request line (414) [default: 8KiB, or a smaller --max-head]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(64..=1 << 20))]
+    pub(super) max_request_line: Option<u64>,
 
     /// Most fields in a head (431)
     #[arg(long, value_name = "N", default_value_t = Config::default().head.fields,
-          value_parser = values::count(1..=MAX_FIELDS))]
+          value_parser = quantities::count(1..=MAX_FIELDS))]
     pub(super) max_fields: usize,
 
-    /// Most bytes of a request body (413) [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = values::size(0..=u64::MAX))]
+    /// Most bytes of a request body (413); 0 allows none [default: no bound]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(0..=u64::MAX))]
     pub(super) max_body: Option<u64>,
 
     /// For a whole request head (408)
@@ -115,11 +114,11 @@ pub(super) struct Words {
     pub(super) backup: Vec<addresses::Range>,
 
     /// How long a request waits for a server when none is up, before it gets 503
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
     pub(super) hold: Duration,
 
     /// If the connection breaks, try an idempotent request at up to N servers
-    #[arg(long, value_name = "N", default_value = "3", value_parser = values::count(1..=100))]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = quantities::count(1..=100))]
     pub(super) tries: usize,
 
     /// Move a request that may be repeated to another server when its own answers no check either
@@ -136,7 +135,7 @@ pub(super) struct Words {
     pub(super) abort_on_close: bool,
 
     /// How long to serve on when told to stop, while --ready-path says no
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
     pub(super) lame_duck: Duration,
 
     /// A path that is answered here: 200 while clients should come, 503 when they should not
@@ -168,24 +167,24 @@ pub(super) struct Words {
     pub(super) health_host: Option<String>,
 
     /// The port to ask at, if it is not the one that requests go to
-    #[arg(long, value_name = "PORT", value_parser = values::port_of)]
+    #[arg(long, value_name = "PORT", value_parser = values::health_port)]
     pub(super) health_port: Option<u16>,
 
     /// Good answers in a row before a server is used again
-    #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100))]
     pub(super) rise: usize,
 
     /// Bad or missing answers in a row before a server gets no new requests
-    #[arg(long, value_name = "N", default_value = "2", value_parser = values::count(1..=100))]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100))]
     pub(super) fall: usize,
 
     /// After N failed requests in a row a server gets no more, whatever its checks say; a single
     /// request tries it later. 0: never
-    #[arg(long, value_name = "N", default_value = "5", value_parser = values::count(0..=1_000_000))]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = quantities::count(0..=1_000_000))]
     pub(super) eject_after: usize,
 
     /// How long a server that comes back takes to get its whole share
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::duration_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
     pub(super) slow_start: Duration,
 
     /// How often to look up the servers' names again
@@ -262,50 +261,21 @@ pub(super) enum LogWord {
 }
 
 fn timeout() -> ValueParser {
-    ValueParser::from(values::duration)
-}
-
-/// A usage error with this text.
-pub(super) fn usage(text: String) -> clap::Error {
-    Words::command().error(ErrorKind::ValueValidation, text)
+    ValueParser::from(quantities::duration)
 }
 
 impl Words {
-    /// Refuses options that contradict each other.
-    pub(super) fn check(&self) -> Result<(), clap::Error> {
-        let is_off = matches!(self.forwarded, ForwardedWord::Off);
-        let is_slow = self
-            .health_timeout
-            .is_some_and(|timeout| timeout >= self.health_interval);
-        let contradictions = [
-            (
-                is_off && !self.trusted_proxies.is_empty(),
-                "--trusted-proxies says whose word on clients counts, and --forwarded off that \
-                 nothing is said of clients; leave one of them out, for example: \
-                 lb 8080 localhost:5001 --trusted-proxies 10.0.0.0/8",
-            ),
-            (
-                is_off && self.add_forwarded,
-                "--add-forwarded says more of clients, and --forwarded off nothing; leave one of \
-                 them out, for example: lb 8080 localhost:5001 --add-forwarded",
-            ),
-            (
-                is_slow,
-                "--health-timeout is not shorter than --health-interval, so that one check would \
-                 run into the next; for example: --health-interval 5s --health-timeout 2s",
-            ),
-        ];
-        match contradictions.iter().find(|(is_there, _)| *is_there) {
-            Some((_, text)) => Err(usage((*text).into())),
-            None => Ok(()),
-        }
-    }
-
     /// A check is over before the next one begins.
     fn probe_timeout(&self) -> Duration {
         let default = Config::default().health.timeout;
         let most = self.health_interval / 10 * 9;
         self.health_timeout.unwrap_or(default.min(most))
+    }
+
+    /// The line is a part of the head.
+    fn request_line(&self) -> u64 {
+        let default = Config::default().head.start_line as u64;
+        self.max_request_line.unwrap_or(default.min(self.max_head))
     }
 
     pub(super) fn into_config(self, backends: Vec<Name>, backups: Vec<Name>) -> Config {
@@ -322,7 +292,7 @@ impl Words {
             max_memory: self.max_memory,
             head: HeadLimits {
                 bytes: bytes(self.max_head),
-                start_line: bytes(self.max_request_line),
+                start_line: bytes(self.request_line()),
                 fields: self.max_fields,
             },
             max_body: self.max_body,

@@ -70,6 +70,10 @@ impl Exchange {
             false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
+        let backends = turn.context.backends.all();
+        let failed = self.failures.iter();
+        self.record
+            .see_failures(failed.map(|one| (&backends[one.backend].name, &one.error)));
         self.record
             .end(status, self.answer.content(), Some(&error), turn);
         self.release(turn);

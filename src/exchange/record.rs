@@ -94,6 +94,15 @@ impl Record {
         matches!(&self.told, Told::Story(story) if story.wants_body())
     }
 
+    /// It will go nowhere else than where it has failed.
+    pub fn see_failures<'f>(&mut self, failures: impl Iterator<Item = (&'f Name, &'f Error)>) {
+        match &mut self.told {
+            Told::Nothing => {}
+            Told::Story(story) => story.see_failures(failures),
+            Told::Line(line) => failures.for_each(|(name, _)| line.see_failed(name)),
+        }
+    }
+
     /// We have answered in the backend's place, because the request may go no further.
     pub fn end_here(mut self, status: u16, turn: &mut Turn<'_>) {
         if let Told::Story(story) = &mut self.told {

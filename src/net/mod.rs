@@ -33,6 +33,8 @@ pub mod readiness;
 pub mod resolve;
 mod unacknowledged;
 
+pub use unacknowledged::queued;
+
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
 use std::io;

@@ -16,13 +16,15 @@ impl Conn {
     }
 }
 
+/// The same of the connection from `own` to `peer`.
 #[cfg(not(target_os = "linux"))]
-fn queued(_own: std::net::SocketAddr, _peer: std::net::SocketAddr) -> Option<u32> {
+#[must_use]
+pub fn queued(_own: std::net::SocketAddr, _peer: std::net::SocketAddr) -> Option<u32> {
     None
 }
 
 #[cfg(target_os = "linux")]
-use linux::queued;
+pub use linux::queued;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -37,8 +39,10 @@ mod linux {
     /// Room for an answer, which has some two hundred bytes.
     const ANSWER_BYTES: usize = 4096;
 
-    /// The size of the send queue of the connection from `own` to `peer`.
-    pub(super) fn queued(own: SocketAddr, peer: SocketAddr) -> Option<u32> {
+    /// The size of the send queue of the connection from `own` to `peer`; `None` where the system
+    /// does not tell.
+    #[must_use]
+    pub fn queued(own: SocketAddr, peer: SocketAddr) -> Option<u32> {
         // The kernel answers within the call that asks, so that nothing is waited for.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let kind = SocketType::DGRAM;

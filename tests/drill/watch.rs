@@ -42,7 +42,7 @@ impl Watch {
     /// All turns so far.
     pub(crate) fn turns(&self) -> Vec<Turn> {
         let turn = |(at, line): (Instant, String)| {
-            let rest = line.strip_prefix("Server ")?;
+            let (_, rest) = line.split_once("Server ")?;
             let (name, what) = rest.split_once(' ')?;
             let is_up = match what {
                 _ if what.starts_with("is UP") => true,

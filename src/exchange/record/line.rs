@@ -81,13 +81,24 @@ impl Line {
 
     /// The last one that the request goes to is told.
     pub(super) fn see_backend(&mut self, name: &Name, connected: Duration) {
+        self.write_backend(name);
+        self.connected = Some(connected);
+    }
+
+    /// It failed there. If it was connected to none, the last one that it tried is told.
+    pub(super) fn see_failed(&mut self, name: &Name) {
+        if self.connected.is_none() {
+            self.write_backend(name);
+        }
+    }
+
+    fn write_backend(&mut self, name: &Name) {
         self.text.truncate(self.agent_end);
         let [before, behind] = name.brackets();
         for part in [before, name.host(), behind, ":"] {
             self.text.extend_from_slice(part.as_bytes());
         }
         write_decimal(u64::from(name.port), &mut self.text);
-        self.connected = Some(connected);
     }
 
     /// Appends the whole line.

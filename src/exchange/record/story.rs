@@ -3,6 +3,8 @@
 
 use super::line::{Outcome, write_millis, write_request_line};
 use super::quote::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, excerpt};
+use crate::backends::Name;
+use crate::error::Error;
 use crate::http::chunked::{Piece, Scanner};
 use crate::http::fields::named;
 use crate::http::framing::Framing;
@@ -18,6 +20,9 @@ const PREVIEW_BYTES: usize = 120;
 /// Stands for the fields that a story has no room for.
 const MORE: &str = "\n  ...";
 
+/// Servers that are named with a request that failed at more.
+const MOST_FAILURES: usize = 5;
+
 /// What is known before the end.
 #[derive(Debug, Default)]
 pub(super) struct Story {
@@ -25,6 +30,9 @@ pub(super) struct Story {
     request_line: String,
     pub(super) backend: String,
     pub(super) status_line: String,
+    /// Servers that the request has failed at, and why.
+    failures: String,
+    last_failure: Option<Error>,
     preview: Preview,
 }
 
@@ -41,7 +49,8 @@ enum Preview {
 impl Story {
     /// Tells of the request.
     pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
-        log::info!("{}", request_story(head, client));
+        // An empty line shows where the head ends, as in the message itself.
+        log::info!("{}\n", request_story(head, client));
         Self {
             request_line: text(|out| write_request_line(head, Place::Quoted, out)),
             ..Self::default()
@@ -77,23 +86,35 @@ impl Story {
         self.preview = Preview::Text(excerpt(line.as_bytes(), MAX_VALUE_BYTES));
     }
 
+    /// The request failed there, and goes nowhere else.
+    pub(super) fn see_failures<'f>(
+        &mut self,
+        failures: impl Iterator<Item = (&'f Name, &'f Error)>,
+    ) {
+        for (count, (name, error)) in failures.enumerate() {
+            self.last_failure = Some(*error);
+            let separator = if count == 0 { "" } else { "; " };
+            let _ = match count {
+                0..MOST_FAILURES => write!(self.failures, "{separator}{name}: {error}"),
+                MOST_FAILURES => write!(self.failures, "; …"),
+                _ => Ok(()),
+            };
+        }
+    }
+
     /// Tells how it ended.
     pub(super) fn end(&self, outcome: &Outcome<'_>) {
-        log::info!("{}", self.response_story(outcome));
+        log::info!("{}\n", self.response_story(outcome));
     }
 
     fn response_story(&self, outcome: &Outcome<'_>) -> String {
         let (status, bytes) = (outcome.status, outcome.bytes);
         let ms = text(|out| write_millis(outcome.total, out));
         if let Some(error) = outcome.error {
-            let backend = if self.backend.is_empty() {
-                "no server"
-            } else {
-                &self.backend
-            };
             return format!(
-                "Request {} failed at {backend}: {error} (answered {status}, {ms} ms)",
-                self.request_line
+                "Request {} failed{} (answered {status}, {ms} ms)",
+                self.request_line,
+                self.cause(error)
             );
         }
         let mut story = format!(
@@ -104,6 +125,16 @@ impl Story {
             let _ = write!(story, "\n  {text}");
         }
         story
+    }
+
+    /// Where it failed and why.
+    fn cause(&self, error: &Error) -> String {
+        match (self.failures.as_str(), self.backend.as_str()) {
+            ("", "") => format!(": {error}"),
+            ("", backend) => format!(" at {backend}: {error}"),
+            (failures, _) if self.last_failure == Some(*error) => format!(" at {failures}"),
+            (failures, _) => format!(" at {failures}; {error}"),
+        }
     }
 }
 
@@ -120,7 +151,8 @@ fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
     for field in head.fields {
         let name = excerpt(field.name.as_bytes(), MAX_NAME_BYTES);
         let told = format!("\n  {name}: {}", excerpt(field.value, MAX_VALUE_BYTES));
-        if story.len() + told.len() + MORE.len() >= MAX_LINE_BYTES {
+        // The end of the line and an empty one follow.
+        if story.len() + told.len() + MORE.len() + 1 >= MAX_LINE_BYTES {
             story.push_str(MORE);
             break;
         }
