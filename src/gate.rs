@@ -67,6 +67,14 @@ impl Gate {
         self.inside() >= self.limit || self.memory.is_short(CLIENT_BYTES, Purpose::Client)
     }
 
+    /// Whether nobody else may enter, and idle connections can make room: closed, they leave
+    /// something. Where a few clients hold all memory, they would leave next to nothing.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let inside = self.inside();
+        inside >= self.limit || (self.memory.is_taken_by(inside) && self.is_full())
+    }
+
     /// Lets one in. It is for the caller to ask [`Self::is_full`] first.
     #[must_use]
     pub fn enter(self: &Arc<Self>) -> Place {
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_full_gate_opens_when_somebody_leaves() {
-        let gate = Gate::new(2, Memory::new(usize::MAX, || false));
+        let gate = Gate::new(2, Memory::new(usize::MAX, || u64::MAX));
         let first = gate.enter();
         let _second = gate.enter();
         assert!(gate.is_full() && !gate.wait_for_room(Duration::from_millis(5)));
@@ -154,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_gate_is_full_when_memory_is_used_up_and_opens_when_it_is_given_back() {
-        let gate = Gate::new(100, Memory::new(16 * CLIENT_BYTES, || false));
+        let gate = Gate::new(100, Memory::new(16 * CLIENT_BYTES, || u64::MAX));
         let (mut first, mut second) = (gate.enter(), gate.enter());
         assert!(first.hold(8 * CLIENT_BYTES, Purpose::Head));
         assert!(!second.hold(5 * CLIENT_BYTES, Purpose::Head));

@@ -268,7 +268,7 @@ impl Server {
                 gate.inside()
             ),
         });
-        if self.listener.has_client(Duration::ZERO) {
+        if gate.is_crowded() && self.listener.has_client(Duration::ZERO) {
             self.floor.turn_out_idle(TURN_OUT);
         }
         let _ = gate.wait_for_room(FULL_PAUSE);

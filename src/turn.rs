@@ -92,7 +92,7 @@ impl Context {
     /// outside for a place.
     #[must_use]
     pub fn keeps_alive(&self) -> bool {
-        !self.is_stopping() && !self.gate.is_full()
+        !self.is_stopping() && !self.gate.is_crowded()
     }
 }
 
@@ -314,7 +314,7 @@ pub(crate) mod tests {
             config: Config::default(),
             backends: Backends::new(Vec::new()),
             journal: Journal::silent(),
-            gate: Gate::new(1, Memory::new(usize::MAX, || false)),
+            gate: Gate::new(1, Memory::new(usize::MAX, || u64::MAX)),
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             trouble: Alarm::new().expect("descriptors"),

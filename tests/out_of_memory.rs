@@ -196,7 +196,7 @@ fn address_space(pid: u32) -> u64 {
 #[test]
 fn a_limit_on_the_address_space_aborts_nothing_and_holds_up_nobody() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    const CROWD: usize = 1200;
+    const CROWD: usize = 4500;
     let _ = lb::net::limits::raise_descriptor_limit();
     let words = [
         &start_backend().to_string(),
@@ -215,10 +215,10 @@ fn a_limit_on_the_address_space_aborts_nothing_and_holds_up_nobody() {
     };
     prlimit(Some(Pid::from_child(&lb.child)), Resource::As, limit).unwrap();
     let is_alive = |lb: &mut LbProgram| lb.child.try_wait().unwrap().is_none();
-    // Heads of 64 MiB in all, held at the same time, and as many answers that nobody reads.
+    // Heads of 130 MiB in all, held at the same time, and as many answers that nobody reads.
     for attack in 0..2 {
         let heads = send_long_heads(lb.address, CROWD * (1 - attack));
-        let readers = ask_for_much(lb.address, 700 * attack);
+        let readers = ask_for_much(lb.address, 1000 * attack);
         for _ in 0..20 {
             assert_eq!(before.get("/").status, 200, "attack {attack}");
             thread::sleep(Duration::from_millis(20));

@@ -10,7 +10,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a connection is counted with: its session, its place in the lot, its registration, and
@@ -19,6 +19,13 @@ pub const CLIENT_BYTES: usize = 4 * 1024;
 
 /// The system is asked how much it still has once for so many bytes more.
 const ASK_EACH_BYTES: usize = 1024 * 1024;
+
+/// So much of what the process may take is left when no more is held for sessions: the allocator,
+/// which cannot be told to fail, needs some of it.
+const BLOCKS_LEAVE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// And so much when no more connections are let in.
+const CLIENTS_LEAVE_BYTES: u64 = BLOCKS_LEAVE_BYTES / 2;
 
 /// How often it is said that memory is used up.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
@@ -39,8 +46,10 @@ pub enum Purpose {
 pub struct Memory {
     limit: usize,
     used: AtomicUsize,
-    /// Says whether the system, or a limit set on the process, has no room for more.
-    is_exhausted: fn() -> bool,
+    /// Says how much the process may still take from the system.
+    left: fn() -> u64,
+    /// That was too little when a connection was let in; asked again before the next one.
+    was_little_left: AtomicBool,
     refusals: Mutex<Refusals>,
 }
 
@@ -54,11 +63,12 @@ struct Refusals {
 impl Memory {
     /// So much in all, for as long as the system has it.
     #[must_use]
-    pub fn new(limit: usize, is_exhausted: fn() -> bool) -> Self {
+    pub fn new(limit: usize, left: fn() -> u64) -> Self {
         Self {
             limit,
             used: AtomicUsize::new(0),
-            is_exhausted,
+            left,
+            was_little_left: AtomicBool::new(false),
             refusals: Mutex::default(),
         }
     }
@@ -78,7 +88,23 @@ impl Memory {
     /// Whether there is no room for so much more.
     #[must_use]
     pub fn is_short(&self, bytes: usize, purpose: Purpose) -> bool {
-        self.used() + bytes > self.share(purpose)
+        self.used() + bytes > self.share(purpose) || self.is_still_little_left()
+    }
+
+    fn is_still_little_left(&self) -> bool {
+        if !self.was_little_left.load(Ordering::Relaxed) {
+            return false;
+        }
+        let is_so = (self.left)() < CLIENTS_LEAVE_BYTES;
+        self.was_little_left.store(is_so, Ordering::Relaxed);
+        is_so
+    }
+
+    /// Whether connections are what takes the memory, not what is held for some of them; then
+    /// those that are idle can make room.
+    #[must_use]
+    pub fn is_taken_by(&self, connections: usize) -> bool {
+        connections * CLIENT_BYTES > self.limit / 2
     }
 
     fn share(&self, purpose: Purpose) -> usize {
@@ -91,15 +117,17 @@ impl Memory {
 
     /// Takes it whether there is room or not.
     pub(super) fn take(&self, bytes: usize) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if is_time_to_ask(before, bytes) && (self.left)() < CLIENTS_LEAVE_BYTES {
+            self.was_little_left.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Takes it if there is room.
     pub(super) fn try_take(&self, bytes: usize, purpose: Purpose) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let after = before + bytes;
-        let is_time_to_ask = before / ASK_EACH_BYTES != after / ASK_EACH_BYTES;
-        if after <= self.share(purpose) && !(is_time_to_ask && (self.is_exhausted)()) {
+        let has_room = before + bytes <= self.share(purpose);
+        if has_room && !(is_time_to_ask(before, bytes) && (self.left)() < BLOCKS_LEAVE_BYTES) {
             return true;
         }
         self.give_back(bytes);
@@ -125,13 +153,18 @@ impl Memory {
     }
 }
 
+/// Whether so much more comes to another step.
+fn is_time_to_ask(before: usize, bytes: usize) -> bool {
+    before / ASK_EACH_BYTES != (before + bytes) / ASK_EACH_BYTES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn heads_leave_room_for_bodies_and_these_for_clients() {
-        let memory = Memory::new(8 * CLIENT_BYTES, || false);
+        let memory = Memory::new(8 * CLIENT_BYTES, || u64::MAX);
         let kinds = [
             (Purpose::Head, 6),
             (Purpose::Exchange, 1),
@@ -152,15 +185,21 @@ mod tests {
 
     #[test]
     fn nothing_is_taken_that_the_system_does_not_have() {
-        let memory = Memory::new(usize::MAX, || true);
+        let memory = Memory::new(usize::MAX, || CLIENTS_LEAVE_BYTES);
         assert!(memory.try_take(ASK_EACH_BYTES - 1, Purpose::Head));
         assert!(!memory.try_take(2, Purpose::Exchange));
         assert_eq!(memory.used(), ASK_EACH_BYTES - 1);
+        assert!(!memory.is_short(1, Purpose::Client));
+        memory.take(CLIENT_BYTES);
+        assert!(!memory.is_short(1, Purpose::Client));
+        let memory = Memory::new(usize::MAX, || CLIENTS_LEAVE_BYTES - 1);
+        memory.take(ASK_EACH_BYTES);
+        assert!(memory.is_short(1, Purpose::Client));
     }
 
     #[test]
     fn clients_that_are_turned_away_are_counted_and_told_of_now_and_then() {
-        let (memory, now) = (Memory::new(0, || false), Instant::now());
+        let (memory, now) = (Memory::new(0, || u64::MAX), Instant::now());
         assert_eq!(memory.refuse(now), Some(1));
         assert_eq!(memory.refuse(now), None);
         assert_eq!(memory.refuse(now + TELL_INTERVAL), Some(2));

@@ -94,7 +94,7 @@ pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
         });
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(Memory::new(limit, memory::is_nearly_used_up))
+    Ok(Memory::new(limit, memory::left))
 }
 
 /// What is not the clients': [`OTHER_BYTES`], and what workers lend to sessions.

@@ -10,10 +10,6 @@ use std::path::{Path, PathBuf};
 /// thousands of slow clients.
 const ASSUMED_BYTES: u64 = 1 << 30;
 
-/// With less address space than this left, no more clients are taken in and no more is held for
-/// them: the allocator, which cannot be told to fail, needs some of it.
-const LEAST_ADDRESS_SPACE: u64 = 8 * 1024 * 1024;
-
 /// Memory that this process may use, in bytes.
 pub(super) fn available() -> u64 {
     let machine = read("/proc/meminfo").and_then(|text| available_of_machine(&text));
@@ -24,9 +20,9 @@ pub(super) fn available() -> u64 {
         .unwrap_or(ASSUMED_BYTES)
 }
 
-/// Whether the address space, if it is limited, is nearly used up.
-pub(super) fn is_nearly_used_up() -> bool {
-    address_space_left().is_some_and(|left| left < LEAST_ADDRESS_SPACE)
+/// How much the process may still take from the system, as far as that is limited.
+pub(super) fn left() -> u64 {
+    address_space_left().unwrap_or(u64::MAX)
 }
 
 /// How much the process may still map; `None` if that is not limited, or not known.
@@ -122,6 +118,6 @@ mod tests {
         assert_eq!(available_of_machine(text), Some(1500 * 1024));
         assert_eq!(available_of_machine("MemTotal: 5 kB\n"), None);
         assert_eq!(first_word("max\n"), None);
-        assert!(available() > 0 && !is_nearly_used_up());
+        assert!(available() > 0 && left() > 0);
     }
 }
