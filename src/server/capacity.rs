@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::gate::memory::{CLIENT_BYTES, Memory};
 use crate::net::buffer::{OWN_PLACES, STORAGE_BYTES};
 use crate::net::limits;
-use crate::net::pipe::PIPE_BYTES;
 
 /// Descriptors that are neither a client's nor a backend connection's: standard streams,
 /// listener, epoll with its timer, alarms, and what a library may open.
@@ -19,6 +18,9 @@ const LEAST_LEFT: u64 = 3;
 
 /// With so many in all it serves, if none is inherited: what it opens, and [`LEAST_LEFT`].
 pub(super) const LEAST_DESCRIPTORS: u64 = 24;
+
+/// What is held at the least of a body whose receiver has no room, when it came through a pipe.
+const PIECE_BYTES: usize = 2 * STORAGE_BYTES;
 
 /// Memory that is left for everything of a fixed or small size: the program itself, threads, the
 /// queue of the log, backends and their connections.
@@ -104,10 +106,10 @@ fn own_bytes(config: &Config) -> u64 {
     OTHER_BYTES + (config.workers * worker) as u64
 }
 
-/// As much as a single client may take: a request head as long as is allowed, within the share
-/// that heads have of all, or what comes out of a pipe.
+/// As much as a single client takes: a request head as long as is allowed, within the share that
+/// heads have of all, or a piece of a body that came through a pipe.
 fn least_bytes(config: &Config) -> u64 {
-    let most_held = config.head.bytes.next_power_of_two().max(PIPE_BYTES) + STORAGE_BYTES;
+    let most_held = config.head.bytes.next_power_of_two().max(PIECE_BYTES) + STORAGE_BYTES;
     (2 * (CLIENT_BYTES + most_held)) as u64
 }
 
