@@ -32,6 +32,7 @@ use wish::{BodyText, Reset, Uploaded, Wish};
 #[derive(Parser)]
 #[command(
     name = "backend",
+    arg_required_else_help = true,
     version = concat!(env!("CARGO_PKG_VERSION"), " (demo server of lb)"),
     after_help = wish::HELP
 )]

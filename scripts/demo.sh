@@ -77,7 +77,7 @@ for backend in $b1 $b2 $b3; do
   run "cargo run --bin backend -- $backend &"
   start_backend "$backend"
 done
-run "cargo run --bin lb -- $port localhost:$b1 localhost:$b2 localhost:$b3"
+run "cargo run --bin lb -- $port localhost:$b1 localhost:$b2 localhost:$b3 --health-interval 2s"
 target/debug/lb "$port" "localhost:$b1" "localhost:$b2" "localhost:$b3" --health-interval 2s 2>"$work/lb" &
 echo $! >"$work/pid-lb"
 wait_for "the start of the balancer" grep -q "Load balancer is listening" "$work/lb"
@@ -116,6 +116,8 @@ sed 's/^/  /' "$work/without"
 grep -q "Server $b2!" "$work/without" && fail "the dead answered"
 wait_for "the balancer's finding" grep -q "Server localhost:$b2 is DOWN" "$work/lb"
 printf '  lb │ %s\n' "$(grep "localhost:$b2 is DOWN" "$work/lb" | tail -n 1)"
+wait_for "a round of checks without it" grep -q "Server localhost:$b2 is unhealthy" "$work/lb"
+grep -B 2 -A 1 "Server localhost:$b2 is unhealthy" "$work/lb" | tail -n 4 | sed 's/^/  lb │ /'
 pause
 
 title "6. It returns, and gets its turn again"
@@ -124,6 +126,7 @@ start_backend "$b2"
 run "cargo run --bin backend -- $b2 &"
 is_used() { get "$url/" 2>/dev/null | grep -q "Server $b2!"; }
 wait_for "the return of $b2" is_used
+printf '  lb │ %s\n' "$(grep "localhost:$b2 is UP" "$work/lb" | tail -n 1)"
 for _ in 1 2 3; do get "$url/"; done | tee "$work/again" | sed 's/^/  /'
 grep -q "Server $b2!" "$work/again" || fail "it is not used"
 said=$(wc -l <"$work/lb"); pause
