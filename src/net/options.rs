@@ -85,36 +85,56 @@ fn limit_unsent(_: BorrowedFd<'_>, _: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::conn::Conn;
+    use crate::net::connect;
     use crate::net::listener::{Accepted, Listener};
     use std::net::{SocketAddr, TcpStream};
 
-    #[test]
-    fn accepted_connections_inherit_the_options() {
-        let options = Options {
-            keep_alive: Some(Duration::from_secs(8)),
-            unsent: Some(50_000),
-            unread: Some(20_000),
-        };
+    const OPTIONS: Options = Options {
+        keep_alive: Some(Duration::from_secs(8)),
+        unsent: Some(50_000),
+        unread: Some(20_000),
+    };
+
+    fn assert_set(conn: &Conn) {
+        assert_eq!(sockopt::socket_keepalive(conn), Ok(true));
+        assert_eq!(sockopt::tcp_keepidle(conn), Ok(Duration::from_secs(8)));
+        assert_eq!(sockopt::tcp_keepintvl(conn), Ok(Duration::from_secs(2)));
+        assert_eq!(sockopt::tcp_keepcnt(conn), Ok(PROBES));
+        #[cfg(target_os = "linux")]
+        {
+            // It counts what it needs besides, as much again.
+            assert_eq!(sockopt::socket_recv_buffer_size(conn), Ok(40_000));
+            let unsent = socket2::SockRef::from(conn).tcp_notsent_lowat();
+            assert_eq!(unsent.expect("known"), 50_000);
+        }
+    }
+
+    fn listener() -> (Listener, SocketAddr) {
         let local = [SocketAddr::from(([127, 0, 0, 1], 0))];
-        let listener = Listener::bind(&local, 0, options).expect("a port");
+        let listener = Listener::bind(&local, 0, OPTIONS).expect("a port");
         listener.open().expect("free");
         let address = listener.local_addr().expect("bound");
+        (listener, address)
+    }
+
+    #[test]
+    fn accepted_connections_inherit_the_options() {
+        let (listener, address) = listener();
         let _client = TcpStream::connect(address).expect("connects");
         assert!(listener.has_client(Duration::from_secs(9)));
         let Ok(Accepted::Client(conn, _)) = listener.accept() else {
             panic!("somebody came");
         };
-        assert_eq!(sockopt::socket_keepalive(&conn), Ok(true));
-        assert_eq!(sockopt::tcp_keepidle(&conn), Ok(Duration::from_secs(8)));
-        assert_eq!(sockopt::tcp_keepintvl(&conn), Ok(Duration::from_secs(2)));
-        assert_eq!(sockopt::tcp_keepcnt(&conn), Ok(PROBES));
-        #[cfg(target_os = "linux")]
-        {
-            // It counts what it needs besides, as much again.
-            assert_eq!(sockopt::socket_recv_buffer_size(&conn), Ok(40_000));
-            let unsent = socket2::SockRef::from(&conn).tcp_notsent_lowat();
-            assert_eq!(unsent.expect("known"), 50_000);
-        }
+        assert_set(&conn);
+    }
+
+    #[test]
+    fn connections_that_are_made_have_the_options() {
+        let (_listener, address) = listener();
+        let conn = connect::begin(address, &OPTIONS).expect("connects");
+        while !conn.is_connected().expect("somebody listens") {}
+        assert_set(&conn);
     }
 
     #[test]
