@@ -89,7 +89,7 @@ impl fmt::Display for StartError {
             StartError::Resources(error) => {
                 write!(
                     out,
-                    "cannot start: {error}: raise the limits (ulimit -n, ulimit -u) or use fewer --workers"
+                    "cannot start: {error}: raise the limits (ulimit -n, -u, -v) or use fewer --workers"
                 )
             }
         }
