@@ -76,7 +76,7 @@
 //! | source | rule | here | test |
 //! |---|---|---|---|
 //! | RFC 2518 §10.1 | 102 says that an answer takes longer | each gives the backend `--response-timeout` again | `a_backend_that_says_it_is_still_at_work_gets_more_time_and_no_other_word_gives_it` |
-//! | RFC 3986 §3.2.2 | the grammar of a host | done; `IPvFuture` and zones are refused, nobody routes by them | `hosts_of_the_grammar_pass`, `everything_else_is_refused` |
+//! | RFC 3986 §3.2.2 | the grammar of a host | done; `IPvFuture` and zones are refused, nobody routes by them, and more than 1 KiB | `hosts_of_the_grammar_pass`, `everything_else_is_refused` |
 //! | RFC 4559 §6 | Negotiate, and NTLM like it, authenticates a connection | that backend connection is its client's alone | `an_authenticated_connection_carries_its_clients_requests_and_no_others`, `it_is_closed_when_its_client_leaves`, `credentials_that_were_not_asked_for_make_a_connection_private_too` |
 //! | RFC 5842 §7.2 | 508 for a request that loops | of our own checks | `a_balancer_that_is_its_own_backend_finds_out_by_any_name`, `a_request_with_a_token_that_is_none_of_ours_is_an_ordinary_one` |
 //! | RFC 6761 §6.3 | `localhost` is this machine | also where no resolver knows it | `an_address_and_this_machine_need_no_resolver` |

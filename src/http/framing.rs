@@ -27,6 +27,9 @@ pub enum Framing {
 /// at the other end.
 pub const MAX_LENGTH: u64 = i64::MAX as u64;
 
+/// The digits of [`MAX_LENGTH`].
+const MAX_DIGITS: usize = 19;
+
 /// The framing of a request with these fields.
 pub fn of_request(version: Version, fields: &[Header<'_>]) -> Result<Framing, Refusal> {
     let length = content_length(fields)?;
@@ -92,12 +95,19 @@ pub fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
 /// Digits only, at least one, at most [`MAX_LENGTH`]. A list (`5, 5`) is refused too.
 #[must_use]
 pub fn decimal(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    let mut digits = value;
+    // Of leading zeros there may be any number: by sixteens first.
+    while let Some((part, behind)) = digits.split_first_chunk()
+        && part == &[b'0'; 16]
+    {
+        digits = behind;
+    }
+    let start = digits.iter().position(|&digit| digit != b'0');
+    let digits = &digits[start.unwrap_or(digits.len())..];
+    if value.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // Of any number of leading zeros; behind them the sum is soon too large.
-    let start = value.iter().position(|&digit| digit != b'0');
-    value[start.unwrap_or(value.len())..]
+    digits
         .iter()
         .try_fold(0u64, |sum, digit| {
             sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))

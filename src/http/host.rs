@@ -1,11 +1,20 @@
 //! The grammar of `Host` and of a target's authority: `uri-host [":" port]`, RFC 9110 §7.2
 //! and RFC 3986 §3.2.2. User information, which a URI may carry, is refused here.
 
+use super::scan::letters_digits_and;
+
+/// The longest host: a name in the DNS has 253 bytes, which may all be written as `%41`, and a port
+/// has six with its colon. It is written into several fields.
+const MAX_BYTES: usize = 1024;
+
 /// Whether `value` is a host with an optional port, and nothing else.
 ///
 /// An empty host is refused: RFC 9110 §4.2.1 makes an `http` URI without one invalid.
 #[must_use]
 pub fn is_valid(value: &[u8]) -> bool {
+    if value.len() > MAX_BYTES {
+        return false;
+    }
     let (host_is_valid, rest) = match value.first() {
         Some(b'[') => bracketed(value),
         _ => named(value),
@@ -36,14 +45,17 @@ fn named(value: &[u8]) -> (bool, &[u8]) {
 
 /// `*( unreserved / pct-encoded / sub-delims )`
 fn is_reg_name(host: &[u8]) -> bool {
-    let mut bytes = host.iter().copied();
-    while let Some(byte) = bytes.next() {
+    let mut bytes = host.iter();
+    while let Some(&byte) = bytes.next() {
+        let mut is_escaped = || {
+            let digits = [bytes.next(), bytes.next()];
+            digits
+                .iter()
+                .all(|digit| digit.is_some_and(u8::is_ascii_hexdigit))
+        };
         let fits = match byte {
-            b'%' => {
-                bytes.next().is_some_and(|hex| hex.is_ascii_hexdigit())
-                    && bytes.next().is_some_and(|hex| hex.is_ascii_hexdigit())
-            }
-            _ => may_stand_for_itself(byte),
+            b'%' => is_escaped(),
+            _ => STANDS_FOR_ITSELF[usize::from(byte)],
         };
         if !fits {
             return false;
@@ -53,13 +65,7 @@ fn is_reg_name(host: &[u8]) -> bool {
 }
 
 /// unreserved / sub-delims
-fn may_stand_for_itself(byte: u8) -> bool {
-    let is_mark = matches!(
-        byte,
-        b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'='
-    );
-    byte.is_ascii_alphanumeric() || is_mark
-}
+const STANDS_FOR_ITSELF: [bool; 256] = letters_digits_and(b"-._~!$&'()*+,;=");
 
 /// Nothing, or `:` and a number up to 65535. The grammar allows no digits at all (`host:`).
 fn port_is_valid(rest: &[u8]) -> bool {
@@ -77,7 +83,7 @@ fn port_is_valid(rest: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_valid;
+    use super::{MAX_BYTES, is_valid};
 
     #[test]
     fn hosts_of_the_grammar_pass() {
@@ -99,7 +105,10 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
+        let long = "a".repeat(MAX_BYTES + 1);
+        assert!(is_valid(&long.as_bytes()[1..]));
         for host in [
+            &long,
             "",
             ":80",
             "a b",

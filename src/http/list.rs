@@ -6,7 +6,7 @@
 
 use super::Refusal;
 use memchr::memchr;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 /// The most members that a list may have in one message, over all its field lines. Several times
 /// what any program sends: a browser names some ten kinds in `Accept` and two options in
@@ -52,28 +52,42 @@ pub fn read<'b>(
 /// `bytes` without the spaces and tabs at both ends (`OWS`). Other white space is not space.
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
-    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes
-        .iter()
-        .position(|byte| !is_ows(byte))
-        .unwrap_or(bytes.len());
-    let rest = &bytes[start..];
-    let end = rest
-        .iter()
-        .rposition(|byte| !is_ows(byte))
-        .map_or(0, |last| last + 1);
-    &rest[..end]
+    let mut rest = bytes;
+    // By sixteens first, for there may be many.
+    while let Some((part, behind)) = rest.split_first_chunk::<16>()
+        && is_space(part)
+    {
+        rest = behind;
+    }
+    while let [b' ' | b'\t', behind @ ..] = rest {
+        rest = behind;
+    }
+    while let Some((before, part)) = rest.split_last_chunk::<16>()
+        && is_space(part)
+    {
+        rest = before;
+    }
+    while let [before @ .., b' ' | b'\t'] = rest {
+        rest = before;
+    }
+    rest
+}
+
+fn is_space(part: &[u8; 16]) -> bool {
+    part.iter().fold(true, |is_all, &byte| {
+        is_all & ((byte == b' ') | (byte == b'\t'))
+    })
 }
 
 /// Places in a [`NameSet`]: more than twice [`MAX_MEMBERS`], so that a search is short.
 const PLACES: usize = 256;
 
 /// The names in a list, compared without regard to case. Filled and searched in time linear in
-/// the bytes of the names: they are hashed, with a key that nobody outside knows, because who
-/// knew it could send names that all fall into one place.
+/// the bytes of the names: they are hashed, with a secret key. With a key that is known, names
+/// could be made that all fall into one place.
 #[derive(Debug)]
 pub struct NameSet<'b> {
-    key: RandomState,
+    key: [u64; 2],
     names: [(u64, &'b [u8]); MAX_MEMBERS],
     count: usize,
     /// For each place the number of a name, counted from 1; 0 where there is none.
@@ -87,7 +101,7 @@ impl<'b> NameSet<'b> {
     /// The names in the list in `values`.
     pub fn read(values: impl Iterator<Item = &'b [u8]>) -> Result<Self, Refusal> {
         let mut set = Self {
-            key: RandomState::new(),
+            key: secret_key(),
             names: [(0, b""); MAX_MEMBERS],
             count: 0,
             places: [0; PLACES],
@@ -148,16 +162,26 @@ impl<'b> NameSet<'b> {
         /// The bit in which a small letter differs from a capital one. Some other bytes become the
         /// same too, which a hash may do.
         const SMALL: u64 = 0x2020_2020_2020_2020;
-        let mut hasher = self.key.build_hasher();
+        let [start, factor] = self.key;
+        // Both halves of the product, so that each bit of the word has to do with all of the hash.
+        let mix = |hash: u64, word: [u8; 8]| {
+            let word = u64::from_le_bytes(word) | SMALL;
+            let product = u128::from(hash ^ word) * u128::from(factor);
+            (product >> 64) as u64 ^ product as u64
+        };
         let (words, rest) = name.as_chunks();
-        for word in words {
-            hasher.write_u64(u64::from_le_bytes(*word) | SMALL);
-        }
+        let hash = words.iter().fold(start, |hash, word| mix(hash, *word));
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        hasher.write_u64(u64::from_le_bytes(last) | SMALL);
-        hasher.finish()
+        mix(mix(hash, last), (name.len() as u64).to_le_bytes())
     }
+}
+
+/// Two numbers that nobody outside can know, the second of them odd. Nothing is asked of the
+/// system but once in each thread.
+fn secret_key() -> [u64; 2] {
+    let random = RandomState::new();
+    [random.hash_one(0), random.hash_one(1) | 1]
 }
 
 #[cfg(test)]

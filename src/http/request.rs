@@ -8,6 +8,7 @@ use super::scan::{MAX_FIELDS, is_token};
 use super::target::{Sender, Target};
 use super::{Refusal, Version, host, list};
 use httparse::Header;
+use memchr::memchr;
 use std::mem::MaybeUninit;
 
 /// Room for the fields of one head, on the caller's stack.
@@ -202,10 +203,18 @@ fn upgrade<'b>(
     let (mut is_offer, mut is_whole) = (false, true);
     list::read(std::iter::once(offered), |member| {
         is_offer = true;
-        is_whole &= member.splitn(2, |&byte| byte == b'/').all(is_token) && !is_http2(member);
+        is_whole &= is_protocol(member) && !is_http2(member);
         Ok(())
     })?;
     Ok((is_offer && is_whole).then_some(offered))
+}
+
+/// A name, and perhaps a version behind a slash.
+fn is_protocol(member: &[u8]) -> bool {
+    match memchr(b'/', member) {
+        Some(slash) => is_token(&member[..slash]) && is_token(&member[slash + 1..]),
+        None => is_token(member),
+    }
 }
 
 /// Whether `TE` names `trailers`, the one member that we can keep: we do pass trailers on.
@@ -249,11 +258,17 @@ fn max_forwards(method: Method, fields: &[Header<'_>]) -> Result<Option<u64>, Re
     let mut limits = values(fields, Field::MaxForwards);
     match (limits.next(), limits.next()) {
         (None, _) => Ok(None),
-        (Some(limit), None) if !limit.is_empty() && limit.iter().all(u8::is_ascii_digit) => {
+        (Some(limit), None) if is_number(limit) => {
             Ok(Some(framing::decimal(limit).unwrap_or(framing::MAX_LENGTH)))
         }
         _ => Err(Refusal::bad("Max-Forwards is not a number")),
     }
+}
+
+/// At least one digit, and nothing else; without a branch for each byte.
+fn is_number(text: &[u8]) -> bool {
+    let digits = text.iter();
+    !text.is_empty() && digits.fold(true, |is_all, byte| is_all & byte.is_ascii_digit())
 }
 
 /// What `httparse` found wrong, in our words.

@@ -4,6 +4,7 @@
 //! | file | what is measured |
 //! |---|---|
 //! | `heads` | a head found, parsed and rewritten, in both directions |
+//! | `hostile` | heads that are made to cost much, beside plain ones |
 //! | `bodies` | chunks scanned, bodies relayed |
 //! | `backends` | whose turn it is; kept connections |
 //! | `waiting` | the lot and the channel |
@@ -16,6 +17,7 @@
 mod backends;
 mod bodies;
 mod heads;
+mod hostile;
 mod waiting;
 
 use divan::{AllocProfiler, Divan};
@@ -33,4 +35,9 @@ fn main() {
         .min_time(TIME_EACH)
         .config_with_args()
         .main();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked = |word: &String| word == "--bench" || "hostile".contains(word.as_str());
+    if words.iter().all(is_asked) {
+        hostile::print_ratios();
+    }
 }

@@ -11,7 +11,7 @@ use lb::http::scan::{HeadLimits, HeadScan};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-const LIMITS: HeadLimits = HeadLimits {
+pub(crate) const LIMITS: HeadLimits = HeadLimits {
     bytes: 32 * 1024,
     start_line: 8 * 1024,
     fields: 100,
