@@ -19,10 +19,15 @@ fuzz_target!(|data: &[u8]| {
         Framing::Length(length + 1),
     ];
     for framing in framings {
-        check_framing(data, framing);
+        check_framing(data, framing, Body::new);
+        check_framing(data, framing, Body::of_response);
     }
-    agrees_with_another_reader(data);
+    agrees_with_another_reader(data, Body::new, Dialect::Theirs);
+    agrees_with_another_reader(data, Body::of_response, Dialect::Backends);
 });
+
+/// How the body of a request or of a response begins.
+type NewBody = fn(Framing, Encoding, bool) -> Body;
 
 /// What came of a body.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,27 +38,19 @@ struct Relayed {
     is_complete: bool,
 }
 
-fn check_framing(data: &[u8], framing: Framing) {
+fn check_framing(data: &[u8], framing: Framing, new: NewBody) {
     let whole = relay(
         data,
         &[data.len()],
-        &mut Body::new(framing, Encoding::Plain, true),
+        &mut new(framing, Encoding::Plain, true),
     );
     for ends in splits::ways(data) {
-        let mut body = Body::new(framing, Encoding::Plain, true);
+        let mut body = new(framing, Encoding::Plain, true);
         assert_eq!(relay(data, &ends, &mut body), whole, "cut at {ends:?}");
         assert_eq!(body.content, whole.out.len() as u64);
-        let relayed = relay(
-            data,
-            &ends,
-            &mut Body::new(framing, Encoding::Chunked, true),
-        );
+        let relayed = relay(data, &ends, &mut new(framing, Encoding::Chunked, true));
         decodes_to(&whole, &relayed);
-        let relayed = relay(
-            data,
-            &ends,
-            &mut Body::new(framing, Encoding::Chunked, false),
-        );
+        let relayed = relay(data, &ends, &mut new(framing, Encoding::Chunked, false));
         decodes_to(&whole, &relayed);
         has_no_trailers(&relayed);
     }
@@ -108,10 +105,10 @@ fn has_no_trailers(chunked: &Relayed) {
 
 /// A chunked body that we take is one for an independent reader too, with the same content
 /// and the same end; of one that we do not, no more is passed on than it has read.
-fn agrees_with_another_reader(data: &[u8]) {
-    let mut body = Body::new(Framing::Chunked, Encoding::Plain, true);
+fn agrees_with_another_reader(data: &[u8], new: NewBody, dialect: Dialect) {
+    let mut body = new(Framing::Chunked, Encoding::Plain, true);
     let ours = relay(data, &[data.len()], &mut body);
-    let theirs = body::read(data, wire::Framing::Chunked, Dialect::Theirs);
+    let theirs = body::read(data, wire::Framing::Chunked, dialect);
     assert!(theirs.content.starts_with(&ours.out), "{}", show(&ours.out));
     if ours.is_complete {
         assert_eq!(ours.consumed, theirs.end);

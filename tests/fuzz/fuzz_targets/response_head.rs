@@ -1,5 +1,5 @@
 //! A response head of arbitrary bytes, as the answer to GET and HEAD of both versions: what is
-//! accepted leaves strictly well-formed, with one framing that the client can follow.
+//! accepted, repaired or not, leaves strictly well-formed, with one framing that the client can follow.
 #![no_main]
 
 use lb::http::Version;
@@ -14,10 +14,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let limits = &glue::LIMITS[0];
-    let whole = glue::find_head(data, &[data.len()], limits).ok();
+    let whole = glue::find_response_head(data, &[data.len()], limits).ok();
     for ends in splits::ways(data) {
         assert_eq!(
-            glue::find_head(data, &ends, limits).ok(),
+            glue::find_response_head(data, &ends, limits).ok(),
             whole,
             "cut at {ends:?}"
         );

@@ -7,8 +7,10 @@ use crate::wire::{self, Framing};
 pub enum Dialect {
     /// `lb`: a size, nothing behind it.
     Ours,
-    /// Anybody: extensions too, if they are such.
+    /// A client: extensions too, if they are such.
     Theirs,
+    /// A backend: the same, and blanks behind a size.
+    Backends,
 }
 
 /// A body, as far as it can be read.
@@ -89,9 +91,10 @@ fn size(line: &[u8], dialect: Dialect) -> Result<u64, String> {
         .count();
     let (digits, extension) = line.split_at(digits);
     let may_follow = match (dialect, wire::trim(extension)) {
+        (Dialect::Backends, []) => true,
         (_, []) => extension.is_empty(),
         (Dialect::Ours, _) => false,
-        (Dialect::Theirs, rest) => rest[0] == b';',
+        (Dialect::Theirs | Dialect::Backends, rest) => rest[0] == b';',
     };
     let text = std::str::from_utf8(digits).unwrap_or_default();
     match u64::from_str_radix(text, 16) {
@@ -161,6 +164,15 @@ mod tests {
                 decode(body.as_bytes(), Dialect::Ours).fault.is_some(),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn blanks_behind_a_size_are_a_backends() {
+        let body = b"1 \t\r\nx\r\n0 \r\n\r\n";
+        assert!(decode(body, Dialect::Backends).end.is_some());
+        for dialect in [Dialect::Ours, Dialect::Theirs] {
+            assert!(decode(body, dialect).fault.is_some());
         }
     }
 

@@ -7,7 +7,7 @@ use lb::config::{Config, LogMode};
 use lb::http::forward::Delivery;
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::request::Method;
-use lb::http::scan::HeadLimits;
+use lb::http::scan::{HeadLimits, HeadScan};
 use lb::http::{Refusal, Version};
 use lb::journal::Journal;
 use lb::server::Server;
@@ -33,13 +33,30 @@ pub const LIMITS: [HeadLimits; 2] = [
     },
 ];
 
-/// The same head, looked for with more and more of `bytes`: up to each of `ends`.
+/// The same request head, looked for with more and more of `bytes`: up to each of `ends`.
 pub fn find_head(
     bytes: &[u8],
     ends: &[usize],
     limits: &HeadLimits,
 ) -> Result<Option<usize>, Refusal> {
-    let mut scan = lb::http::scan::HeadScan::default();
+    find_end(HeadScan::default(), bytes, ends, limits)
+}
+
+/// The same for a response.
+pub fn find_response_head(
+    bytes: &[u8],
+    ends: &[usize],
+    limits: &HeadLimits,
+) -> Result<Option<usize>, Refusal> {
+    find_end(HeadScan::of_response(), bytes, ends, limits)
+}
+
+fn find_end(
+    mut scan: HeadScan,
+    bytes: &[u8],
+    ends: &[usize],
+    limits: &HeadLimits,
+) -> Result<Option<usize>, Refusal> {
     for &end in ends {
         if let Some(length) = scan.find_end(&bytes[..end], limits)? {
             return Ok(Some(length));

@@ -4,7 +4,7 @@
 use crate::body::{self, Body, Dialect};
 use crate::stage::script::{Answer, Then};
 use crate::strict::Response;
-use crate::wire::{self, Framing, Head};
+use crate::wire::{self, Framing, Head, LineEnd};
 
 /// A final response, its body as far as it is there.
 #[derive(Debug)]
@@ -30,14 +30,14 @@ pub fn response(answer: &Answer, is_head: bool) -> Option<Said> {
     let speech = answer.speech.whole();
     let mut bytes = speech.as_slice();
     loop {
-        let head = wire::head(bytes).ok()??;
+        let head = wire::head_with(bytes, LineEnd::CrlfOrLf).ok()??;
         let status = status(head.start)?;
         bytes = &bytes[head.length..];
         if matches!(status, 100 | 102..=199) {
             continue;
         }
         let framing = framing(&head, status, is_head)?;
-        let mut body = body::read(bytes, framing, Dialect::Theirs);
+        let mut body = body::read(bytes, framing, Dialect::Backends);
         if framing == Framing::UntilClose && answer.then == Then::Reset {
             body.end = None;
         }
@@ -74,7 +74,15 @@ mod tests {
     fn the_first_final_response_counts() {
         let answer = b"|||HTTP/1.1 100 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab";
         assert_eq!(said(answer), Some((200, b"a".to_vec(), true)));
-        assert_eq!(said(b"|||HTTP/1.1 200 OK\nA: b\n\n"), None);
+        assert_eq!(said(b"|||HTTP/1.1 200 OK\rA: b\n\n"), None);
+    }
+
+    #[test]
+    fn what_breaks_the_rules_and_has_one_reading_is_read() {
+        let answer = b"|||HTTP/1.1 999\nContent-Length: 1\r\n\nab";
+        assert_eq!(said(answer), Some((999, b"a".to_vec(), true)));
+        let answer = b"|||HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n1  \r\na\r\n0 \r\n\r\n";
+        assert_eq!(said(answer), Some((200, b"a".to_vec(), true)));
     }
 
     #[test]

@@ -124,7 +124,9 @@ fn origin_form(method: &[u8], target: &[u8]) -> Result<Vec<u8>, String> {
         let start = target.get(..scheme.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    let Some(scheme) = [b"http://".as_slice(), b"ws://"].into_iter().find(|one| is_scheme(one))
+    let Some(scheme) = [b"http://".as_slice(), b"ws://"]
+        .into_iter()
+        .find(|one| is_scheme(one))
     else {
         return Err(format!("a bad target: {}", show(target)));
     };

@@ -150,7 +150,7 @@ fn status_line(line: &[u8]) -> Result<u16, String> {
     let rest = line.strip_prefix(b"HTTP/1.1 ").ok_or_else(bad)?;
     let (digits, reason) = rest.split_at_checked(3).ok_or_else(bad)?;
     let status = u16::try_from(wire::number(digits)?).unwrap_or_default();
-    match (100..=599).contains(&status) && reason.starts_with(b" ") {
+    match (100..=999).contains(&status) && reason.starts_with(b" ") {
         true => Ok(status),
         false => Err(bad()),
     }

@@ -48,14 +48,28 @@ impl<'b> Head<'b> {
     }
 }
 
+/// What ends a line of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// CRLF.
+    Crlf,
+    /// CRLF, or an LF alone, as a backend may write it.
+    CrlfOrLf,
+}
+
 /// The head at the start of `bytes`.
 pub fn head(bytes: &[u8]) -> Reading<Head<'_>> {
+    head_with(bytes, LineEnd::Crlf)
+}
+
+/// The head at the start of `bytes`, whose lines end like this.
+pub fn head_with(bytes: &[u8], end: LineEnd) -> Reading<Head<'_>> {
     let (mut lines, mut length) = (Vec::new(), 0);
     loop {
-        let Some(line) = line(&bytes[length..])? else {
+        let Some((line, taken)) = line_with(&bytes[length..], end)? else {
             return Ok(None);
         };
-        length += line.len() + 2;
+        length += taken;
         if line.is_empty() {
             break;
         }
@@ -76,12 +90,18 @@ pub fn head(bytes: &[u8]) -> Reading<Head<'_>> {
 /// The bytes before the first CRLF. Neither CR nor LF may stand alone, nor any control byte
 /// but the tab.
 pub fn line(bytes: &[u8]) -> Reading<&[u8]> {
+    Ok(line_with(bytes, LineEnd::Crlf)?.map(|(line, _)| line))
+}
+
+/// The bytes before the first line end, and how many there are with it.
+fn line_with(bytes: &[u8], line_end: LineEnd) -> Reading<(&[u8], usize)> {
     let is_control = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
     let Some(end) = bytes.iter().position(is_control) else {
         return Ok(None);
     };
     match &bytes[end..] {
-        [b'\r', b'\n', ..] => Ok(Some(&bytes[..end])),
+        [b'\r', b'\n', ..] => Ok(Some((&bytes[..end], end + 2))),
+        [b'\n', ..] if line_end == LineEnd::CrlfOrLf => Ok(Some((&bytes[..end], end + 1))),
         [b'\r'] => Ok(None),
         _ => Err(format!("a control byte {:#04x} in a line", bytes[end])),
     }

@@ -62,7 +62,7 @@ impl Script {
 
     /// Whether a backend may switch protocols, after which its bytes are no HTTP.
     pub fn may_switch(&self) -> bool {
-        let is_switch = |bytes: &[u8]| bytes.windows(5).any(|part| part == b" 101 ");
+        let is_switch = |bytes: &[u8]| bytes.windows(4).any(|part| part == b" 101");
         self.answers
             .iter()
             .any(|answer| is_switch(&answer.speech.whole()))
