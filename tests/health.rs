@@ -250,6 +250,25 @@ fn good_statuses_and_a_text_in_the_body_can_be_asked_for() {
 }
 
 #[test]
+fn a_check_takes_the_repaired_answers_that_a_request_takes() {
+    let matches = |health: &mut HealthConfig| health.matches = Some("all well".into());
+    for answer in [
+        &b"HTTP/1.1 200 OK\nContent-Length: 8\n\nall well"[..],
+        b"HTTP/1.1 200 Tr\xe8s bien\r\nContent-Length: 8\r\n\r\nall well",
+        b"HTTP/1.1 200 OK\r\nConnection: close; a\r\nContent-Length: 8\r\n\r\nall well",
+        b"HTTP/1.1 102 x\n\nHTTP/1.1 200\nTransfer-Encoding: chunked\n\n8   \r\nall well\r\n0 \r\n\r\n",
+    ] {
+        assert_eq!(verdict(says(answer), matches), "", "{}", answer.escape_ascii());
+    }
+    let odd = |health: &mut HealthConfig| health.statuses = Statuses(vec![999..=999]);
+    assert_eq!(verdict(says("HTTP/1.1 999 Odd\r\n\r\n"), odd), "");
+    assert_eq!(
+        verdict(says("HTTP/1.1 600 x\r\n\r\n"), |_| {}),
+        "status code: 600"
+    );
+}
+
+#[test]
 fn a_check_can_go_to_another_port_with_another_host() {
     let (asked, requests) = std::sync::mpsc::channel();
     let checked = probed(move |stream| {
