@@ -503,13 +503,17 @@ fn second_answer(first: &'static str, also: &'static str) -> String {
             if request.contains("/first") && !also.is_empty() {
                 std::thread::sleep(Duration::from_millis(30));
                 served.client.send(also);
+                served.tell("sent");
             }
         }
     });
     let lb = Lb::over(&[origin.address]);
     let mut client = lb.client();
     client.get("/first");
-    std::thread::sleep(Duration::from_millis(60));
+    origin.request();
+    if !also.is_empty() {
+        assert_eq!(origin.request(), "sent");
+    }
     client.get("/second").text()
 }
 

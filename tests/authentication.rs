@@ -102,7 +102,9 @@ fn an_authenticated_connection_carries_its_clients_requests_and_no_others() {
 #[test]
 fn it_is_closed_when_its_client_leaves() {
     let server = Server::challenging(NTLM);
-    let lb = Lb::over(&[server.origin.address]);
+    let lb = Lb::with(&[server.origin.address], |config| {
+        config.timeouts.backend_idle = Duration::from_secs(3600);
+    });
     let mut client = lb.client();
     authenticate(&mut client, "anne");
     drop(client);

@@ -28,7 +28,10 @@ fn switching(reads: Reads) -> Origin {
         if reads == Reads::All {
             assert_eq!(served.client.read_exactly(body.len()), body.as_bytes());
         }
-        served.client.send(format!("{SWITCH}welcome"));
+        served.client.send(SWITCH);
+        // Apart from the head, so that the client can tell when it gets this.
+        std::thread::sleep(Duration::from_millis(20));
+        served.client.send("welcome");
         if reads == Reads::Head {
             assert_eq!(served.client.read_exactly(body.len()), body.as_bytes());
         }
@@ -70,7 +73,7 @@ fn it_switches_when_the_whole_request_is_sent_and_not_before() {
     client.send(format!("{TCP}Content-Length: 2\r\n\r\n"));
     // The client hears of it at once; what is no HTTP waits for the end of the request.
     assert_eq!(client.response().status, 101);
-    let short = Some(Duration::from_millis(100));
+    let short = Some(Duration::from_millis(300));
     client.stream.set_read_timeout(short).unwrap();
     assert!(client.stream.peek(&mut [0]).is_err(), "too early");
     client
