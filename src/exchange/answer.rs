@@ -2,15 +2,15 @@
 
 use super::bypass;
 use super::served::Served;
+use super::terms::{Terms, terms};
 use crate::client::Client;
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
-use crate::http::auth;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::http::forward::{Delivery, client_encoding, write_response};
 use crate::http::request::field_table;
-use crate::http::response::{self, ResponseHead};
+use crate::http::response;
 use crate::http::scan::HeadScan;
 use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
 use crate::net::conn::{Conn, Moved};
@@ -48,21 +48,6 @@ impl Default for State {
     fn default() -> Self {
         State::Awaited(HeadScan::of_response())
     }
-}
-
-/// What becomes of the two connections after the response.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Terms {
-    /// The final status; 0 until it is known.
-    pub status: u16,
-    /// The client's connection stays open.
-    pub keeps_client: bool,
-    /// The backend's connection stays open, as far as the backend is concerned.
-    pub keeps_backend: bool,
-    /// Only closing tells the client where the body ends.
-    pub ends_by_close: bool,
-    /// The client is asked to authenticate its connection, not only its request.
-    pub authenticates_connection: bool,
 }
 
 /// How far the response has come.
@@ -379,21 +364,6 @@ fn relay(
         .map_err(bad_body)?;
     from.consume(consumed);
     Ok(consumed > 0)
-}
-
-/// What the final head settles.
-fn terms(head: &ResponseHead<'_, '_>, exchange: &Served<'_>, turn: &Turn<'_>) -> Terms {
-    let (_, has_visible_end) = client_encoding(head.framing, exchange.request.version);
-    Terms {
-        status: head.status,
-        keeps_client: exchange.request.keeps_alive
-            && has_visible_end
-            && exchange.is_received
-            && turn.context.keeps_alive(),
-        keeps_backend: head.keeps_alive(),
-        ends_by_close: !has_visible_end,
-        authenticates_connection: auth::is_offered(head.status, head.fields),
-    }
 }
 
 /// The refusal of an endless row of interim responses.

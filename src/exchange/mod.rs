@@ -7,6 +7,7 @@
 //! | [`upload`] | the request on its way to the backend |
 //! | [`expectation`] | when a body is held back until the backend asks for it |
 //! | [`answer`] | the response on its way to the client |
+//! | [`terms`] | what its head settles for afterwards |
 //! | `served` | what the response needs to know of the request |
 //! | `bypass` | the way of a large body round our memory, in both directions |
 //! | `ending` | what becomes of the two connections afterwards |
@@ -33,6 +34,7 @@ mod rescue;
 pub mod retry;
 mod served;
 mod shortage;
+pub mod terms;
 mod trial;
 pub mod upload;
 mod waiting;
