@@ -694,7 +694,8 @@ pub fn said(words: &[&str], beginning: &str) -> String {
         .spawn()
         .unwrap();
     let lines = lines_of(child.stderr.take().unwrap());
-    let line = lines.iter().find(|line| line.starts_with(beginning));
+    let mut all = std::iter::from_fn(|| lines.recv_timeout(PATIENCE).ok());
+    let line = all.find(|line| line.starts_with(beginning));
     child.kill().unwrap();
     child.wait().unwrap();
     line.unwrap_or_else(|| panic!("no {beginning}"))
