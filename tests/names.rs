@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Origin, PATIENCE, lines_of, said};
+use support::{Client, Origin, PATIENCE, eventually, lines_of, said};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -76,6 +76,19 @@ fn only_child(parent: &Child) -> Pid {
 /// Ends the balancer in any case.
 struct Ending(Child, Pid);
 
+impl Ending {
+    /// Asks it to stop; returns its exit code.
+    fn stop(&mut self) -> Option<i32> {
+        kill_process(self.1, Signal::TERM).unwrap();
+        let mut status = None;
+        eventually("it ends", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
 impl Drop for Ending {
     fn drop(&mut self) {
         let _ = kill_process(self.1, Signal::KILL);
@@ -128,8 +141,7 @@ fn names_that_hang_delay_the_start_no_longer_than_its_deadline() {
         .within(|| TcpStream::connect(address))
         .unwrap();
     assert_eq!(Client::on(stream).get("/").text(), "hello");
-    kill_process(lb.1, Signal::TERM).unwrap();
-    assert_eq!(lb.0.wait().unwrap().code(), Some(0));
+    assert_eq!(lb.stop(), Some(0));
 }
 
 #[test]
@@ -142,8 +154,7 @@ fn a_stop_ends_a_start_that_waits_for_names() {
     silence.server.recv(&mut [0; 512]).expect("it is asked");
     let pid = only_child(&child);
     let mut lb = Ending(child, pid);
-    kill_process(lb.1, Signal::TERM).unwrap();
-    assert_eq!(lb.0.wait().unwrap().code(), Some(0));
+    assert_eq!(lb.stop(), Some(0));
     let lines = lines_of(lb.0.stderr.take().unwrap());
     assert!(!lines.iter().any(|line| line.contains("is listening")));
 }
