@@ -20,7 +20,7 @@ fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Config)) -> Lb {
     Lb::with(&[], |config| {
         config.backends = backends;
         config.health.interval = Duration::from_millis(300);
-        config.health.timeout = Duration::from_millis(200);
+        config.health.timeout = PATIENCE;
         change(config);
     })
 }
@@ -93,7 +93,6 @@ fn a_check_that_comes_back_by_way_of_another_proxy_is_found_too() {
     let names = [relay_to(port), other.address].map(|address| support::name_of(&address));
     let lb = lb_over(names.into(), |config| {
         config.port = port;
-        config.health.timeout = PATIENCE;
     });
     eventually("it is found", || {
         reason(&lb, 0) == "this is the balancer itself"
@@ -134,7 +133,6 @@ fn a_token_says_something_of_its_own_backend_only_while_the_check_is_open() {
     });
     let other = hello();
     let lb = lb_over(vec![name, support::name_of(&other.address)], |config| {
-        config.health.timeout = PATIENCE;
         config.health.interval = Duration::from_secs(60);
     });
     let (curious, old) = first.join().unwrap();

@@ -25,7 +25,7 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
             port,
         });
     }
-    refuse_url("to listen", text)?;
+    refuse_url(text)?;
     let Some((host, Ok(port))) = text
         .rsplit_once(':')
         .map(|(host, port)| (host, port.parse()))
@@ -164,14 +164,14 @@ fn authority_of(text: &str) -> Result<&str, String> {
     }
 }
 
-/// Where `what` is done is an address, not a URL.
-fn refuse_url(what: &str, text: &str) -> Result<(), String> {
+/// Where to listen is an address, not a URL.
+fn refuse_url(text: &str) -> Result<(), String> {
     let Some((_, rest)) = text.split_once("://") else {
         return Ok(());
     };
     let rest = rest.split('/').next().unwrap_or(rest);
     Err(format!(
-        "{what} takes an address and a port, not a URL; write {rest}"
+        "this is a URL, and what to listen on is an address and a port; write {rest}"
     ))
 }
 
