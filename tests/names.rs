@@ -149,7 +149,8 @@ fn a_stop_ends_a_start_that_waits_for_names() {
     let Some(silence) = Silence::new() else {
         return;
     };
-    let child = silence.start(&["127.0.0.1:0", "a.example:80", "--lame-duck", "1h"]);
+    let duck = ["--ready-path", "/ready", "--lame-duck", "1h"];
+    let child = silence.start(&[&["127.0.0.1:0", "a.example:80"], &duck[..]].concat());
     // The name is being looked up.
     silence.server.recv(&mut [0; 512]).expect("it is asked");
     let pid = only_child(&child);
