@@ -243,13 +243,17 @@ fn a_zone_belongs_to_an_address_here_and_to_no_host_field() {
         let listener = TcpListener::bind(("fe80::7%lo", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let served = thread::spawn(move || {
-            let mut heads = Vec::new();
-            for _ in 0..2 {
+            let mut check = String::new();
+            // On a busy machine there may be more than one check.
+            loop {
                 let mut client = Client::on(listener.accept().unwrap().0);
-                heads.push(String::from_utf8(client.read_until(b"\r\n\r\n")).unwrap());
+                let head = String::from_utf8(client.read_until(b"\r\n\r\n")).unwrap();
                 client.send(HELLO);
+                match head.contains("User-Agent: lb-health/") {
+                    true => check = head,
+                    false => return [check, head],
+                }
             }
-            heads
         });
         let backend = format!("[fe80::7%lo]:{port}");
         let lb = lb_over(
@@ -265,7 +269,7 @@ fn a_zone_belongs_to_an_address_here_and_to_no_host_field() {
         let mut client = Client::on(TcpStream::connect(lb.address).unwrap());
         client.send("GET / HTTP/1.0\r\n\r\n");
         assert_eq!(client.response().text(), "hello");
-        let [check, request] = <[String; 2]>::try_from(served.join().unwrap()).unwrap();
+        let [check, request] = served.join().unwrap();
         assert!(
             check.contains(&format!("\r\nHost: [fe80::7]:{port}\r\n")),
             "{check}"
