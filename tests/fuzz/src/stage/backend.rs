@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a connection may be silent before the server closes it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -32,15 +32,29 @@ struct Notes {
     answers: VecDeque<Answer>,
     given: Vec<Answer>,
     received: Vec<Vec<u8>>,
+    /// How many servers are in the middle of an answer.
+    speaking: usize,
 }
 
 impl Board {
     /// Puts up another script.
     pub fn set(&self, answers: &[Answer]) {
-        *self.notes() = Notes {
+        let mut notes = self.notes();
+        *notes = Notes {
             answers: answers.to_vec().into(),
+            speaking: notes.speaking,
             ..Notes::default()
         };
+    }
+
+    /// Waits until all that was begun has been said. What a server says unasked and late, into a
+    /// request that is on its way already, nobody can tell from the answer to that.
+    pub fn wait_for_silence(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.notes().speaking > 0 {
+            assert!(Instant::now() < deadline, "a server speaks without end");
+            thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// Takes down what is left of it: from now on all answers are plain good ones.
@@ -50,8 +64,9 @@ impl Board {
 
     /// Answers that were given since then, in order, and what came, connection by connection.
     pub fn take(&self) -> (Vec<Answer>, Vec<Vec<u8>>) {
-        let notes = std::mem::take(&mut *self.notes());
-        (notes.given, notes.received)
+        let mut notes = self.notes();
+        let given = std::mem::take(&mut notes.given);
+        (given, std::mem::take(&mut notes.received))
     }
 
     /// Takes the next answer down, if its time has come: at the head of a request, or at its
@@ -67,6 +82,7 @@ impl Board {
         }
         let answer = notes.answers.pop_front().unwrap_or_else(Answer::good);
         notes.given.push(answer.clone());
+        notes.speaking += 1;
         Some(answer)
     }
 
@@ -161,7 +177,9 @@ impl Connection {
                 let Some(answer) = board.next_answer(is_whole) else {
                     return Some(());
                 };
-                self.send(&answer)?;
+                let sent = self.send(&answer);
+                board.notes().speaking -= 1;
+                sent?;
                 self.is_answered = true;
             }
             let Some(end) = end else {

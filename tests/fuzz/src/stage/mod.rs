@@ -64,6 +64,7 @@ impl Stage {
         self.board.set(&script.answers);
         let answered = self.talk(&script.client);
         self.board.clear();
+        self.board.wait_for_silence();
         let bystander = self.talk(&bystander());
         self.balancer.close_resting();
         // A probe is answered behind everything that came before it.
