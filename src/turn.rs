@@ -7,6 +7,7 @@ use crate::backends::select::Backends;
 use crate::config::Config;
 use crate::crew::Crew;
 use crate::gate::Gate;
+use crate::gate::memory::Purpose;
 use crate::journal::Journal;
 use crate::loop_detection::OpenChecks;
 use crate::net::alarm::Alarm;
@@ -285,6 +286,12 @@ impl<'w> Turn<'w> {
     pub fn is_over(&self) -> bool {
         let is_unseen = || self.moved >= LONG_TURN_BYTES && !self.crew.has_minder();
         self.moved >= TURN_BYTES && (self.crew.is_queued() || is_unseen())
+    }
+
+    /// How much more memory there is for what sessions hold while they wait.
+    #[must_use]
+    pub fn memory_left(&self) -> usize {
+        self.context.gate.memory().room(Purpose::Exchange)
     }
 
     /// Whether somebody else waits for this worker.

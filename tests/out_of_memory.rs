@@ -166,6 +166,35 @@ fn slow_readers_that_find_no_memory_are_cut_and_the_others_are_served() {
     assert!(whole.read_to_end().len() > 100 << 20);
 }
 
+/// As little as is taken for a single client with default settings.
+#[test]
+fn the_least_memory_is_enough_for_a_large_upload_whose_receiver_pauses() {
+    const LENGTH: usize = 24 << 20;
+    let origin = Origin::scripted(|served| {
+        served.client.read_until(b"\r\n\r\n");
+        for _ in 0..3 {
+            served.client.read_exactly(LENGTH / 3);
+            thread::sleep(Duration::from_millis(200));
+        }
+        served.client.send(SMALL);
+    });
+    let lb = Lb::with(&[origin.address], |config| {
+        config.max_memory = Some(200 << 10);
+    });
+    for _ in 0..3 {
+        let mut client = lb.client();
+        let mut sender = client.stream.try_clone().unwrap();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n");
+        let sending = thread::spawn(move || {
+            // A refusal is what the answer tells.
+            let _ = sender.write_all(head.as_bytes());
+            let _ = sender.write_all(&vec![b'x'; LENGTH]);
+        });
+        assert_eq!(client.response().status, 200);
+        sending.join().unwrap();
+    }
+}
+
 #[test]
 fn new_clients_wait_while_connections_take_all_memory_and_idle_ones_make_room() {
     let origin = Origin::answering(SMALL);

@@ -25,6 +25,10 @@ pub(super) const SMALL_PIECE: usize = 64 * 1024;
 /// uploads take twice as long, and the uploads cost no less.
 const SHARED_PIECE: usize = 128 * 1024;
 
+/// For so many pieces there has to be memory left when one is taken: a block for it may be twice as
+/// large, and others take theirs at the same time.
+const PIECES_LEFT: usize = 4;
+
 /// How much of one body is taken at a time. One call for much of it saves the other side a
 /// wake-up for each small piece; but what it has no room for we hold, so it is about as much as
 /// went on at once before.
@@ -40,10 +44,16 @@ impl Default for Piece {
 impl Piece {
     /// How much to take now.
     pub(super) fn size(&self, turn: &Turn<'_>) -> usize {
-        match turn.is_wanted() {
-            true => self.0.min(SHARED_PIECE),
-            false => self.0,
-        }
+        let most = match turn.is_wanted() {
+            true => SHARED_PIECE,
+            false => PIPE_BYTES,
+        };
+        self.within(most, turn.memory_left())
+    }
+
+    /// So much at the most, and less where there is little room for what has to be held of it.
+    fn within(&self, most: usize, room: usize) -> usize {
+        self.0.min(most).min((room / PIECES_LEFT).max(SMALL_PIECE))
     }
 
     /// So much was `taken`, of which the other side had no room for `left`.
@@ -117,5 +127,15 @@ mod tests {
         assert_eq!(piece.0, SMALL_PIECE);
         piece.learn(1000, 999);
         assert_eq!(piece.0, SMALL_PIECE);
+    }
+
+    #[test]
+    fn a_piece_is_as_small_as_can_be_where_memory_runs_out() {
+        let piece = Piece(PIPE_BYTES);
+        let within = |room| piece.within(PIPE_BYTES, room);
+        assert_eq!(within(usize::MAX), PIPE_BYTES);
+        assert_eq!(within(2 * PIPE_BYTES), PIPE_BYTES / 2);
+        assert_eq!((within(100_000), within(0)), (SMALL_PIECE, SMALL_PIECE));
+        assert_eq!(piece.within(SHARED_PIECE, usize::MAX), SHARED_PIECE);
     }
 }

@@ -91,6 +91,12 @@ impl Memory {
         self.used() + bytes > self.share(purpose) || self.is_still_little_left()
     }
 
+    /// How much more of it there is for this purpose.
+    #[must_use]
+    pub fn room(&self, purpose: Purpose) -> usize {
+        self.share(purpose).saturating_sub(self.used())
+    }
+
     fn is_still_little_left(&self) -> bool {
         if !self.was_little_left.load(Ordering::Relaxed) {
             return false;
@@ -173,10 +179,12 @@ mod tests {
         for (purpose, count) in kinds {
             for _ in 0..count {
                 assert!(!memory.is_short(CLIENT_BYTES, purpose));
+                assert!(memory.room(purpose) >= CLIENT_BYTES);
                 assert!(memory.try_take(CLIENT_BYTES, purpose), "{purpose:?}");
             }
             assert!(!memory.try_take(CLIENT_BYTES, purpose), "{purpose:?}");
             assert!(memory.is_short(CLIENT_BYTES, purpose));
+            assert_eq!(memory.room(purpose), 0);
         }
         assert_eq!(memory.used(), memory.limit());
         memory.give_back(memory.limit());

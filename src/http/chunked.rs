@@ -48,8 +48,8 @@ enum Padding {
 enum State {
     /// In a size, after this many digits.
     Size { digits: usize, size: u64 },
-    /// In blanks after a size.
-    BeforeExtension { size: u64 },
+    /// In blanks after a size, which take so many bytes together with it.
+    BeforeExtension { size: u64, width: usize },
     /// After the `;` of an extension.
     Extension { size: u64 },
     /// After the CR of a size line.
@@ -145,6 +145,15 @@ impl Scanner {
         }
     }
 
+    /// Counts a blank behind `width` bytes of a size line. Up to the width of the longest size it
+    /// is free where it is taken: a long body has many chunks, each with its own.
+    fn count_blank(&mut self, width: usize) -> Result<(), Refusal> {
+        match self.padding == Padding::Taken && width < MAX_SIZE_DIGITS {
+            true => Ok(()),
+            false => self.count_extension(),
+        }
+    }
+
     /// Passes over framing of the usual form that is there as a whole: a chunk's CRLF, and a
     /// size line without an extension. Returns its length. Whatever else is there, or not there
     /// yet, is left to [`Self::step`].
@@ -180,15 +189,25 @@ impl Scanner {
             (State::Size { digits: 1.., size }, b'\r') | (State::Extension { size }, b'\r') => {
                 State::SizeEnd { size }
             }
-            (State::BeforeExtension { size }, b'\r') if self.padding == Padding::Taken => {
+            (State::BeforeExtension { size, .. }, b'\r') if self.padding == Padding::Taken => {
                 State::SizeEnd { size }
             }
-            (State::Size { digits: 1.., size } | State::BeforeExtension { size }, b';') => {
+            (State::Size { digits: 1.., size } | State::BeforeExtension { size, .. }, b';') => {
                 State::Extension { size }
             }
-            (State::Size { digits: 1.., size } | State::BeforeExtension { size }, b' ' | b'\t') => {
-                self.count_extension()?;
-                State::BeforeExtension { size }
+            (
+                State::Size {
+                    digits: width @ 1..,
+                    size,
+                }
+                | State::BeforeExtension { size, width },
+                b' ' | b'\t',
+            ) => {
+                self.count_blank(width)?;
+                State::BeforeExtension {
+                    size,
+                    width: width + 1,
+                }
             }
             (State::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.count_extension()?;

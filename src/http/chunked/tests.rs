@@ -132,6 +132,26 @@ fn extensions_and_trailers_are_bounded() {
 }
 
 #[test]
+fn a_response_may_fill_up_each_size_line_of_a_body_without_end_and_each_only_so_far() {
+    let chunks = |blanks: usize, count| {
+        let chunk = format!("1{}\r\na\r\n", " ".repeat(blanks));
+        let (mut scanner, body) = (Scanner::of_response(), chunk.repeat(count));
+        let (mut start, mut content) = (0, 0);
+        while start < body.len() {
+            match scanner.next(&body.as_bytes()[start..])? {
+                Piece::Data(range) => (start, content) = (start + range.end, content + range.len()),
+                Piece::More { consumed } => start += consumed,
+                Piece::End(_) => break,
+            }
+        }
+        Ok::<_, Refusal>(content)
+    };
+    assert_eq!(chunks(15, 10_000), Ok(10_000));
+    assert!(chunks(20_000, 1).is_err());
+    assert!(chunks(25, 10_000).is_err(), "no size is as long");
+}
+
+#[test]
 fn framing_fields_do_not_pass_in_trailers() {
     let mut out = Vec::new();
     write_end(
