@@ -182,8 +182,12 @@ fn effective_host<'b>(
     Ok(target.authority.map(str::as_bytes).or(host))
 }
 
+/// The longest list of protocols that is an offer: tens of them, where one or two are usual. It is
+/// remembered until the answer comes, beside the head.
+const MAX_OFFER_BYTES: usize = 512;
+
 /// The protocols that the client offers to switch to, if the offer counts: HTTP/1.1, named by
-/// `Connection`. The request may have a body, after which the switch takes place (RFC 9110 §7.8).
+/// `Connection`, and of reasonable length (a server may ignore any offer, RFC 9110 §7.8). The request may have a body, after which the switch takes place (RFC 9110 §7.8).
 /// `h2c` is never passed on: behind us it would be a tunnel for requests that nobody checks.
 fn upgrade<'b>(
     version: Version,
@@ -206,7 +210,8 @@ fn upgrade<'b>(
         is_whole &= is_protocol(member) && !is_http2(member);
         Ok(())
     })?;
-    Ok((is_offer && is_whole).then_some(offered))
+    let is_short = offered.len() <= MAX_OFFER_BYTES;
+    Ok((is_offer && is_whole && is_short).then_some(offered))
 }
 
 /// A name, and perhaps a version behind a slash.

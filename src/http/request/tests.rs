@@ -118,6 +118,11 @@ fn an_upgrade_counts_only_when_it_is_whole() {
     assert!(!offers(
         "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"
     ));
+    for (length, is_offer) in [(512, true), (513, false)] {
+        let long = "x".repeat(length);
+        let offer = format!("Connection: Upgrade\r\nUpgrade: {long}\r\n");
+        assert_eq!(offers(&offer), is_offer, "{length}");
+    }
     for body in ["Content-Length: 2\r\n", "Transfer-Encoding: chunked\r\n"] {
         let offer = format!("Connection: Upgrade\r\nUpgrade: tcp\r\n{body}");
         assert!(offers(&offer), "{body}");
