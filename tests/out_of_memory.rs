@@ -166,6 +166,39 @@ fn slow_readers_that_find_no_memory_are_cut_and_the_others_are_served() {
     assert!(whole.read_to_end().len() > 100 << 20);
 }
 
+#[test]
+fn a_tunnel_that_finds_no_memory_is_reset_and_does_not_look_whole() {
+    const LENGTH: usize = 16 << 20;
+    let origin = Origin::scripted(|served| {
+        served.request();
+        let head = "HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n";
+        served.client.send(head);
+        let _ = served.client.stream.write_all(&vec![b'x'; LENGTH]);
+    });
+    let lb = Lb::with(&[origin.address], |config| {
+        config.max_memory = Some(200 << 10);
+    });
+    let mut clients: Vec<Client> = (0..12).map(|_| lb.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n");
+        client.read_until(b"\r\n\r\n");
+    }
+    let gate = &lb.floor.context.gate;
+    eventually("some have found none", || gate.inside() < clients.len());
+    let mut were_cut = 0;
+    for mut client in clients {
+        let mut came = Vec::new();
+        match client.stream.read_to_end(&mut came) {
+            Ok(_) => assert!(came.len() + 100_000 > LENGTH, "{} look whole", came.len()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+                were_cut += 1;
+            }
+        }
+    }
+    assert!(were_cut > 0);
+}
+
 /// As little as is taken for a single client with default settings.
 #[test]
 fn the_least_memory_is_enough_for_a_large_upload_whose_receiver_pauses() {

@@ -49,7 +49,8 @@ impl Session {
         let step = match &mut self.stage {
             Stage::ReadHead(_) => read_head::refuse(NO_MEMORY, client, turn),
             Stage::Exchange(exchange) => after(exchange.run_out(client, turn), client),
-            Stage::Tunnel(_) | Stage::Linger(_) => Step::Close,
+            Stage::Tunnel(tunnel) => tunnel.cut(client),
+            Stage::Linger(_) => Step::Close,
         };
         match step {
             Step::Next(Stage::Linger(linger)) => {

@@ -74,7 +74,7 @@ impl Tunnel {
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
             if self.is_stranded(turn.context) {
-                return Step::Close;
+                return self.cut(client);
             }
             let moved = match self.pump(client, turn) {
                 Ok(moved) => moved,
@@ -99,12 +99,24 @@ impl Tunnel {
             let now = Instant::now();
             let waits = self.waits(client, turn, now);
             if now >= waits.deadline {
-                return Step::Close;
+                return self.cut(client);
             }
             if turn.wait() == Wait::No || !waits.moment(&client.conn, &self.conn) {
                 return Step::Park(waits);
             }
         }
+    }
+
+    /// Ends it although both sides would go on. A side for which bytes are held is reset, so that
+    /// it does not take what it has got for all.
+    pub(super) fn cut(&self, client: &Client) -> Step {
+        if !client.inbound.is_empty() {
+            self.conn.reset_on_close();
+        }
+        if !client.outbound.is_empty() {
+            client.conn.reset_on_close();
+        }
+        Step::Close
     }
 
     /// Moves what there is in both directions; returns how much.
