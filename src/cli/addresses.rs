@@ -119,6 +119,10 @@ fn server(text: &str, separately: impl Fn(&[&str]) -> String) -> Result<Range, S
         ));
     }
     let authority = authority_of(text)?;
+    if authority.starts_with('[') && authority.ends_with(']') {
+        host_of(authority)?;
+        return Err(format!("the port is missing, for example {authority}:5001"));
+    }
     let Some((host, ports)) = authority.rsplit_once(':') else {
         return Err("the port is missing, for example localhost:5001".into());
     };
@@ -300,6 +304,8 @@ mod tests {
             ("http://h", "for example localhost:5001"),
             ("h", "for example localhost:5001"),
             ("fe80::1:80", "for example [::1]:5001"),
+            ("[a]", "no IPv6 address stands in the brackets"),
+            ("[fe80::1]", "port is missing, for example [fe80::1]:5001"),
             ("h:2-1", "write the smaller port first: 1-2"),
         ] {
             let error = backends(text).expect_err(text);

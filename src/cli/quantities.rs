@@ -107,6 +107,9 @@ pub(super) fn size_in(range: &RangeInclusive<u64>, text: &str) -> Result<u64, St
     };
     match count.and_then(|count| count.checked_mul(factor)) {
         Some(size) if range.contains(&size) => Ok(size),
+        Some(0) if *range.end() == u64::MAX => {
+            Err("it must be more than zero, for example 10MiB".into())
+        }
         _ if *range.end() == u64::MAX => Err("it is too large, for example 10MiB".into()),
         _ => Err(format!(
             "it must be from {} to {}, for example 32KiB",
@@ -257,6 +260,7 @@ mod tests {
             );
             assert!(size_in(&range, example).is_ok(), "{example}");
         }
+        assert!(refused(size_in(&(1..=u64::MAX), "0KiB"), "").contains("more than zero"));
         let any = 0..=u64::MAX;
         assert!(refused(size_in(&any, "99999999999999999999"), "").contains("too large"));
         assert_eq!(size_in(&any, "0"), Ok(0));
