@@ -209,7 +209,10 @@ fn the_least_memory_is_enough_for_a_large_upload_whose_receiver_pauses() {
             served.client.read_exactly(LENGTH / 3);
             thread::sleep(Duration::from_millis(200));
         }
-        served.client.send(SMALL);
+        // It serves no second request on this connection.
+        let last = SMALL.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        served.client.send(last);
+        thread::sleep(Duration::from_millis(300));
     });
     let lb = Lb::with(&[origin.address], |config| {
         config.max_memory = Some(200 << 10);
