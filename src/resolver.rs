@@ -3,7 +3,7 @@
 //!
 //! The system's resolver blocks for as long as it likes: ten seconds where the name server is
 //! silent. So each look-up has a thread of its own, and a name that hangs delays no other. A
-//! name has one look-up under way at most, and all names together [`AT_ONCE`].
+//! name has one look-up under way at most, and all names together `AT_ONCE`.
 //!
 //! | file | duty |
 //! |---|---|

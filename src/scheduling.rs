@@ -8,7 +8,7 @@
 //! waits for a whole slice, some milliseconds.
 //!
 //! With `auto`, each thread asks the kernel now and then how long it ran and how long it waited for
-//! a processor. [`Contention`] draws the conclusion for all threads together.
+//! a processor. `contention` draws the conclusion for all threads together.
 
 mod contention;
 mod system;

@@ -2,7 +2,7 @@
 //!
 //! What was sent stays in the buffer for as long as all of it fits, so that another attempt
 //! can begin from the start; once the body outgrows the buffer that is over, and what follows
-//! goes round our memory where it can ([`super::bypass`]).
+//! goes round our memory where it can (`bypass`).
 
 use super::bypass::{self, Piece};
 use crate::error::{Cause, Error, Phase};
