@@ -264,6 +264,8 @@ fn a_zone_belongs_to_an_address_here_and_to_no_host_field() {
             |config| {
                 config.address = Some("fe80::7%lo".into());
                 config.health.interval = Duration::from_secs(60);
+                // The kernel may not have a route to a new address at once.
+                config.hold = Duration::from_secs(15);
             },
         );
         let mut client = Client::on(TcpStream::connect(lb.address).unwrap());
