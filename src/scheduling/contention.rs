@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 /// wait for longer.
 const NOTICEABLE: Duration = Duration::from_millis(1);
 
+/// A thread that waits so many times as long as it runs has a program beside it that never
+/// sleeps. Clients and backends on the same machine, at their limit, make it wait about once.
+const LONG_WAIT: u32 = 4;
+
 /// How long the policy stays normal after contention was last seen. Then batch is tried again, since
 /// only batch shows whether its waits are long; a trial costs some slow requests.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
@@ -69,15 +73,13 @@ impl Contention {
         self.policy
     }
 
-    /// A thread that waits longer than it runs gets less than half of a processor's time, or
-    /// waits a slice for each wake-up. Clients and backends on the same machine, which sleep in
-    /// between, leave it more, even at their limit.
+    /// A thread whose wake-ups wait for slices of a busy program runs for a small part of its time.
     fn see_batch(&mut self, usage: Usage, now: Instant) {
         let is_proven = now.duration_since(self.mark) >= PROBATION;
         if is_proven {
             self.pause = FIRST_PAUSE;
         }
-        if usage.waited_longer_than(usage.ran) {
+        if usage.waited_longer_than(LONG_WAIT * usage.ran) {
             self.policy = Policy::Normal;
             self.mark = now + self.pause;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
