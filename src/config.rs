@@ -268,7 +268,7 @@ impl Default for Sockets {
             // The kernel's own two hours are longer than most NATs and firewalls remember a
             // silent connection.
             keep_alive: Some(Duration::from_secs(60)),
-            unsent: Some(128 * 1024),
+            unsent: Some(256 * 1024),
             unread: None,
         };
         Self {

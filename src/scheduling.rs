@@ -7,8 +7,8 @@
 //! cheaper, and slow where another program never gives the processor up: then each wake-up
 //! waits for a whole slice, some milliseconds.
 //!
-//! With `auto`, each thread asks the kernel now and then how long it ran and how long it waited for
-//! a processor. `contention` draws the conclusion for all threads together.
+//! With `auto`, each thread asks the kernel now and then how long it ran and how long its
+//! wake-ups waited for a processor. `contention` draws the conclusion for all threads together.
 
 mod contention;
 mod system;

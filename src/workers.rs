@@ -159,7 +159,9 @@ fn work(floor: &Floor) {
     let mut scheduling = ThreadPolicy::of_this_thread(&floor.scheduling);
     crew.join();
     while let Some(job) = floor.jobs.take(&mut round, |minding, jobs| {
-        minder.mind(floor, minding, jobs)
+        minder.mind(floor, minding, jobs);
+        // A thread may mind the lot for long and serve nothing itself.
+        scheduling.follow();
     }) {
         let mut session = match job {
             Job::Client(conn, address, place) => Box::new(Session::new(conn, address, place)),

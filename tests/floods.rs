@@ -46,8 +46,8 @@ fn start(descriptors: u32, backends: &[&Program], more: &[&str]) -> LbProgram {
     LbProgram::start(descriptors, &words)
 }
 
-/// The two ends of each worker's pipe, which is made for the first large body and then kept.
-const PIPE_ENDS: usize = 2 * 16;
+/// The ends of each worker's two pipes, which are made for the first large bodies and then kept.
+const PIPE_ENDS: usize = 2 * 2 * 16;
 
 /// Runs `flood` and checks that the process is then as it was before.
 fn leaves_nothing(lb: &LbProgram, flood: impl FnOnce()) {

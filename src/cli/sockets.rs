@@ -34,7 +34,7 @@ pub(super) struct SocketWords {
 
     /// Bytes that the system takes for a client or server and cannot send yet (Linux). Or: auto,
     /// some megabytes
-    #[arg(long, value_name = "SIZE|auto", default_value = "128KiB",
+    #[arg(long, value_name = "SIZE|auto", default_value = "256KiB",
           value_parser = size_or_auto())]
     max_unsent: OrNone<u64>,
 

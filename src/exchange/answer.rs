@@ -1,6 +1,6 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
-use super::bypass;
+use super::bypass::{self, Source};
 use super::served::Served;
 use super::terms::{Terms, terms};
 use crate::client::Client;
@@ -263,8 +263,8 @@ impl Answer {
             // What is told of it has to be looked at.
             State::Relayed(body) if !exchange.record.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
-                let from = (backend, bypass::SMALL_PIECE);
-                bypass::pass(body, from, broken, turn, |pipe, turn| {
+                let from = Source::small(backend);
+                bypass::pass(body, &from, broken, turn, |pipe, turn| {
                     client.flush_pipe(pipe, turn)
                 })?
             }

@@ -9,21 +9,24 @@
 use crate::error::Error;
 use crate::http::body::Body;
 use crate::net::conn::{Conn, Moved};
-use crate::net::pipe::{PIPE_BYTES, Pipe, SparePipe, is_impossible};
+use crate::net::pipe::{Pipe, PipeSize, is_impossible};
 use crate::turn::Turn;
 
 /// What is left of a body must be so much to be worth the calls more: a read into one storage
 /// takes as many bytes in one.
 const MIN_BYPASS_BYTES: u64 = 32 * 1024;
 
-/// The most that is taken at a time of what may well find no room on the other side, and so has
-/// to be held by us. Half of it costs a fifth more processor time.
-pub(super) const SMALL_PIECE: usize = 64 * 1024;
+/// What is taken at a time of what may well find no room on the other side, and so has to be held
+/// by us. Half of it costs a fifth more processor time.
+const SMALL_PIECE: usize = PipeSize::Usual.bytes();
 
 /// What is taken at first, and at the most while others wait for the worker: some thirty
 /// microseconds' work at loopback speed. With four times as much, other requests beside eight
 /// uploads take twice as long, and the uploads cost no less.
 const SHARED_PIECE: usize = 128 * 1024;
+
+/// What is taken at the most.
+const LARGE_PIECE: usize = PipeSize::Large.bytes();
 
 /// For so many pieces there has to be memory left when one is taken: a block for it may be twice as
 /// large, and others take theirs at the same time.
@@ -46,7 +49,7 @@ impl Piece {
     pub(super) fn size(&self, turn: &Turn<'_>) -> usize {
         let most = match turn.is_wanted() {
             true => SHARED_PIECE,
-            false => PIPE_BYTES,
+            false => LARGE_PIECE,
         };
         self.within(most, turn.memory_left())
     }
@@ -59,22 +62,48 @@ impl Piece {
     /// So much was `taken`, of which the other side had no room for `left`.
     pub(super) fn learn(&mut self, taken: usize, left: usize) {
         match left {
-            0 if taken >= self.0 => self.0 = (4 * self.0).min(PIPE_BYTES),
+            0 if taken >= self.0 => self.0 = (4 * self.0).min(LARGE_PIECE),
             0 => {}
             _ => self.0 = (taken - left).clamp(SMALL_PIECE, self.0),
         }
     }
 }
 
-/// Passes on body bytes that come `from` one side, `most` of them at most, if it can be done
-/// this way; returns how that went on that side, and `broken` if it is. `go_on` sees to what is
-/// in the pipe afterwards.
+/// Where the bytes of a body come from, and how many of them are taken at a time.
+pub(super) struct Source<'a> {
+    conn: &'a Conn,
+    most: usize,
+    size: PipeSize,
+}
+
+impl<'a> Source<'a> {
+    /// What comes in small pieces.
+    pub(super) fn small(conn: &'a Conn) -> Self {
+        Self {
+            conn,
+            most: SMALL_PIECE,
+            size: PipeSize::Usual,
+        }
+    }
+
+    /// What may come in large ones, `most` bytes now.
+    pub(super) fn large(conn: &'a Conn, most: usize) -> Self {
+        Self {
+            conn,
+            most,
+            size: PipeSize::Large,
+        }
+    }
+}
+
+/// Passes on body bytes that come `from` one side, if it can be done this way; returns how that
+/// went on that side, and `broken` if it is. `go_on` sees to what is in the pipe afterwards.
 ///
 /// Never waits for bytes, even where that is allowed: a wait ends with the first few that come,
 /// and while the session is parked more of them gather, which go on together.
 pub(super) fn pass(
     body: &mut Body,
-    (from, most): (&Conn, usize),
+    from: &Source<'_>,
     broken: Error,
     turn: &mut Turn<'_>,
     go_on: impl FnOnce(&mut Pipe, &mut Turn<'_>) -> Result<(), Error>,
@@ -83,14 +112,14 @@ pub(super) fn pass(
     if unchanged < MIN_BYPASS_BYTES {
         return Ok(None);
     }
-    let Some(mut pipe) = turn.shelf.pipe.take() else {
+    let Some(mut pipe) = turn.shelf.pipes.take(from.size) else {
         return Ok(None);
     };
-    let most = usize::try_from(unchanged).map_or(most, |unchanged| most.min(unchanged));
-    let moved = match pipe.fill(from, most) {
+    let most = usize::try_from(unchanged).unwrap_or(usize::MAX);
+    let moved = match pipe.fill(from.conn, most.min(from.most)) {
         Ok(moved) => moved,
         Err(error) if is_impossible(&error) => {
-            turn.shelf.pipe = SparePipe::Impossible;
+            turn.shelf.pipes.are_useless = true;
             return Ok(None);
         }
         Err(_) => return Err(broken),
@@ -101,7 +130,7 @@ pub(super) fn pass(
         turn.moved(count);
         go_on(&mut pipe, turn)?;
     }
-    turn.shelf.pipe.put(pipe);
+    turn.shelf.pipes.put(pipe);
     // It stops before an urgent byte as before the end, which only a read tells apart.
     let is_in_doubt = moved == Moved::End || (moved == Moved::Nothing && turn.is_resumed);
     Ok(Some(moved).filter(|_| !is_in_doubt))
@@ -120,9 +149,9 @@ mod tests {
         for _ in 0..9 {
             piece.learn(piece.0, 0);
         }
-        assert_eq!(piece.0, PIPE_BYTES);
-        piece.learn(PIPE_BYTES, 3 * PIPE_BYTES / 4);
-        assert_eq!(piece.0, PIPE_BYTES / 4);
+        assert_eq!(piece.0, LARGE_PIECE);
+        piece.learn(LARGE_PIECE, 3 * LARGE_PIECE / 4);
+        assert_eq!(piece.0, LARGE_PIECE / 4);
         piece.learn(1000, 900);
         assert_eq!(piece.0, SMALL_PIECE);
         piece.learn(1000, 999);
@@ -131,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_piece_is_as_small_as_can_be_where_memory_runs_out() {
-        let piece = Piece(PIPE_BYTES);
-        let within = |room| piece.within(PIPE_BYTES, room);
-        assert_eq!(within(usize::MAX), PIPE_BYTES);
-        assert_eq!(within(2 * PIPE_BYTES), PIPE_BYTES / 2);
+        let piece = Piece(LARGE_PIECE);
+        let within = |room| piece.within(LARGE_PIECE, room);
+        assert_eq!(within(usize::MAX), LARGE_PIECE);
+        assert_eq!(within(2 * LARGE_PIECE), LARGE_PIECE / 2);
         assert_eq!((within(100_000), within(0)), (SMALL_PIECE, SMALL_PIECE));
         assert_eq!(piece.within(SHARED_PIECE, usize::MAX), SHARED_PIECE);
     }

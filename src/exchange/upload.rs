@@ -4,7 +4,7 @@
 //! can begin from the start; once the body outgrows the buffer that is over, and what follows
 //! goes round our memory where it can (`bypass`).
 
-use super::bypass::{self, Piece};
+use super::bypass::{self, Piece, Source};
 use crate::error::{Cause, Error, Phase};
 use crate::http::Refusal;
 use crate::http::body::Body;
@@ -248,12 +248,12 @@ impl Upload {
         turn: &mut Turn<'_>,
     ) -> Result<Option<Moved>, Error> {
         let broken = Error::client(Phase::RequestBody, Cause::Reset);
-        let from = (client, self.piece.size(turn));
+        let from = Source::large(client, self.piece.size(turn));
         let (piece, to_backend) = (&mut self.piece, &mut self.to_backend);
         let (is_broken, total_sent) = (&mut self.is_broken, &mut self.total_sent);
         self.sent = 0;
         to_backend.clear();
-        bypass::pass(&mut self.body, from, broken, turn, |pipe, turn| {
+        bypass::pass(&mut self.body, &from, broken, turn, |pipe, turn| {
             let taken = pipe.held();
             let Ok(count) = pipe.drain(backend) else {
                 // As in `send`.

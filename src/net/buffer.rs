@@ -7,7 +7,7 @@
 //! out of that again when there is more to append.
 
 use super::block::{Block, BlockCache, SMALL_BYTES, mapped_bytes};
-use super::pipe::SparePipe;
+use super::pipe::Pipes;
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Shelf {
     small: Vec<Vec<u8>>,
     blocks: Arc<BlockCache>,
     /// The way round them all.
-    pub pipe: SparePipe,
+    pub pipes: Pipes,
 }
 
 impl Shelf {

@@ -11,47 +11,78 @@ use super::conn::{Conn, Moved};
 use kernel::{Ends, open, read, splice_in, splice_out};
 use std::io;
 
-/// The size that a pipe is to have, for the largest piece that anybody takes (see
-/// `exchange::bypass`). Where the system allows less, a pipe has as much as it allows, and what
-/// does not fit stays in the socket.
-pub const PIPE_BYTES: usize = 1024 * 1024;
+/// How much room a pipe has.
+///
+/// The kernel counts pages: a pipe of the usual size holds 16 fragments of what came, and each
+/// fragment is a page or part of one. Where a file is sent, these are the pages of the file. 16
+/// whole ones go on in one call, which takes 16 at a time; 64 KiB cut out of a larger pipe begin
+/// and end within a page, are 17 and go on in two calls and in small segments, which costs
+/// a third more processor time. What a program writes comes in fragments of up to 32 KiB; with
+/// a larger pipe half as many calls take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipeSize {
+    /// As large as the system makes one.
+    Usual,
+    /// Four times that, if the system allows it.
+    Large,
+}
+
+impl PipeSize {
+    /// The bytes of its pages.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Usual => 64 * 1024,
+            Self::Large => 256 * 1024,
+        }
+    }
+}
 
 /// A pipe, and how much is in it.
 #[derive(Debug)]
 pub struct Pipe {
     ends: Ends,
+    size: PipeSize,
     held: usize,
 }
 
-/// The pipe of one worker.
+/// The pipes of one worker: one of each size at most, made when the first is needed.
 #[derive(Debug, Default)]
-pub enum SparePipe {
-    /// None was needed yet, or the last one was dropped.
-    #[default]
-    Missing,
-    /// An empty one.
-    Spare(Pipe),
+pub struct Pipes {
+    usual: Option<Pipe>,
+    large: Option<Pipe>,
     /// This kernel has no such way between sockets.
-    Impossible,
+    pub are_useless: bool,
 }
 
-impl SparePipe {
+impl Pipes {
     /// An empty pipe; `None` if there is none to be had, for example for want of descriptors.
-    pub fn take(&mut self) -> Option<Pipe> {
-        match std::mem::take(self) {
-            Self::Spare(pipe) => Some(pipe),
-            Self::Missing => open().map(|ends| Pipe { ends, held: 0 }),
-            Self::Impossible => {
-                *self = Self::Impossible;
-                None
-            }
+    pub fn take(&mut self, size: PipeSize) -> Option<Pipe> {
+        if self.are_useless {
+            return None;
         }
+        let spare = self.place(size).take();
+        spare.or_else(|| {
+            open(size).map(|ends| Pipe {
+                ends,
+                size,
+                held: 0,
+            })
+        })
     }
 
     /// Takes a pipe back; one that has anything in it is dropped.
     pub fn put(&mut self, pipe: Pipe) {
         if pipe.is_empty() {
-            *self = Self::Spare(pipe);
+            let place = self.place(pipe.size);
+            *place = Some(pipe);
+        }
+    }
+
+    fn place(&mut self, size: PipeSize) -> &mut Option<Pipe> {
+        match size {
+            PipeSize::Usual => &mut self.usual,
+            PipeSize::Large => &mut self.large,
         }
     }
 }
@@ -118,27 +149,25 @@ pub fn is_impossible(error: &io::Error) -> bool {
 
 #[cfg(target_os = "linux")]
 mod kernel {
+    use super::PipeSize;
     use crate::net::conn::{Conn, Moved, nothing_or};
     use rustix::buffer::spare_capacity;
     use rustix::fd::OwnedFd;
     use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
     use std::io;
 
-    /// The size of a pipe of which no other is asked for.
-    const USUAL_BYTES: usize = 64 * 1024;
-
     #[derive(Debug)]
     pub(super) struct Ends {
         reader: OwnedFd,
-        writer: OwnedFd,
+        pub(super) writer: OwnedFd,
     }
 
-    pub(super) fn open() -> Option<Ends> {
+    pub(super) fn open(size: PipeSize) -> Option<Ends> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-        // There is a bound on one (`pipe-max-size`) and on all of a user (`pipe-user-pages-soft`).
-        let mut size = super::PIPE_BYTES;
-        while size > USUAL_BYTES && fcntl_setpipe_size(&writer, size).is_err() {
-            size /= 2;
+        if size != PipeSize::Usual {
+            // There is a bound on one (`pipe-max-size`) and on all of a user
+            // (`pipe-user-pages-soft`). What does not fit into a smaller one stays in the socket.
+            let _ = fcntl_setpipe_size(&writer, size.bytes());
         }
         Some(Ends { reader, writer })
     }
@@ -168,6 +197,7 @@ mod kernel {
 
 #[cfg(not(target_os = "linux"))]
 mod kernel {
+    use super::PipeSize;
     use crate::net::conn::{Conn, Moved};
     use std::io;
 
@@ -175,7 +205,7 @@ mod kernel {
     #[derive(Debug)]
     pub(super) enum Ends {}
 
-    pub(super) fn open() -> Option<Ends> {
+    pub(super) fn open(_: PipeSize) -> Option<Ends> {
         None
     }
 
@@ -218,8 +248,8 @@ mod tests {
     #[test]
     fn bytes_pass_in_their_order_and_no_more_than_asked_for() {
         let ((from, mut sender), (to, mut receiver)) = (pair(), pair());
-        let (mut spare, mut shelf) = (SparePipe::default(), Shelf::default());
-        let mut pipe = spare.take().expect("a pipe");
+        let (mut spare, mut shelf) = (Pipes::default(), Shelf::default());
+        let mut pipe = spare.take(PipeSize::Large).expect("a pipe");
         assert_eq!(pipe.fill(&from, 4).expect("open"), Moved::Nothing);
         sender.write_all(b"abcdefgh").expect("sends");
         assert_eq!(fill(&mut pipe, &from, 4), Moved::Bytes(4));
@@ -241,16 +271,28 @@ mod tests {
     #[test]
     fn a_pipe_with_bytes_in_it_is_not_kept() {
         let (from, mut sender) = pair();
-        let mut spare = SparePipe::default();
-        let pipe = spare.take().expect("a pipe");
-        spare.put(pipe);
-        assert!(matches!(spare, SparePipe::Spare(_)));
-        let mut pipe = spare.take().expect("the same");
+        let mut pipes = Pipes::default();
+        let pipe = pipes.take(PipeSize::Usual).expect("a pipe");
+        pipes.put(pipe);
+        assert!(pipes.usual.is_some() && pipes.large.is_none());
+        let mut pipe = pipes.take(PipeSize::Usual).expect("the same");
         sender.write_all(b"secret").expect("sends");
         assert_eq!(fill(&mut pipe, &from, 3), Moved::Bytes(3));
-        spare.put(pipe);
-        assert!(matches!(spare, SparePipe::Missing));
-        spare = SparePipe::Impossible;
-        assert!(spare.take().is_none() && matches!(spare, SparePipe::Impossible));
+        pipes.put(pipe);
+        assert!(pipes.usual.is_none());
+        pipes.are_useless = true;
+        assert!(pipes.take(PipeSize::Usual).is_none());
+    }
+
+    #[test]
+    fn pipes_have_the_size_that_was_asked_for() {
+        let mut pipes = Pipes::default();
+        for size in [PipeSize::Usual, PipeSize::Large] {
+            let pipe = pipes.take(size).expect("a pipe");
+            let has = rustix::pipe::fcntl_getpipe_size(&pipe.ends.writer);
+            assert_eq!(has, Ok(size.bytes()));
+            pipes.put(pipe);
+        }
+        assert!(pipes.usual.is_some() && pipes.large.is_some());
     }
 }

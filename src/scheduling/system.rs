@@ -53,12 +53,14 @@ mod linux {
         parse(&buffer[..length])
     }
 
-    /// `RAN WAITED SLICES`, the first two in nanoseconds. A kernel that does not count says zero.
+    /// `RAN WAITED TURNS`, the first two in nanoseconds. A kernel that does not count says zero.
     fn parse(text: &[u8]) -> Option<Usage> {
         let mut numbers = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
         let mut next = || numbers.next()?.parse().ok().map(Duration::from_nanos);
         let (ran, waited) = (next()?, next()?);
-        (!ran.is_zero()).then_some(Usage { ran, waited })
+        let turns = numbers.next()?.parse().ok()?;
+        let usage = Usage { ran, waited, turns };
+        (!ran.is_zero()).then_some(usage)
     }
 
     #[cfg(test)]
@@ -70,6 +72,7 @@ mod linux {
             let usage = Usage {
                 ran: Duration::from_nanos(122_411),
                 waited: Duration::from_nanos(97_286),
+                turns: 2,
             };
             assert_eq!(parse(b"122411 97286 2\n"), Some(usage));
             assert_eq!(parse(b"0 0 0\n"), None);

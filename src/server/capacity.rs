@@ -28,7 +28,7 @@ const OTHER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How many clients may be inside at a time.
 pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
-    let own = own_descriptors(config.backends.len() + config.backups.len(), config.workers);
+    let own = own_descriptors(config, descriptors);
     match config.max_connections {
         Some(limit) => {
             warn_of_too_many(limit, own, descriptors);
@@ -38,10 +38,12 @@ pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
     }
 }
 
-/// Descriptors that are ours, a probe's or a worker's pipe.
-fn own_descriptors(backends: usize, workers: usize) -> u64 {
-    let pipes = 2 * workers;
-    OWN_DESCRIPTORS + (backends + pipes) as u64
+/// Descriptors that are ours, a probe's or of a worker's two pipes. Where few are allowed, workers
+/// do without pipes.
+fn own_descriptors(config: &Config, descriptors: u64) -> u64 {
+    let backends = config.backends.len() + config.backups.len();
+    let pipes = (2 * 2 * config.workers as u64).min(descriptors / 4);
+    OWN_DESCRIPTORS + backends as u64 + pipes
 }
 
 /// Of the other descriptors three quarters are for clients: those that are idle need one each,
