@@ -48,16 +48,20 @@ const HELD_UP: Duration = Duration::from_millis(200);
 /// again.
 const CALL_AGAIN: Duration = Duration::from_millis(250);
 
-/// Checks every backend once and tells how each is. What is found here decides at once. The
-/// checks go on from here, with [`Checks::run`].
+/// Checks every backend once and tells how each is, unless the alarm is raised before. What is
+/// found here decides at once. The checks go on from here, with [`Checks::run`].
 #[must_use]
 pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
     let (all, now) = (context.backends.all(), Instant::now());
     let new = |backend| Schedule::new(backend, &context.open_checks, now);
     let mut checks = Checks {
         schedules: all.iter().map(new).collect(),
-        report: Report::begin(all, &context.config, now),
+        report: Report::new(all, &context.config, now),
     };
+    if alarm.wait(Duration::ZERO) {
+        return checks;
+    }
+    checks.report.begin();
     while !checks.schedules.iter().all(Schedule::is_known) {
         context.trouble.lower();
         let now = Instant::now();
@@ -65,7 +69,7 @@ pub fn first_round(context: &Context, alarm: &Alarm) -> Checks {
         let unknown = || checks.schedules.iter().filter(|one| !one.is_known());
         wait(unknown, context, alarm, now + SWEEP_INTERVAL);
         if alarm.wait(Duration::ZERO) {
-            break;
+            return checks;
         }
     }
     checks.report.end_first(Instant::now());

@@ -42,23 +42,26 @@ struct Server {
 }
 
 impl Report {
-    /// Begins the first round.
-    pub(super) fn begin(backends: &[Arc<Backend<Conn>>], config: &Config, now: Instant) -> Self {
+    /// Nothing is told of these yet.
+    pub(super) fn new(backends: &[Arc<Backend<Conn>>], config: &Config, now: Instant) -> Self {
         let server = |backend: &Arc<Backend<Conn>>| Server {
             backend: Arc::clone(backend),
             last: None,
             is_new: false,
         };
-        let report = Self {
+        Self {
             servers: backends.iter().map(server).collect(),
             is_story: config.log == LogMode::Story,
             interval: config.health.interval,
             told: now,
-        };
-        if report.is_story {
-            report.tell_beginning();
         }
-        report
+    }
+
+    /// Begins the first round.
+    pub(super) fn begin(&self) {
+        if self.is_story {
+            self.tell_beginning();
+        }
     }
 
     /// A check of the server with this index has ended, or is late.
@@ -184,7 +187,7 @@ mod tests {
         let backends: Vec<_> = (1..=count).map(backend).collect();
         let mut config = Config::default();
         config.health.interval = INTERVAL;
-        let mut report = Report::begin(&backends, &config, now);
+        let mut report = Report::new(&backends, &config, now);
         for index in 0..count {
             report.note(index, &Seen::Bad(Symptom::Status(500)));
         }

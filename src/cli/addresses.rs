@@ -213,6 +213,11 @@ fn is_v6(text: &str) -> bool {
 
 fn ports_of(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
+    if first.is_empty() != last.is_empty() {
+        return Err(format!(
+            "`{text}` is half a range; write one port or two, for example localhost:5001-5004"
+        ));
+    }
     match (port_of(first)?, port_of(last)?) {
         (first, last) if first <= last => Ok(first..=last),
         (first, last) => Err(format!(
@@ -307,6 +312,9 @@ mod tests {
             ("[a]", "no IPv6 address stands in the brackets"),
             ("[fe80::1]", "port is missing, for example [fe80::1]:5001"),
             ("h:2-1", "write the smaller port first: 1-2"),
+            ("h:5001-", "`5001-` is half a range"),
+            ("h:-5001", "`-5001` is half a range"),
+            ("h:-", "is no port from 1"),
         ] {
             let error = backends(text).expect_err(text);
             assert!(error.contains(right), "{text}: {error}");

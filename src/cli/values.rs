@@ -88,7 +88,8 @@ pub(super) fn via(text: &str) -> Result<Via, String> {
     let is_name_byte = |byte: u8| is_token_byte(byte) || b":[]".contains(&byte);
     let is_name = is_token(text.as_bytes()) || crate::http::host::is_valid(text.as_bytes());
     match text {
-        "off" => Ok(Via(None)),
+        // No name, however it is written: a proxy of this name would be a surprise.
+        _ if text.eq_ignore_ascii_case("off") => Ok(Via(None)),
         _ if is_name && text.bytes().all(is_name_byte) => Ok(Via(Some(text.into()))),
         _ => Err(
             "write a name without spaces and commas, HOST:PORT or off, for example --via edge-1"
@@ -116,5 +117,25 @@ pub(super) fn plain_path(text: &str) -> Result<String, String> {
     match text.contains('?') {
         true => Err("a query does not count here, for example /ready".into()),
         false => path(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_for_via_is_a_token_or_a_host_or_off_however_that_is_written() {
+        for (text, name) in [
+            ("off", None),
+            ("OFF", None),
+            ("edge-1", Some("edge-1")),
+            ("[::1]:80", Some("[::1]:80")),
+        ] {
+            assert_eq!(via(text).expect(text).0.as_deref(), name);
+        }
+        for text in ["", "a b", "a,b", "a(b)"] {
+            assert!(via(text).is_err(), "{text}");
+        }
     }
 }
