@@ -158,7 +158,7 @@ fn a_stop_ends_a_start_that_waits_for_names() {
     assert_eq!(lb.stop(), Some(0));
     let lines = lines_of(lb.0.stderr.take().unwrap());
     let untrue = ["is listening", "is not resolved", "Performing health check"];
-    let is_untrue = |line: &&String| untrue.iter().any(|text| line.contains(text));
+    let is_untrue = |line: &String| untrue.iter().any(|text| line.contains(text));
     assert_eq!(lines.iter().find(is_untrue), None);
 }
 
