@@ -9,7 +9,7 @@ use crate::net::buffer::Shelf;
 use crate::net::conn::Conn;
 use crate::net::readiness::Reports;
 use crate::scheduling::{SharedPolicy, ThreadPolicy};
-use crate::session::{Outcome, Session};
+use crate::session::{Outcome, Session, SpareExchanges};
 use crate::turn::{Context, Dates, Turn};
 use std::io;
 use std::net::SocketAddr;
@@ -155,6 +155,7 @@ pub fn start(floor: &Arc<Floor>, count: usize) -> io::Result<Vec<JoinHandle<()>>
 fn work(floor: &Floor) {
     let (mut shelf, mut dates) = (Shelf::beside(&floor.blocks), Dates::default());
     let (mut round, mut minder) = (Round::default(), Minder::default());
+    let mut exchanges = SpareExchanges::default();
     let crew = floor.jobs.crew();
     let mut scheduling = ThreadPolicy::of_this_thread(&floor.scheduling);
     crew.join();
@@ -171,7 +172,9 @@ fn work(floor: &Floor) {
         let mut turn = Turn::new(&floor.context, &mut shelf, &mut dates, crew, is_again);
         // A panic costs this session, not the worker. What it may leave half done, the
         // session and the storages, is dropped or empty.
-        let outcome = catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            session.advance(&mut turn, &mut exchanges)
+        }));
         drop(turn);
         match outcome {
             Ok(Outcome::Park) => floor.park(session),

@@ -9,11 +9,13 @@
 //! | [`crate::exchange`] | it is answered |
 //! | [`tunnel`] | bytes pass both ways after 101 |
 //! | [`linger`] | our last bytes are on their way |
+//! | `slot` | where an exchange is kept |
 //! | `memory` | what it holds while it waits, and its end when there is none left |
 
 pub mod linger;
 mod memory;
 pub mod read_head;
+mod slot;
 pub mod tunnel;
 
 use crate::client::Client;
@@ -25,6 +27,7 @@ use crate::net::readiness::Readiness;
 use crate::turn::{Context, Turn, Waits};
 use linger::Linger;
 use read_head::ReadHead;
+use slot::{Slot, SpareSlots};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,14 +45,16 @@ pub struct Session {
     place: Place,
 }
 
+/// Boxes that a worker keeps for the exchanges of its sessions.
+pub type SpareExchanges = SpareSlots<Exchange>;
+
 /// Where a session stands.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a request costs no allocation")]
 pub enum Stage {
     /// Between requests, or in a request head.
     ReadHead(ReadHead),
     /// Between a request head and the end of its answer.
-    Exchange(Exchange),
+    Exchange(Slot<Exchange>),
     /// After 101.
     Tunnel(Tunnel),
     /// After the last answer.
@@ -62,6 +67,8 @@ pub enum Stage {
 pub enum Step {
     /// Go on with this stage.
     Next(Stage),
+    /// Go on with this exchange.
+    Begin(Exchange),
     /// Wait in the lot.
     Park(Waits),
     /// Let others have a turn.
@@ -94,7 +101,7 @@ impl Session {
     }
 
     /// Goes on for as long as it need not wait.
-    pub fn advance(&mut self, turn: &mut Turn<'_>) -> Outcome {
+    pub fn advance(&mut self, turn: &mut Turn<'_>, spare: &mut SpareExchanges) -> Outcome {
         if let Some(waits) = self.waits.take() {
             turn.resume(waits.deadline);
         }
@@ -107,7 +114,8 @@ impl Session {
                 Stage::Linger(stage) => stage.run(client, turn),
             };
             match step {
-                Step::Next(stage) => self.stage = stage,
+                Step::Next(stage) => self.go_on_with(stage, spare),
+                Step::Begin(exchange) => self.stage = Stage::Exchange(spare.hold(exchange)),
                 Step::Close => return self.close(turn),
                 Step::Yield if self.settle(turn) => return Outcome::Yield,
                 Step::Park(waits) if self.settle(turn) => {
@@ -115,10 +123,16 @@ impl Session {
                     return Outcome::Park;
                 }
                 Step::Yield | Step::Park(_) => match self.run_out(turn) {
-                    Some(stage) => self.stage = stage,
+                    Some(stage) => self.go_on_with(stage, spare),
                     None => return self.close(turn),
                 },
             }
+        }
+    }
+
+    fn go_on_with(&mut self, stage: Stage, spare: &mut SpareExchanges) {
+        if let Stage::Exchange(slot) = std::mem::replace(&mut self.stage, stage) {
+            spare.take_back(slot);
         }
     }
 
@@ -235,9 +249,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_session_is_less_than_a_kilobyte() {
+    fn an_idle_session_is_small() {
         assert!(
-            size_of::<Session>() < 1024,
+            size_of::<Session>() <= 320,
             "{} bytes",
             size_of::<Session>()
         );

@@ -234,7 +234,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge(EXCHANGE_CHARGE);
     let exchange = Exchange::begin(&head, client, turn, now);
     client.inbound.consume(length);
-    Step::Next(Stage::Exchange(exchange))
+    Step::Begin(exchange)
 }
 
 /// The answer in the server's place to what is asked of us, or may go no further.
