@@ -33,7 +33,7 @@
 //! | 7.1.2 | trailers may be passed on or dropped | passed, but for framing, routing and such | `framing_fields_do_not_pass_in_trailers`, `trailers_pass_unless_fields_of_this_hop_may_be_among_them` |
 //! | 7.4 | `TE` is for this hop | `trailers` only | `te_keeps_only_trailers_and_never_for_http_1_0` |
 //! | 8 | an incomplete message is never passed on as complete | no final chunk, or a reset | `a_cut_or_broken_body_never_looks_whole`, `a_client_of_http_1_0_sees_a_reset_where_a_chunked_body_is_cut`, `a_bad_chunk_ends_the_request_without_a_final_chunk` |
-//! | 9.2 | a response without a request is no answer | the connection is given up | `bytes_behind_a_complete_answer_are_never_taken_for_the_next_one`, `a_kept_backend_connection_with_extra_bytes_is_never_used_again` |
+//! | 9.2 | a response without a request is no answer | the connection is given up | `bytes_behind_a_complete_answer_are_never_taken_for_the_next_one`, `a_kept_backend_connection_with_extra_bytes_is_never_used_again`, `a_connection_on_which_content_may_follow_that_no_answer_has_serves_nobody_else` |
 //! | 9.3 | persistence by version and option, each hop by itself | done | `a_clients_connection_persists_by_version_and_whole_options`, `a_backends_connection_is_used_again_only_when_it_says_so_and_all_was_read` |
 //! | 9.3.1 | only idempotent requests are repeated by themselves | at `--tries` backends | `a_request_visits_each_backend_at_most_once_and_is_sent_to_as_many_as_tries_says`, `what_was_sent_and_died_unanswered_is_repeated_once_if_idempotent`, `what_moves_on_arrives_byte_for_byte_as_it_was_first_sent`, `a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again` |
 //! | 9.3.2 | pipelined requests are answered in order | done | `pipelined_requests_are_answered_in_order` |
@@ -59,7 +59,7 @@
 //! | 7.7 | content and most fields are not changed | never decoded, never normalised | `methods_are_tokens_and_kept_as_they_are`, `fields_of_both_ends_pass_in_order_and_unchanged` |
 //! | 7.8 | `Upgrade` needs its option, 1.1 and an offer | done; `h2c` never forwarded | `an_upgrade_counts_only_when_it_is_whole`, `a_switch_to_what_was_not_offered_is_refused`, `a_refused_upgrade_is_an_ordinary_exchange` |
 //! | 7.8 | a request with a body may offer a switch, which comes behind all of it, and behind the 100 that is expected | done | `a_request_with_a_body_may_switch_too`, `it_switches_when_the_whole_request_is_sent_and_not_before`, `a_switch_answers_the_expectation_of_a_client_that_waits_to_be_asked`, `a_request_that_never_ends_switches_nothing` |
-//! | 8.6 | no length with 1xx and 204; equal lengths are one | done; a list in one field is refused | `answers_without_a_body_have_none_and_the_connection_goes_on`, `a_request_is_framed_by_one_rule` |
+//! | 8.6 | no length with 1xx and 204; equal lengths are one | done, and the connection of a backend that announces content there is closed; a list in one field is refused | `answers_without_a_body_have_none_and_the_connection_goes_on`, `a_connection_on_which_content_may_follow_that_no_answer_has_serves_nobody_else`, `a_request_is_framed_by_one_rule` |
 //! | 9.1 | methods are case-sensitive; unknown ones pass | done | `methods_are_tokens_and_kept_as_they_are` |
 //! | 9.3.2 | an answer to `HEAD` has no body | done | `answers_without_a_body_have_none_and_the_connection_goes_on` |
 //! | 9.3.8 | an answer to `TRACE` leaves out secrets | done, where we answer | `a_trace_that_ends_here_shows_the_request_without_its_secrets` |

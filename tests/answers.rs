@@ -540,3 +540,44 @@ fn bytes_behind_a_complete_answer_are_never_taken_for_the_next_one() {
         assert_eq!(second_answer(first, also), "hello", "{first:?} {also:?}");
     }
 }
+
+/// On how many backend connections two requests come, the first of which gets this answer.
+fn connections_of_two(first: &'static str) -> usize {
+    let origin = Origin::scripted(move |served| {
+        served.tell("connected");
+        while let Some(request) = served.request() {
+            match request.contains("/first") {
+                true => served.client.send(first),
+                false => served.client.send(HELLO),
+            };
+        }
+    });
+    let lb = Lb::over(&[origin.address]);
+    let mut client = lb.client();
+    client.send("GET /first HTTP/1.1\r\nHost: test\r\n\r\n");
+    while client.response().status < 200 {}
+    assert_eq!(client.get("/second").text(), "hello", "{first:?}");
+    let told: Vec<_> = origin.requests.try_iter().collect();
+    told.iter().filter(|told| *told == b"connected").count()
+}
+
+#[test]
+fn a_connection_on_which_content_may_follow_that_no_answer_has_serves_nobody_else() {
+    for (first, connections) in [
+        ("HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", 2),
+        ("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", 2),
+        (
+            "HTTP/1.1 103 E\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+            2,
+        ),
+        (
+            "HTTP/1.1 102 P\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+            2,
+        ),
+        ("HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", 1),
+        ("HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", 1),
+        ("HTTP/1.1 103 E\r\n\r\nHTTP/1.1 204 No\r\n\r\n", 1),
+    ] {
+        assert_eq!(connections_of_two(first), connections, "{first:?}");
+    }
+}

@@ -30,6 +30,8 @@ pub struct Answer {
     pub is_begun: bool,
     /// Bytes that have come.
     pub received: u64,
+    /// A head has announced content that it cannot have, so more may follow than belongs to it.
+    is_doubtful: bool,
     /// Whether the client has got bytes of the final answer.
     pub is_forwarded: bool,
     /// What the final head has settled.
@@ -78,10 +80,11 @@ impl Answer {
         self.extensions
     }
 
-    /// Whether the backend sent nothing that does not belong to the response.
+    /// Whether the backend sent nothing that does not belong to the response, and has announced
+    /// nothing of the kind.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.from_backend.is_empty()
+        self.from_backend.is_empty() && !self.is_doubtful
     }
 
     /// Body bytes passed on.
@@ -206,6 +209,7 @@ impl Answer {
         let mut table = field_table();
         let head = &self.from_backend.bytes()[..length];
         let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
+        self.is_doubtful |= head.announces_what_it_cannot_have();
         if head.is_interim() {
             if !self.interim.admits(turn.now()) {
                 return Err(bad_head(TOO_MANY_INTERIM));

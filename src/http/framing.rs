@@ -79,6 +79,13 @@ pub fn is_bodyless(status: u16) -> bool {
     matches!(status, 100..=199 | 204 | 304)
 }
 
+/// Whether the fields announce content, whatever method and status say of it.
+#[must_use]
+pub fn announces_content(fields: &[Header<'_>]) -> bool {
+    let has_coding = values(fields, Field::TransferEncoding).next().is_some();
+    has_coding || matches!(content_length(fields), Ok(Some(1..)))
+}
+
 /// What all the `Content-Length` fields say. Equal repetitions are one (RFC 9110 §8.6).
 pub fn content_length(fields: &[Header<'_>]) -> Result<Option<u64>, Refusal> {
     let mut length = None;
