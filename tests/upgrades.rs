@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::{ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::time::Duration;
 use support::{Lb, Origin};
@@ -39,6 +40,10 @@ fn switching(reads: Reads) -> Origin {
         served.client.send(behind);
     })
 }
+
+/// How long a request that does not go on is waited for: long enough that also on a busy machine
+/// the client has read the 101 before the reset.
+const UNTIL_CUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reads {
@@ -109,7 +114,7 @@ fn a_request_that_never_ends_switches_nothing() {
             served.tell(rest);
         });
         let lb = Lb::with(&[origin.address], |config| {
-            config.timeouts.body = Duration::from_millis(200);
+            config.timeouts.body = UNTIL_CUT;
         });
         let mut client = lb.client();
         client.send(format!("{TCP}Content-Length: 2\r\n\r\n{{"));
@@ -120,4 +125,25 @@ fn a_request_that_never_ends_switches_nothing() {
         assert!(client.is_closed());
         assert_eq!(origin.request(), "{");
     }
+}
+
+#[test]
+fn a_switch_that_comes_to_nothing_does_not_look_like_a_tunnel_that_has_ended() {
+    let origin = Origin::scripted(|served| {
+        served.client.read_until(b"\r\n\r\n");
+        // The client has the head, but what comes behind it waits for the rest of the request.
+        served.client.send(SWITCH).send("welcome");
+        served.client.read_to_end();
+    });
+    let lb = Lb::with(&[origin.address], |config| {
+        config.timeouts.body = UNTIL_CUT;
+    });
+    let mut client = lb.client();
+    client.send(format!("{TCP}Content-Length: 2\r\n\r\n{{"));
+    assert_eq!(client.response().status, 101);
+    let end = client.stream.read(&mut [0; 16]);
+    assert_eq!(
+        end.map_err(|error| error.kind()),
+        Err(ErrorKind::ConnectionReset)
+    );
 }

@@ -323,7 +323,8 @@ impl Exchange {
         }
     }
 
-    /// Whether a close would look to the client like the end of a body that is not over.
+    /// Whether a close would look to the client like the end of a body, or of a tunnel, that is not
+    /// over.
     #[must_use]
     pub fn would_look_whole(&self) -> bool {
         self.answer.is_forwarded && self.answer.terms.ends_by_close

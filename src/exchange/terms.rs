@@ -15,7 +15,7 @@ pub struct Terms {
     pub keeps_client: bool,
     /// The backend's connection stays open, as far as the backend is concerned.
     pub keeps_backend: bool,
-    /// Only closing tells the client where the body ends.
+    /// Only closing tells the client where the body ends, or what follows a 101.
     pub ends_by_close: bool,
     /// The client is asked to authenticate its connection, not only its request.
     pub authenticates_connection: bool,
@@ -31,7 +31,7 @@ pub(super) fn terms(head: &ResponseHead<'_, '_>, exchange: &Served<'_>, turn: &T
             && exchange.is_received
             && turn.context.keeps_alive(),
         keeps_backend: head.keeps_alive(),
-        ends_by_close: !has_visible_end,
+        ends_by_close: !has_visible_end || head.status == 101,
         authenticates_connection: auth::is_offered(head.status, head.fields),
     }
 }
