@@ -7,7 +7,7 @@
 #
 #   scripts/soak.sh
 #
-# Takes about two minutes on two cores, and as long to build. Linux only (it reads /proc). All of it stays on the loopback
+# Takes three minutes on two cores, and up to two more to build. Linux only (it reads /proc). All of it stays on the loopback
 # interface; it leaves some ten thousand closed connections that the kernel forgets in a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -84,7 +84,9 @@ struct FieldSet([u64; MAX_FIELDS / WORD_BITS]);
 impl FieldSet {
     /// Those that the `Connection` fields among them name.
     fn named(fields: &[Header<'_>]) -> Result<Self, Refusal> {
-        let names = NameSet::read(values(fields, Field::Connection))?;
+        let longest = fields.iter().map(|field| field.name.len()).max();
+        let named = values(fields, Field::Connection);
+        let names = NameSet::read(named, longest.unwrap_or(0))?;
         let mut named = Self::default();
         for (place, field) in fields.iter().enumerate() {
             if names.contains(field.name.as_bytes()) {

@@ -98,8 +98,9 @@ pub struct NameSet<'b> {
 }
 
 impl<'b> NameSet<'b> {
-    /// The names in the list in `values`.
-    pub fn read(values: impl Iterator<Item = &'b [u8]>) -> Result<Self, Refusal> {
+    /// The names in the list in `values` that have at most `longest` bytes. The others need not be
+    /// hashed: nothing as long is looked for.
+    pub fn read(values: impl Iterator<Item = &'b [u8]>, longest: usize) -> Result<Self, Refusal> {
         let mut set = Self {
             key: secret_key(),
             names: [(0, b""); MAX_MEMBERS],
@@ -109,7 +110,9 @@ impl<'b> NameSet<'b> {
             comparisons: std::cell::Cell::default(),
         };
         read(values, |name| {
-            set.insert(name);
+            if name.len() <= longest {
+                set.insert(name);
+            }
             Ok(())
         })?;
         Ok(set)
@@ -189,7 +192,7 @@ mod tests {
     use super::*;
 
     fn set<'b>(list: &'b str) -> NameSet<'b> {
-        NameSet::read(std::iter::once(list.as_bytes())).expect("short enough")
+        NameSet::read(std::iter::once(list.as_bytes()), usize::MAX).expect("short enough")
     }
 
     #[test]
@@ -269,5 +272,16 @@ mod tests {
             );
         }
         assert_eq!(names.comparisons.get(), MAX_MEMBERS);
+    }
+
+    #[test]
+    fn names_that_are_too_long_are_left_out_and_count_all_the_same() {
+        fn of(list: &str) -> Result<NameSet<'_>, Refusal> {
+            NameSet::read(std::iter::once(list.as_bytes()), 2)
+        }
+        let set = of("abc, ab").expect("short enough");
+        assert!(set.contains(b"ab") && !set.contains(b"abc"));
+        let many = "abc,".repeat(MAX_MEMBERS);
+        assert!(of(&many).is_err());
     }
 }

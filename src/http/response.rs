@@ -45,7 +45,7 @@ impl ResponseHead<'_, '_> {
         let (Some(offered), Some(named), None) = (offered, named.next(), named.next()) else {
             return false;
         };
-        let Ok(offered) = NameSet::read(std::iter::once(offered)) else {
+        let Ok(offered) = NameSet::read(std::iter::once(offered), usize::MAX) else {
             return false;
         };
         let (mut names_any, mut are_offered) = (false, true);
