@@ -49,6 +49,11 @@ const CLOCK_BYTES: usize = 64 * 1024;
 /// for each megabyte costs a tenth of the processor time.
 const LONG_TURN_BYTES: usize = 16 * 1024 * 1024;
 
+/// After so long a turn ends although nobody is queued: a client whose next request always comes
+/// within the patience would have it for ever, and what a worker does between two turns (it follows
+/// a change of its scheduling) would never be done. To take the session up again costs some 0.1 µs.
+const LONGEST_TURN: Duration = Duration::from_millis(250);
+
 /// A deadline that is noticed later than this was noticed late because of us.
 const OVERDUE: Duration = Duration::from_millis(50);
 
@@ -173,6 +178,8 @@ pub struct Turn<'w> {
     wait_until: Cell<Option<Instant>>,
     /// The time when it was last asked for, and nothing was waited for since.
     time: Cell<Option<Instant>>,
+    /// The time when it was first asked for.
+    began: Cell<Option<Instant>>,
     moved: usize,
 }
 
@@ -196,6 +203,7 @@ impl<'w> Turn<'w> {
             is_waiting: Cell::new(false),
             wait_until: Cell::new(None),
             time: Cell::new(None),
+            began: Cell::new(None),
             moved: 0,
         }
     }
@@ -233,6 +241,9 @@ impl<'w> Turn<'w> {
         self.wait_no_longer();
         let now = self.time.get().unwrap_or_else(Instant::now);
         self.time.set(Some(now));
+        if self.began.get().is_none() {
+            self.began.set(Some(now));
+        }
         now
     }
 
@@ -281,11 +292,21 @@ impl<'w> Turn<'w> {
         }
     }
 
-    /// Whether the session has had its share and somebody else waits, or may wait unseen.
+    /// Whether the session has had its share and somebody else waits, or may wait unseen; or has
+    /// had it for long.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let is_unseen = || self.moved >= LONG_TURN_BYTES && !self.crew.has_minder();
-        self.moved >= TURN_BYTES && (self.crew.is_queued() || is_unseen())
+        let is_long = || self.lasts() >= LONGEST_TURN;
+        self.moved >= TURN_BYTES && (self.crew.is_queued() || is_unseen() || is_long())
+    }
+
+    /// How long ago it began, as of when the time was last asked for.
+    fn lasts(&self) -> Duration {
+        match (self.began.get(), self.time.get()) {
+            (Some(began), Some(time)) => time.saturating_duration_since(began),
+            _ => Duration::ZERO,
+        }
     }
 
     /// How much more memory there is for what sessions hold while they wait.
@@ -346,6 +367,21 @@ pub(crate) mod tests {
             heads
         };
         assert_eq!((heads_of(20), heads_of(2000), heads_of(8192)), (30, 4, 1));
+    }
+
+    #[test]
+    fn a_turn_that_lasts_long_is_over_although_nobody_waits() {
+        let (context, crew) = (context(), Crew::new(1, || ()));
+        let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
+        crew.join();
+        let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, true);
+        turn.charge(TURN_BYTES);
+        let began = turn.now();
+        turn.time
+            .set(Some(began + LONGEST_TURN - Duration::from_millis(1)));
+        assert!(!turn.is_over());
+        turn.time.set(Some(began + LONGEST_TURN));
+        assert!(turn.is_over());
     }
 
     #[test]
