@@ -28,6 +28,8 @@ pub struct Place {
     gate: Arc<Gate>,
     /// Beyond [`CLIENT_BYTES`].
     held: usize,
+    /// A worker has begun with the client.
+    is_begun: bool,
 }
 
 impl Gate {
@@ -79,10 +81,11 @@ impl Gate {
     #[must_use]
     pub fn enter(self: &Arc<Self>) -> Place {
         self.inside.fetch_add(1, Ordering::SeqCst);
-        self.memory.take(CLIENT_BYTES);
+        self.memory.promise(CLIENT_BYTES);
         Place {
             gate: Arc::clone(self),
             held: 0,
+            is_begun: false,
         }
     }
 
@@ -113,6 +116,14 @@ impl Gate {
 }
 
 impl Place {
+    /// A worker begins with the client, which takes from the system what it is counted with.
+    pub fn begin(&mut self) {
+        if !self.is_begun {
+            self.is_begun = true;
+            self.gate.memory.keep_promise(CLIENT_BYTES);
+        }
+    }
+
     /// Holds so much memory from now on instead of what it held before; returns whether it may.
     #[must_use]
     pub fn hold(&mut self, bytes: usize, purpose: Purpose) -> bool {
@@ -131,6 +142,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.begin();
         let was_full = self.gate.is_full();
         self.gate.memory.give_back(CLIENT_BYTES + self.held);
         let before = self.gate.inside.fetch_sub(1, Ordering::SeqCst);

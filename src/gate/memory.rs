@@ -46,6 +46,9 @@ pub enum Purpose {
 pub struct Memory {
     limit: usize,
     used: AtomicUsize,
+    /// What is taken for connections that still have to be begun, so that the system does not know
+    /// of it.
+    promised: AtomicUsize,
     /// Says how much the process may still take from the system.
     left: fn() -> u64,
     /// That was too little when a connection was let in; asked again before the next one.
@@ -67,6 +70,7 @@ impl Memory {
         Self {
             limit,
             used: AtomicUsize::new(0),
+            promised: AtomicUsize::new(0),
             left,
             was_little_left: AtomicBool::new(false),
             refusals: Mutex::default(),
@@ -101,7 +105,7 @@ impl Memory {
         if !self.was_little_left.load(Ordering::Relaxed) {
             return false;
         }
-        let is_so = (self.left)() < CLIENTS_LEAVE_BYTES;
+        let is_so = self.left() < CLIENTS_LEAVE_BYTES;
         self.was_little_left.store(is_so, Ordering::Relaxed);
         is_so
     }
@@ -121,19 +125,33 @@ impl Memory {
         }
     }
 
-    /// Takes it whether there is room or not.
-    pub(super) fn take(&self, bytes: usize) {
+    /// How much the system will have left once what is promised is taken. Where clients come faster
+    /// than they are served, those that are queued have taken nothing yet.
+    fn left(&self) -> u64 {
+        let promised = self.promised.load(Ordering::Relaxed) as u64;
+        (self.left)().saturating_sub(promised)
+    }
+
+    /// Takes it for a connection, whether there is room or not. [`Self::keep_promise`] follows when
+    /// the connection is begun.
+    pub(super) fn promise(&self, bytes: usize) {
+        self.promised.fetch_add(bytes, Ordering::Relaxed);
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if is_time_to_ask(before, bytes) && (self.left)() < CLIENTS_LEAVE_BYTES {
+        if is_time_to_ask(before, bytes) && self.left() < CLIENTS_LEAVE_BYTES {
             self.was_little_left.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// What was promised is taken from the system now, or will never be.
+    pub(super) fn keep_promise(&self, bytes: usize) {
+        self.promised.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Takes it if there is room.
     pub(super) fn try_take(&self, bytes: usize, purpose: Purpose) -> bool {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let has_room = before + bytes <= self.share(purpose);
-        if has_room && !(is_time_to_ask(before, bytes) && (self.left)() < BLOCKS_LEAVE_BYTES) {
+        if has_room && !(is_time_to_ask(before, bytes) && self.left() < BLOCKS_LEAVE_BYTES) {
             return true;
         }
         self.give_back(bytes);
@@ -198,10 +216,13 @@ mod tests {
         assert!(!memory.try_take(2, Purpose::Exchange));
         assert_eq!(memory.used(), ASK_EACH_BYTES - 1);
         assert!(!memory.is_short(1, Purpose::Client));
-        memory.take(CLIENT_BYTES);
+        memory.promise(CLIENT_BYTES);
+        assert!(memory.is_short(1, Purpose::Client), "it is promised");
+        memory.keep_promise(CLIENT_BYTES);
         assert!(!memory.is_short(1, Purpose::Client));
         let memory = Memory::new(usize::MAX, || CLIENTS_LEAVE_BYTES - 1);
-        memory.take(ASK_EACH_BYTES);
+        memory.promise(ASK_EACH_BYTES);
+        memory.keep_promise(ASK_EACH_BYTES);
         assert!(memory.is_short(1, Purpose::Client));
     }
 

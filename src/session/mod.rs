@@ -91,7 +91,8 @@ pub enum Outcome {
 impl Session {
     /// The session of a client that has just been accepted.
     #[must_use]
-    pub fn new(conn: Conn, address: SocketAddr, place: Place) -> Self {
+    pub fn new(conn: Conn, address: SocketAddr, mut place: Place) -> Self {
+        place.begin();
         Self {
             client: Client::new(conn, address),
             stage: Stage::ReadHead(ReadHead::first()),
