@@ -6,11 +6,11 @@
 #[path = "lb/signals.rs"]
 mod signals;
 
-use lb::cli::{self, Invocation};
-use lb::config::LogMode;
-use lb::journal::Journal;
+use lb::config::cli::{self, Invocation};
+use lb::log::LogMode;
+use lb::log::dates::Dates;
+use lb::log::writer::LogWriter;
 use lb::server::{Ended, Server, StartError, Stop};
-use lb::turn::Dates;
 use log::Level;
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,13 +34,13 @@ fn main() -> ExitCode {
 
 fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
     signals::withstand().map_err(StartError::Resources)?;
-    let (journal, printer) = Journal::start().map_err(StartError::Resources)?;
-    start_logging(&invocation, journal.clone());
+    let (log, printer) = LogWriter::start().map_err(StartError::Resources)?;
+    start_logging(&invocation, log.clone());
     // Before the start: as process 1 of a container nothing stops us but a handler of our own.
     let stop = Stop::new()?;
     let asked = stop.clone();
     signals::on_stop(move || request(&asked)).map_err(StartError::Resources)?;
-    let server = match Server::start_until(stop, invocation.config, journal) {
+    let server = match Server::start_until(stop, invocation.config, log) {
         Ok(server) => server,
         Err(error) => {
             printer.finish();
@@ -53,13 +53,13 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
     Ok(ended)
 }
 
-/// Sends what is logged to the journal as plain lines. Where no story is told that people
+/// Sends what is logged to the log as plain lines. Where no story is told that people
 /// watch, warnings begin with the time, as access lines have it.
-fn start_logging(invocation: &Invocation, journal: Journal) {
+fn start_logging(invocation: &Invocation, log: LogWriter) {
     let is_story = invocation.config.log == LogMode::Story && invocation.level >= Level::Info;
     env_logger::Builder::new()
         .filter_level(invocation.level)
-        .target(env_logger::Target::Pipe(Box::new(journal)))
+        .target(env_logger::Target::Pipe(Box::new(log)))
         .format(move |out, record| {
             if record.level() <= Level::Warn && !is_story {
                 write!(out, "{} ", Dates::default().logged(Instant::now()))?;

@@ -1,103 +1,92 @@
 //! `lb`, an HTTP/1.1 load balancer made of sockets, threads and a channel.
 //!
-//! It sends requests round robin to the backends that are healthy, and is two things at once:
-//! a place to learn how bytes move, and a program to run. There is no async runtime and no
-//! framework; every byte passes through code that can be read in an afternoon.
+//! It sends requests round robin to the backends that are healthy. It is two things at once: a
+//! place to learn how bytes move, and a program to run. There is no async runtime and no framework.
 //!
 //! # The idea: block, but only for a moment
 //!
 //! ```text
 //!              accept thread                      workers (fixed)
-//!   clients ──▶ TcpListener ──▶ channel ──▶ worker: block ≤ patience ──▶ backends
+//!   clients ──▶ TcpListener ──▶ channel ──▶ worker: block ≤ 20 ms ──▶ backends
 //!                                 ▲               │ would wait longer?
-//!                                 │ ready         ▼
-//!                               parking lot (epoll/kqueue, deadlines), minded by an idle worker
+//!                                 │ ready, due    ▼
+//!                                 └──── parking lot (epoll/kqueue, deadlines)
 //! ```
 //!
-//! A blocking set of threads is the simplest server there is, and the easiest to starve: a few
-//! hundred clients that send nothing hold every thread. Here a worker makes plain blocking
-//! calls, but every socket has a timeout of a moment, and what would take longer is *parked*:
-//! the whole [`session`] goes to the [`lot`] and the worker takes the next job. When the
-//! socket is ready, or the deadline has passed, the session comes back through the channel.
+//! A fixed set of blocking threads is the simplest server there is, and the easiest to starve: a
+//! few hundred clients that send nothing hold every thread. Here a worker takes a session from the
+//! channel and gives it a *turn*: the session goes on with ordinary socket calls until one would
+//! wait. If no other session needs the worker, the call blocks, for at most 20 ms. Otherwise the
+//! whole [`session`] is *parked* in the [lot](engine::lot), and the worker takes the next job. One
+//! worker without a job, the *leader*, waits in `epoll_wait` for the parked sessions, and queues
+//! those that are ready or due; the other workers sleep.
+//!
+//! So one client is served by plain blocking calls, which is the fastest way for it: one system
+//! call, one wake-up. Under load nothing blocks: one worker goes through all that is ready like an
+//! event loop, and the channel is only ever tried, never waited on.
 //!
 //! Two rules keep it from starving, and `tests/starvation.rs` proves them:
 //!
-//! * Nothing slow holds a worker longer than the patience ([`turn::PATIENCE`]), at any stage.
-//! * A worker waits on a socket only while it is the only one at work, nobody is queued, and
-//!   another minds the lot ([`crew`]).
-//!
-//! Waiting on the socket itself is the fastest way for a single client: one system call, one
-//! wake-up. For many at once it is the slowest, a wake-up for each message; so then nobody
-//! waits that way. All are parked, and one worker takes out whatever is ready and goes through
-//! it in one go, as an event loop would. Answers that come quickly go first: so no more
-//! requests are in flight at the backends than these take to answer.
-//!
-//! # Threads
-//!
-//! | thread | does | never |
-//! |---|---|---|
-//! | main | waits for clients, hands their sockets to the channel | reads from a client |
-//! | `worker-N` | [`session::Session::advance`] until it would wait; idle, one minds the lot and the others sleep | waits for one session longer than the patience |
-//! | `health` | probes every backend at its own time; calls sessions that wait for one to come up, or for one that is lost | knows the thresholds; ends a request |
-//! | `resolve` | has the backends' names looked up again | holds anybody up |
-//! | `look-up` | one look-up of one name, then it ends | keeps another name waiting |
-//! | `log` | prints what is queued | blocks a worker |
-//!
-//! # One request
-//!
-//! [`session::read_head`] → [`exchange`] (lease a backend, [`exchange::upload`],
-//! [`exchange::answer`]; if it fails, [`exchange::retry`]) → the next request, or
-//! [`session::linger`]; after a 101, [`session::tunnel`]. Each stage keeps its progress in the
-//! session and can stop at any byte. A large body that goes out as it comes in goes round our
-//! memory, where the kernel has a way for it ([`net::pipe`]).
-//!
-//! # Layers
-//!
-//! Arrows point down, and `tests/layering.rs` keeps it so.
-//!
-//! ```text
-//! bin/lb.rs  bin/backend.rs
-//! server  cli
-//! workers  checker  resolver
-//! session ─▶ exchange ─▶ client ─▶ turn       what a worker may use, and for how long
-//! evidence                                    what is seen of backends, and what follows
-//! lot  error  config                          generic over what is parked
-//! backends {select, health, group, kept, …}   names no HTTP and no socket
-//! net {conn, connect, readiness, buffer, …}   names no backend; the only home of TcpStream
-//! jobs ─▶ crew  gate  journal  scheduling  loop_detection   name nothing else of the crate
-//! http {scan, request, framing, chunked, …}   values only: no socket, no clock, no thread
-//! ```
-//!
-//! The one `unsafe` block of the crate is in `net::poller`, on the side for systems without
-//! epoll, where a socket is registered with the kernel; [`net::readiness`] takes it out again.
+//! * Nothing slow holds a worker longer than 20 ms ([`engine::turn::BLOCKING_BUDGET`]), at any
+//!   stage.
+//! * A worker blocks only while it is the only one running, nothing is queued, and a leader polls
+//!   the lot ([`engine::scheduler`]).
 //!
 //! # Reading order
 //!
-//! [`jobs`], [`crew`] and [`lot`] (the idea), [`session`] (the life of a connection), [`exchange`] (a
-//! request), [`http::framing`] and [`http::scan`] (why a proxy must be strict),
-//! [`backends::select`], [`backends::health`], [`server`] (how it starts and stops). What the
-//! specifications ask, and which test holds what: [`conformance`].
+//! The spine is the path of one request, about a thousand lines. Everything else is second reading.
+//!
+//! | | where | what happens |
+//! |---|---|---|
+//! | 1 | [`server`], `accept_while` | a client is accepted |
+//! | 2 | [`engine`], [`engine::queue`] | its socket goes through the channel |
+//! | 3 | [`engine::worker`] | a worker takes it, and gives its session a turn |
+//! | 4 | [`session`], [`session::read_head`] | the head of a request is read |
+//! | 5 | [`exchange`], [`exchange::attempt`] | a backend is picked, and connected to |
+//! | 6 | [`backends::select`] | which backend that is |
+//! | 7 | [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
+//! | 8 | [`exchange::retry`] | whether a request that failed may be sent again |
+//! | 9 | [`engine::lot`] | where the session is while it waits |
+//!
+//! # Rooms
+//!
+//! Imports point down only, and `tests/layering.rs` keeps it so.
+//!
+//! ```text
+//! bin/lb.rs   bin/backend.rs     the programs: nothing but the public API
+//! server                         start, accept, stop
+//! session                        one client connection: read a head, exchange, tunnel, linger
+//! exchange                       one request: its phases, the retry law, the transfer
+//! health       discovery         checks and what follows from them; addresses of names
+//! config                         every setting as a value; the command line
+//! log          engine            what is printed; queue, workers, parking lot
+//! backends     net      http     who is next; sockets; HTTP as values
+//! ```
+//!
+//! # Threads
+//!
+//! | thread | what it does | what it never does |
+//! |---|---|---|
+//! | main | accepts clients, and pushes their sockets onto the channel | reads from a client |
+//! | `worker-N` | gives sessions their turns; without a job, one polls the lot and the others sleep | blocks for one session for more than 20 ms |
+//! | `health` | checks every backend at its own time; recalls sessions that wait for one that is lost | ends a request |
+//! | `resolve` | has the names of backends looked up again | holds up anything |
+//! | `look-up` | looks up one name, then ends | delays another name |
+//! | `log` | prints what is queued | blocks a worker |
+//!
+//! What the specifications ask for, and which test holds what: [`http::conformance`].
+//!
+//! The one `unsafe` block of the crate is in `net::poller`, for systems without epoll, where a
+//! socket is registered with the kernel; [`net::readiness`] takes it out again.
 
 pub mod backends;
-pub mod checker;
-pub mod cli;
-pub mod client;
 pub mod config;
-pub mod conformance;
-pub mod crew;
-pub mod error;
-pub mod evidence;
+pub mod discovery;
+pub mod engine;
 pub mod exchange;
-pub mod gate;
+pub mod health;
 pub mod http;
-pub mod jobs;
-pub mod journal;
-pub mod loop_detection;
-pub mod lot;
+pub mod log;
 pub mod net;
-pub mod resolver;
-pub mod scheduling;
 pub mod server;
 pub mod session;
-pub mod turn;
-pub mod workers;

@@ -4,7 +4,7 @@
 
 mod support;
 
-use lb::backends::Wish;
+use lb::backends::AdminState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -61,7 +61,7 @@ fn serve(served: &mut Served, number: usize, challenge: &str) {
 
 /// A client has its answer a moment before the backend's connection is at rest.
 fn wait_for_rest(lb: &Lb) {
-    let kept = &lb.floor.context.backends.all()[0].kept;
+    let kept = &lb.engine.shared.backends().all()[0].idle;
     eventually("it is kept", || !kept.is_empty());
 }
 
@@ -96,7 +96,7 @@ fn an_authenticated_connection_carries_its_clients_requests_and_no_others() {
         let stranger = ask(&mut lb.client(), "/", "");
         assert!(stranger.text().ends_with(" nobody"), "{}", stranger.text());
     }
-    assert!(lb.floor.context.backends.all()[0].kept.is_empty());
+    assert!(lb.engine.shared.backends().all()[0].idle.is_empty());
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn it_outlives_the_idle_timeout_of_other_backend_connections() {
     thread::sleep(Duration::from_millis(50));
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
     // And the need for descriptors, which would close it for nothing: the next one needs as many.
-    lb.floor.give_back_resting();
+    lb.engine.shared.close_idle_backend_connections();
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
 }
 
@@ -195,12 +195,12 @@ fn one_that_died_is_replaced_at_the_same_backend_where_the_client_begins_again()
             eventually("both were closed", || theirs.closed() >= closed + 2);
             continue;
         }
-        lb.floor
-            .context
-            .backends
+        lb.engine
+            .shared
+            .backends()
             .all()
             .iter()
-            .for_each(|backend| backend.kept.clear());
+            .for_each(|backend| backend.idle.clear());
         let response = ask(&mut client, target, "");
         assert!(response.text().ends_with(" nobody"), "the state is lost");
         assert!(theirs.origin.count() > 0, "the same backend");
@@ -228,19 +228,19 @@ fn a_backend_that_drains_goes_on_with_it_and_one_that_is_down_or_disabled_does_n
         0 => (1, 0),
         _ => (0, 1),
     };
-    let backend = &lb.floor.context.backends.all()[ours];
-    backend.set_wish(Wish::Draining);
+    let backend = &lb.engine.shared.backends().all()[ours];
+    backend.set_admin(AdminState::Draining);
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
-    backend.set_wish(Wish::Disabled);
+    backend.set_admin(AdminState::Disabled);
     assert_eq!(ask(&mut client, "/", "").text(), "1 nobody");
     assert_eq!(servers[other].origin.count(), 1);
 
     // At the other one now, which goes down.
     assert_eq!(authenticate(&mut client, "anne"), "1 anne");
-    backend.set_wish(Wish::Enabled);
+    backend.set_admin(AdminState::Enabled);
     servers[other].origin.set_healthy(false);
     eventually("it is down", || {
-        !lb.floor.context.backends.all()[other].is_up()
+        !lb.engine.shared.backends().all()[other].is_up()
     });
     let closed = servers[other].closed();
     assert!(ask(&mut client, "/", "").text().ends_with(" nobody"));

@@ -38,7 +38,7 @@ fn tests() -> HashSet<String> {
 
 #[test]
 fn every_test_that_the_conformance_page_names_exists() {
-    let page = fs::read_to_string(root().join("src/conformance.rs")).unwrap();
+    let page = fs::read_to_string(root().join("src/http/conformance.rs")).unwrap();
     let tests = tests();
     let rows = page
         .lines()

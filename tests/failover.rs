@@ -129,7 +129,7 @@ fn a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again() {
     let lb = unwatched(&[origin.address]);
     for (method, status, requests) in [("GET", 200, 3), ("POST", 502, 2)] {
         // On a connection of its own, whatever the last round left behind.
-        lb.floor.context.backends.all()[0].kept.clear();
+        lb.engine.shared.backends().all()[0].idle.clear();
         let mut client = lb.client();
         assert_eq!(client.get("/").status, 200);
         client.send(format!(
@@ -212,7 +212,7 @@ fn with_two_of_three_killed_at_the_same_instant_no_get_fails() {
             .map(|_| scope.spawn(|| lb.client().get("/?delay=500ms").status))
             .collect();
         eventually("all are under way", || {
-            lb.floor.context.gate.inside() == gets.len()
+            lb.engine.shared.connections.open() == gets.len()
         });
         let [one, two, _] = &mut programs;
         for program in [one, two] {
@@ -242,13 +242,13 @@ fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
         ));
         assert_eq!(client.response().status, 200);
         // The closing is on its way; once it is there, the look before reuse must see it.
-        let kept = &lb.floor.context.backends.all()[0].kept;
+        let kept = &lb.engine.shared.backends().all()[0].idle;
         eventually("the kept connection is closed", || {
             let Some((conn, since)) = kept.take() else {
                 return false;
             };
             let is_closed = !conn.is_quiet();
-            kept.put(conn, kept.era(), since);
+            kept.put(conn, kept.generation(), since);
             is_closed
         });
     }
@@ -372,7 +372,7 @@ fn a_single_backend_whose_queue_is_full_is_tried_as_often_as_tries_says() {
     // One for which there is room again before the last try.
     let mut client = lb.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
-    eventually("it waits", || lb.floor.context.gate.inside() == 1);
+    eventually("it waits", || lb.engine.shared.connections.open() == 1);
     drop(fill);
     std::thread::spawn(move || {
         for stream in full.incoming().map_while(Result::ok) {
@@ -406,7 +406,7 @@ fn with_no_backend_up_the_answer_is_503_and_names_them() {
 fn every_address_of_a_name_is_tried_and_the_one_that_answered_remembered() {
     let (refusing, origin) = (support::nobody(), Origin::answering(HELLO));
     let lb = unwatched(&[origin.address]);
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     backend.addresses.replace(vec![refusing, origin.address]);
     backend.addresses.prefer(refusing);
     let mut client = lb.client();
@@ -431,7 +431,7 @@ fn an_address_that_does_not_answer_leaves_time_for_the_others() {
         config.timeouts.connect = Duration::from_millis(600);
         config.health.interval = Duration::from_secs(3600);
     });
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     backend.addresses.replace(vec![address, origin.address]);
     backend.addresses.prefer(address);
     let began = Instant::now();

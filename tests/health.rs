@@ -20,7 +20,7 @@ fn watching(backends: &[SocketAddr]) -> Lb {
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.floor.context.backends.all()[index].is_up()
+    lb.engine.shared.backends().all()[index].is_up()
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn verdict(
         config.health.timeout = Duration::from_millis(600);
         change(&mut config.health);
     });
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     let reason = backend.state().reason.clone();
     if backend.is_up() {
         String::new()
@@ -206,7 +206,7 @@ fn each_failure_has_its_name() {
     );
     let lb = watching(&[support::nobody()]);
     assert_eq!(
-        lb.floor.context.backends.all()[0].state().reason,
+        lb.engine.shared.backends().all()[0].state().reason,
         "connection refused"
     );
 }

@@ -1,201 +1,290 @@
-//! The layers of the crate: arrows point down, and `TcpStream` has one home.
+//! The rooms of the crate: imports point down, `TcpStream` has one home, and no two public types
+//! share a name.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module, and the modules of the crate that it may name.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("http", &["http"]),
-    ("net", &["net"]),
-    ("backends", &["backends"]),
-    ("conformance", &[]),
-    ("scheduling", &["config", "scheduling"]),
-    ("crew", &[]),
-    ("jobs", &["crew"]),
-    ("gate", &[]),
-    ("journal", &[]),
-    ("evidence", &["backends", "error", "net", "turn"]),
-    ("lot", &["net"]),
-    ("config", &["backends", "http", "net"]),
-    ("error", &["http"]),
-    (
-        "turn",
-        &[
-            "backends",
-            "config",
-            "crew",
-            "gate",
-            "journal",
-            "loop_detection",
-            "net",
-        ],
-    ),
-    ("client", &["backends", "client", "error", "net", "turn"]),
+/// Each room, and the rooms below it that it may name. Every room may name itself.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("http", &[]),
+    ("net", &[]),
+    ("backends", &[]),
+    ("engine", &["net"]),
+    ("log", &["backends", "http"]),
+    ("config", &["backends", "engine", "http", "log", "net"]),
+    ("discovery", &["backends", "net"]),
+    ("health", &["backends", "config", "http", "log", "net"]),
     (
         "exchange",
         &[
-            "exchange", "backends", "client", "config", "error", "evidence", "http", "journal",
-            "net", "turn",
+            "backends", "config", "engine", "health", "http", "log", "net",
         ],
     ),
     (
         "session",
         &[
+            "backends", "config", "engine", "exchange", "health", "http", "log", "net",
+        ],
+    ),
+    (
+        "server",
+        &[
             "backends",
-            "client",
             "config",
-            "error",
+            "discovery",
+            "engine",
             "exchange",
-            "gate",
+            "health",
             "http",
-            "loop_detection",
-            "lot",
+            "log",
             "net",
             "session",
-            "turn",
         ],
     ),
-    (
-        "checker",
-        &[
-            "backends",
-            "checker",
-            "config",
-            "error",
-            "evidence",
-            "http",
-            "loop_detection",
-            "net",
-            "turn",
-        ],
-    ),
-    ("loop_detection", &[]),
-    ("resolver", &["backends", "net", "resolver"]),
-    (
-        "workers",
-        &[
-            "gate",
-            "jobs",
-            "lot",
-            "net",
-            "scheduling",
-            "session",
-            "turn",
-        ],
-    ),
-    ("cli", &["backends", "cli", "config", "http", "net"]),
 ];
+
+/// At the root of the crate; `admin`, `explain` and `guide` are to come.
+const MOST_ROOMS: usize = 12;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
         }
     }
     found
 }
 
-/// The code of each file with the name of its top module, tests left out.
-fn modules() -> Vec<(String, PathBuf, String)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let top = |path: &Path| {
-        let first = path
-            .strip_prefix(&source)
-            .unwrap()
-            .components()
-            .next()
-            .unwrap();
-        first
-            .as_os_str()
-            .to_string_lossy()
-            .trim_end_matches(".rs")
-            .to_string()
-    };
+/// A file of the crate, its tests and comments left out.
+struct Source {
+    /// Its place below `src`.
+    path: PathBuf,
+    /// The names of the modules that lead to it, its own last.
+    module: Vec<String>,
+    code: String,
+}
+
+impl Source {
+    fn read(path: &Path) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap().lines();
+        let code: Vec<_> = code.map(without_comment).collect();
+        let path = path.strip_prefix(root).unwrap().to_path_buf();
+        let parts = path.with_extension("");
+        let names = parts.components().map(|part| part.as_os_str());
+        let mut module: Vec<_> = names.map(|name| name.to_str().unwrap().into()).collect();
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+            module.pop();
+        }
+        Self {
+            path,
+            module,
+            code: code.join("\n"),
+        }
+    }
+
+    fn room(&self) -> Option<&str> {
+        self.module.first().map(String::as_str)
+    }
+
+    /// The rooms that it names, in whatever form.
+    fn named_rooms(&self) -> Vec<String> {
+        let imported = imports(&self.code);
+        let inline = paths_in(&self.code, "crate::");
+        let paths = imported.into_iter().chain(inline);
+        paths.filter_map(|path| self.room_of(&path)).collect()
+    }
+
+    /// The room that a path leads to; `None` for another crate's.
+    fn room_of(&self, path: &str) -> Option<String> {
+        let mut at = self.module.clone();
+        let mut segments = path.split("::").peekable();
+        match *segments.peek()? {
+            "crate" => at.clear(),
+            "self" | "super" => {}
+            _ => return None,
+        }
+        while let Some(&segment) = segments.peek() {
+            match segment {
+                "crate" | "self" => {}
+                "super" => drop(at.pop()),
+                _ => break,
+            }
+            segments.next();
+        }
+        at.extend(segments.map(String::from));
+        // In a module within a file `super` leads less far, and then to no room.
+        let is_room = |name: &String| ROOMS.iter().any(|(room, _)| room == name);
+        at.into_iter().next().filter(is_room)
+    }
+}
+
+/// Up to a `//` that is not part of a text such as `http://`.
+fn without_comment(line: &str) -> &str {
+    match line.find("//") {
+        Some(start) if !line[..start].ends_with(':') => &line[..start],
+        _ => line,
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let all = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let is_test = |path: &PathBuf| path.file_name().is_some_and(|name| name == "tests.rs");
-    files(&source)
-        .into_iter()
-        .filter(|path| !is_test(path))
-        .map(|path| {
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_string();
-            (top(&path), path, code)
-        })
+    let sources = all.iter().filter(|path| !is_test(path));
+    sources.map(|path| Source::read(path)).collect()
+}
+
+/// Every path that is imported, groups of whatever depth spread out.
+fn imports(code: &str) -> Vec<String> {
+    let mut statements: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in code.lines() {
+        let line = line.trim();
+        let visible = line.strip_prefix("pub").unwrap_or(line);
+        let visible = match visible.split_once(") ") {
+            Some((scope, rest)) if scope.starts_with('(') => rest,
+            _ => visible.trim_start(),
+        };
+        if let (false, Some(import)) = (is_open, visible.strip_prefix("use ")) {
+            statements.push(import.into());
+        } else if is_open {
+            statements.last_mut().unwrap().push_str(line);
+        } else {
+            continue;
+        }
+        is_open = !line.ends_with(';');
+    }
+    let trees = statements.iter().map(|import| import.trim_end_matches(';'));
+    trees.flat_map(spread).collect()
+}
+
+/// `a::{b, c::{d, e}}` as `a::b`, `a::c::d` and `a::c::e`.
+fn spread(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some(open) = tree.find('{') else {
+        let path = tree.split(" as ").next().unwrap();
+        return vec![path.trim().to_string()];
+    };
+    let (prefix, inside) = (&tree[..open], &tree[open + 1..tree.rfind('}').unwrap()]);
+    let mut members = vec![String::new()];
+    let mut depth = 0;
+    for character in inside.chars() {
+        match character {
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth += i32::from(character == '{') - i32::from(character == '}');
+                members.last_mut().unwrap().push(character);
+            }
+        }
+    }
+    members
+        .iter()
+        .filter(|member| !member.trim().is_empty())
+        .flat_map(|member| spread(&format!("{}{}", prefix.trim(), member.trim())))
         .collect()
 }
 
-/// Every module that follows a `crate::` in code.
-fn named(code: &str) -> Vec<String> {
-    let code = code
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    let mut names = Vec::new();
-    for line in code {
-        for part in line.split("crate::").skip(1) {
-            let inside = part.strip_prefix('{').unwrap_or(part);
-            let inside = if part.starts_with('{') {
-                inside
-            } else {
-                inside.split([':', ';', ' ', '(']).next().unwrap()
-            };
-            names.extend(
-                inside
-                    .split([',', '}', ';'])
-                    .map(|name| name.trim().split("::").next().unwrap().to_string())
-                    .filter(|name| {
-                        !name.is_empty() && name.starts_with(|c: char| c.is_lowercase())
-                    }),
-            );
-        }
-    }
-    names
+/// Every path in code that begins with `start`.
+fn paths_in(code: &str, start: &str) -> Vec<String> {
+    let behind = code.split(start).skip(1);
+    behind
+        .map(|rest| {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+            format!("{start}{}", &rest[..end.unwrap_or(rest.len())])
+        })
+        .filter(|path| path.len() > start.len())
+        .collect()
 }
 
 #[test]
-fn arrows_between_modules_point_down() {
-    for (module, path, code) in modules() {
-        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
-            // `lib` and `server` hold everything together.
-            assert!(
-                ["lib", "server"].contains(&module.as_str()),
-                "{module} has no layer"
-            );
+fn imports_are_read_in_every_form() {
+    let code = "use a::b;\npub(super) use super::{\n    c,\n    d::{e, f as g},\n};\nlet user = 1;";
+    let expected = ["a::b", "super::c", "super::d::e", "super::d::f"];
+    assert_eq!(imports(code), expected);
+    let paths = paths_in("x(crate::a::b::C::new(), y)", "crate::");
+    assert_eq!(paths, ["crate::a::b::C::new"]);
+    let source = Source {
+        path: PathBuf::new(),
+        module: vec!["session".into(), "tunnel".into()],
+        code: String::new(),
+    };
+    let room = |path| source.room_of(path);
+    assert_eq!(room("super::super::net::conn").as_deref(), Some("net"));
+    assert_eq!(room("super::linger").as_deref(), Some("session"));
+    assert_eq!(room("std::net"), None);
+}
+
+#[test]
+fn imports_between_rooms_point_down() {
+    let mut rooms: Vec<String> = Vec::new();
+    for source in sources() {
+        let Some(room) = source.room() else {
             continue;
         };
-        for name in named(&code) {
+        rooms.push(room.into());
+        let (_, below) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{room} is no room"));
+        for named in source.named_rooms() {
+            let path = source.path.display();
             assert!(
-                allowed.contains(&name.as_str()),
-                "{} names {name}",
-                path.display()
+                named == room || below.contains(&named.as_str()),
+                "{path} names {named}"
             );
+        }
+    }
+    rooms.sort();
+    rooms.dedup();
+    assert!(rooms.len() <= MOST_ROOMS, "{rooms:?}");
+}
+
+#[test]
+fn a_room_stands_above_all_that_it_names() {
+    for (place, (room, below)) in ROOMS.iter().enumerate() {
+        for named in *below {
+            let lower = ROOMS.iter().position(|(name, _)| name == named);
+            assert!(lower.is_some_and(|lower| lower < place), "{room}: {named}");
         }
     }
 }
 
 #[test]
 fn sockets_are_named_in_net_only_and_http_knows_none_at_all() {
-    for (module, path, code) in modules() {
-        let code: String = code
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect();
+    for source in sources() {
+        let (path, room) = (source.path.display(), source.room());
         for word in ["TcpStream", "TcpListener", "unsafe {"] {
-            assert!(
-                module == "net" || !code.contains(word),
-                "{} names {word}",
-                path.display()
-            );
+            let is_allowed = room == Some("net") || !source.code.contains(word);
+            assert!(is_allowed, "{path} names {word}");
         }
-        for word in ["Instant", "std::thread", "std::io::Read"] {
-            assert!(
-                module != "http" || !code.contains(word),
-                "{} names {word}",
-                path.display()
-            );
+        for word in ["Instant::now", "std::thread", "std::io::Read"] {
+            let is_allowed = room != Some("http") || !source.code.contains(word);
+            assert!(is_allowed, "{path} names {word}");
         }
     }
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut homes: HashMap<String, Vec<String>> = HashMap::new();
+    for source in sources() {
+        for line in source.code.lines() {
+            let kinds = ["pub struct ", "pub enum ", "pub trait "];
+            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
+                continue;
+            };
+            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap();
+            let name = rest[..end].to_string();
+            let home = source.path.display().to_string();
+            homes.entry(name).or_default().push(home);
+        }
+    }
+    let shared: Vec<_> = homes.iter().filter(|(_, homes)| homes.len() > 1).collect();
+    assert!(shared.is_empty(), "{shared:?}");
 }

@@ -30,12 +30,12 @@ fn hello() -> Origin {
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    let backend = &lb.floor.context.backends.all()[index];
+    let backend = &lb.engine.shared.backends().all()[index];
     backend.state().reason.clone()
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.floor.context.backends.all()[index].is_up()
+    lb.engine.shared.backends().all()[index].is_up()
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn a_token_says_something_of_its_own_backend_only_while_the_check_is_open() {
         answer.join().unwrap()
     });
     assert_eq!(asked, [200, 200]);
-    assert!(lb.floor.context.backends.all()[0].ask_for_check());
-    lb.floor.context.trouble.raise();
+    assert!(lb.engine.shared.backends().all()[0].ask_for_check());
+    lb.engine.shared.health.wake();
     let mut check = Client::on(curious.accept().unwrap().0);
     let token = token_of(&check.read_until(b"\r\n\r\n"));
     assert_ne!(token, old);

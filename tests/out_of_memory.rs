@@ -125,7 +125,7 @@ fn heads_that_find_no_memory_get_503_and_the_others_are_served() {
         // Three quarters of it hold 64 of them, which count 36 KiB each.
         clients.len() <= 72 && refused > 0
     });
-    let memory = lb.floor.context.gate.memory();
+    let memory = lb.engine.shared.connections.memory();
     // One that was there before, one that is new, and those whose head is being read; but for
     // some of which the last bytes are still on their way.
     assert_eq!(before.get("/").status, 200);
@@ -151,10 +151,10 @@ fn slow_readers_that_find_no_memory_are_cut_and_the_others_are_served() {
     let mut before = lb.client();
     assert_eq!(before.get("/").status, 200);
     let readers = ask_for_much(lb.address, CLIENTS);
-    let gate = &lb.floor.context.gate;
-    let memory = gate.memory();
+    let connections = &lb.engine.shared.connections;
+    let memory = connections.memory();
     eventually("as many as there is memory for are left", || {
-        let inside = gate.inside();
+        let inside = connections.open();
         memory.used() > memory.limit() / 4 * 3 && inside > 10 && inside < CLIENTS
     });
     assert_eq!(before.get("/").status, 200);
@@ -185,8 +185,10 @@ fn a_tunnel_that_finds_no_memory_is_reset_and_does_not_look_whole() {
         client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n");
         client.read_until(b"\r\n\r\n");
     }
-    let gate = &lb.floor.context.gate;
-    eventually("some have found none", || gate.inside() < clients.len());
+    let connections = &lb.engine.shared.connections;
+    eventually("some have found none", || {
+        connections.open() < clients.len()
+    });
     let mut were_cut = 0;
     for mut client in clients {
         let mut came = Vec::new();
@@ -244,14 +246,14 @@ fn new_clients_wait_while_connections_take_all_memory_and_idle_ones_make_room() 
     for client in &mut idle {
         assert_eq!(client.get("/").status, 200);
     }
-    let gate = &lb.floor.context.gate;
-    assert!(gate.inside() <= 64 && gate.limit() > 64);
+    let connections = &lb.engine.shared.connections;
+    assert!(connections.open() <= 64 && connections.limit() > 64);
     let mut more: Vec<Client> = (0..20).map(|_| lb.client()).collect();
     for client in &mut more {
         assert_eq!(client.get("/").status, 200);
     }
     eventually("it is within its limit", || {
-        gate.memory().used() <= gate.memory().limit()
+        connections.memory().used() <= connections.memory().limit()
     });
 }
 

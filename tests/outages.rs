@@ -4,7 +4,7 @@
 
 mod support;
 
-use lb::backends::Wish;
+use lb::backends::AdminState;
 use lb::config::Config;
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener};
@@ -34,11 +34,11 @@ fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn is_live(lb: &Lb, index: usize) -> bool {
-    lb.floor.context.backends.all()[index].is_live()
+    lb.engine.shared.backends().all()[index].is_live()
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    lb.floor.context.backends.all()[index]
+    lb.engine.shared.backends().all()[index]
         .state()
         .reason
         .clone()
@@ -82,9 +82,9 @@ fn the_last_one_stays_up_however_slow_it_is() {
     signal(&frozen, Signal::STOP);
     let mut client = lb.client();
     client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     eventually("a check fails", || backend.state().health.is_silent());
-    assert!(is_live(&lb, 0) && lb.floor.context.is_ready());
+    assert!(is_live(&lb, 0) && lb.engine.shared.is_ready());
     signal(&frozen, Signal::CONT);
     assert_eq!(client.response().status, 200);
 }
@@ -103,7 +103,7 @@ fn answers_of_its_own_and_clients_that_leave_are_no_evidence() {
         let none = Some(Duration::ZERO);
         rustix::net::sockopt::set_socket_linger(&client.stream, none).unwrap();
     }
-    eventually("all have left", || lb.floor.context.gate.inside() == 0);
+    eventually("all have left", || lb.engine.shared.connections.open() == 0);
     assert!(is_live(&lb, 0) && is_live(&lb, 1));
 }
 
@@ -172,7 +172,7 @@ fn with_hold_a_request_waits_for_a_backend_and_gets_503_if_none_comes() {
     for client in &mut clients {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     }
-    eventually("all are held", || lb.floor.context.gate.inside() == 50);
+    eventually("all are held", || lb.engine.shared.connections.open() == 50);
     thread::sleep(Duration::from_millis(50));
     assert_eq!(origin.count(), 0);
     origin.set_healthy(true);
@@ -217,11 +217,11 @@ fn a_backend_that_is_drained_finishes_what_it_has_and_gets_nothing_new() {
     let mut client = lb.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     slow.request();
-    let backend = &lb.floor.context.backends.all()[0];
-    backend.set_wish(Wish::Draining);
+    let backend = &lb.engine.shared.backends().all()[0];
+    backend.set_admin(AdminState::Draining);
     assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
     assert_eq!(client.response().text(), "bye");
-    backend.set_wish(Wish::Enabled);
+    backend.set_admin(AdminState::Enabled);
     let texts: Vec<String> = (0..2).map(|_| send(&lb, "GET", "").text()).collect();
     assert!(texts.contains(&"bye".into()), "{texts:?}");
 }

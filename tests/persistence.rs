@@ -182,7 +182,9 @@ fn a_client_that_resets_ends_the_attempt_and_nothing_is_repeated() {
         assert_eq!(origin.request(), "begun");
         leave(client);
         assert_eq!(origin.request(), "ended", "its connection is closed");
-        eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+        eventually("the session ends", || {
+            lb.engine.shared.connections.open() == 0
+        });
         assert_eq!((origin.count(), other.count()), (0, 0));
     }
 }
@@ -224,7 +226,7 @@ fn lingers(lb: &Lb, requests: &str) -> Duration {
     }
     assert!(client.is_closed());
     let start = Instant::now();
-    eventually("it is let go", || lb.floor.context.gate.inside() == 0);
+    eventually("it is let go", || lb.engine.shared.connections.open() == 0);
     start.elapsed()
 }
 

@@ -8,7 +8,6 @@ use lb::backends::health::{Evidence, Observation};
 use lb::backends::{Finding, Standing};
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Client, Lb, Origin, PATIENCE, Program, answer_check, eventually, name_of};
@@ -96,7 +95,7 @@ fn a_get_leaves_a_host_to_which_there_is_no_way_at_once() {
     let lb = over(slow.address, good.address);
     let mut get = begin(&lb, "GET");
     slow.request();
-    let context = &lb.floor.context;
+    let shared = &lb.engine.shared;
     let finding = Finding {
         is_unreachable: true,
         ..Finding::default()
@@ -104,11 +103,10 @@ fn a_get_leaves_a_host_to_which_there_is_no_way_at_once() {
     let began = Instant::now();
     // As a check or another request sees it.
     let gone = Observation::Bad(Evidence::Gone);
-    context
-        .backends
-        .observe(&context.backends.all()[0], gone, &finding, began);
-    context.has_changed.store(true, Ordering::SeqCst);
-    context.trouble.raise();
+    shared
+        .backends()
+        .observe(&shared.backends().all()[0], gone, &finding, began);
+    shared.health.note_change();
     assert_eq!(get.response().text(), "hello");
     assert!(began.elapsed() < Duration::from_millis(1500));
     assert_eq!((slow.count(), good.count()), (0, 1));
@@ -123,7 +121,7 @@ fn a_backend_that_only_refuses_finishes_what_it_has() {
     refuse(&lb);
     assert_eq!(get.response().text(), "hello");
     assert_eq!(good.count(), 0);
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     eventually("it is up again", || backend.is_up());
 }
 
@@ -148,17 +146,16 @@ fn a_get_leaves_a_backend_that_has_closed_its_door_and_then_says_nothing_for_lon
 
 /// Has the first backend down, as if it had refused connections.
 fn refuse(lb: &Lb) {
-    let context = &lb.floor.context;
-    let backend = &context.backends.all()[0];
+    let shared = &lb.engine.shared;
+    let backend = &shared.backends().all()[0];
     let (gone, finding) = (Observation::Bad(Evidence::Gone), Finding::default());
     for _ in 0..2 {
         drop(
-            context
-                .backends
+            shared
+                .backends()
                 .observe(backend, gone, &finding, Instant::now()),
         );
     }
     assert_eq!(backend.standing(), Standing::Down);
-    context.has_changed.store(true, Ordering::SeqCst);
-    context.trouble.raise();
+    shared.health.note_change();
 }

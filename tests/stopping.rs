@@ -31,7 +31,9 @@ fn idle_and_silent_connections_are_closed_at_once() {
     idle.iter_mut()
         .for_each(|client| assert_eq!(client.get("/").status, 200));
     let mut silent: Vec<_> = (0..20).map(|_| lb.client()).collect();
-    eventually("all are inside", || lb.floor.context.gate.inside() == 40);
+    eventually("all are inside", || {
+        lb.engine.shared.connections.open() == 40
+    });
     let began = Instant::now();
     assert_eq!(lb.stop(), Ended::Drained);
     assert!(began.elapsed() < Duration::from_secs(5));
@@ -137,7 +139,8 @@ fn a_large_answer_still_in_the_kernel_survives_the_stop() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     eventually("the answer is written", || {
         let mut idle = false;
-        lb.floor.lot.for_each(|session| idle |= session.is_idle());
+        lb.engine
+            .for_each_parked(|session| idle |= session.is_idle());
         idle
     });
     lb.ask_to_stop();

@@ -31,7 +31,7 @@ fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn standing(lb: &Lb, index: usize) -> Standing {
-    lb.floor.context.backends.all()[index].standing()
+    lb.engine.shared.backends().all()[index].standing()
 }
 
 fn begin(lb: &Lb, method: &str) -> Client {
@@ -128,21 +128,21 @@ fn a_response_or_a_good_check_ends_the_suspicion() {
         }
     });
     let lb = hasty(&[slow.address], |_| {});
-    let backend = &lb.floor.context.backends.all()[0];
+    let backend = &lb.engine.shared.backends().all()[0];
     for is_by_check in [false, true] {
-        lb.floor.context.backends.observe(
+        lb.engine.shared.backends().observe(
             backend,
             lb::backends::health::Observation::Late,
             &lb::backends::Finding::default(),
             Instant::now(),
         );
         assert_eq!(standing(&lb, 0), Standing::Suspect);
-        assert!(lb.floor.context.is_ready());
+        assert!(lb.engine.shared.is_ready());
         match is_by_check {
             false => drop(send(&lb, "POST")),
             true => {
                 assert!(backend.ask_for_check());
-                lb.floor.context.trouble.raise();
+                lb.engine.shared.health.wake();
             }
         }
         eventually("it is clear", || standing(&lb, 0) == Standing::Clear);
@@ -350,7 +350,7 @@ fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     // Checks were answered after it was closed: from now on none is kept.
     eventually("none is kept", || {
         client.get("/");
-        lb.floor.context.backends.all()[0].kept.is_empty()
+        lb.engine.shared.backends().all()[0].idle.is_empty()
     });
 }
 
@@ -415,7 +415,7 @@ fn a_client_that_gets_no_answer_is_told_that_most_are_late() {
         config.timeouts.response = Duration::from_millis(300);
     });
     eventually("both are silent", || {
-        lb.floor.context.backends.are_most_silent()
+        lb.engine.shared.backends().are_most_silent()
     });
     let response = send(&lb, "POST");
     assert_eq!(response.status, 504);

@@ -96,7 +96,9 @@ fn goodbye() -> CloseFrame {
 }
 
 fn has_no_session(lb: &Lb) {
-    eventually("the session ends", || lb.floor.context.gate.inside() == 0);
+    eventually("the session ends", || {
+        lb.engine.shared.connections.open() == 0
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use super::health::{Observation, Transition};
 use super::select::Backends;
-use super::{Backend, Finding, State, Wish};
+use super::{AdminState, Backend, BackendState, Finding};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +24,8 @@ const DEAD: Duration = Duration::from_secs(60);
 const CALM: Duration = Duration::from_secs(10);
 
 /// What an observation changed.
-#[derive(Clone, Debug)]
-pub struct Change {
+#[derive(Debug)]
+pub struct Change<C> {
     /// What happened to the backend.
     pub transition: Option<Transition>,
     /// How long it was as it was before; `None` for the first observation.
@@ -34,9 +34,9 @@ pub struct Change {
     pub up: usize,
     /// How many there are.
     pub of: usize,
-    /// Other backends (by index) that are used again because too many are out; and for how long
-    /// they were down.
-    pub restored: Vec<(usize, Duration)>,
+    /// Other backends that are used again because too many are out, and for how long they were
+    /// down.
+    pub restored: Vec<(Arc<Backend<C>>, Duration)>,
     /// From now on more than half are silent (`true`), or no longer (`false`).
     pub silence: Option<bool>,
 }
@@ -71,7 +71,7 @@ impl Silence {
 struct Counts {
     /// Not out by themselves.
     able: usize,
-    /// Silent, whether they are out for it or kept.
+    /// Silent, whether they are out for it or idle.
     silent: usize,
     /// Out because requests failed there.
     ejected: usize,
@@ -97,10 +97,10 @@ impl<C> Backends<C> {
         observation: Observation,
         finding: &Finding,
         now: Instant,
-    ) -> Option<Change> {
+    ) -> Option<Change<C>> {
         // One at a time, so that no two of them both think that the other is still there.
         let mut silence = self.silence();
-        let mut with_this = self.count(now, |one| one.index != backend.index);
+        let mut with_this = self.count(now, |one| !std::ptr::eq(one, backend));
         (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
         let may_leave = !silence.is_on && !with_this.are_too_many_out();
         let changed = backend.observe(observation, finding, may_leave, now);
@@ -130,10 +130,10 @@ impl<C> Backends<C> {
 
     /// Takes those back into use that are down for silence, if too many are out; and those that
     /// are ejected, if no other is up.
-    fn restore(&self, now: Instant) -> Vec<(usize, Duration)> {
+    fn restore(&self, now: Instant) -> Vec<(Arc<Backend<C>>, Duration)> {
         let mut restored = Vec::new();
         let mut note = |one: &Arc<Backend<C>>, lasted: Option<Duration>| {
-            restored.extend(lasted.map(|lasted| (one.index, lasted)));
+            restored.extend(lasted.map(|lasted| (Arc::clone(one), lasted)));
         };
         if self.count(now, |_| true).are_too_many_out() {
             let all = self.all().iter().filter(|one| !is_dead(&one.state(), now));
@@ -150,7 +150,7 @@ impl<C> Backends<C> {
         let mut counts = Counts::default();
         for backend in self.all().iter().filter(|one| is_meant(one)) {
             let state = backend.state();
-            let is_wanted = state.wish == Wish::Enabled;
+            let is_wanted = state.admin == AdminState::Enabled;
             if !is_wanted || state.health.is_out_by_itself() || is_dead(&state, now) {
                 continue;
             }
@@ -169,7 +169,7 @@ impl<C> Backends<C> {
 }
 
 /// Whether it has been down for silence for so long that its host may have been switched off.
-fn is_dead(state: &State, now: Instant) -> bool {
+fn is_dead(state: &BackendState, now: Instant) -> bool {
     let is_down = state.health.is_silent() && !state.health.is_up();
     is_down && now.saturating_duration_since(state.since) >= DEAD
 }

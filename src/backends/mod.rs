@@ -11,9 +11,10 @@
 //! | [`failures`] | requests that fail in a row, and the trial after an ejection |
 //! | [`heard`] | when it said something last |
 //! | `epoch` | points in time as numbers |
-//! | [`ramp`] | how large a share one gets that has returned |
-//! | [`kept`] | connections that rest between requests |
+//! | [`slow_start`] | how large a share one gets that has returned |
+//! | [`idle`] | connections that rest between requests |
 //! | [`addresses`] | where it can be reached |
+//! | [`Lease`] | a request that is under way at one |
 //! | [`name`] | what it is called |
 
 pub mod addresses;
@@ -22,29 +23,32 @@ pub mod failures;
 pub mod group;
 pub mod health;
 pub mod heard;
-pub mod kept;
+pub mod idle;
+mod lease;
 pub mod name;
-pub mod ramp;
 pub mod select;
+pub mod slow_start;
 mod standing;
 
+pub use lease::Lease;
 pub use name::Name;
+pub use select::{Backends, Wanted};
 pub use standing::Standing;
 
 use addresses::Addresses;
 use failures::Failures;
 use health::{Evidence, Health, Observation, Transition};
 use heard::Heard;
-use kept::Kept;
-use ramp::Ramp;
+use idle::IdleConnections;
+use slow_start::SlowStart;
 use standing::Published;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the operator wants of a backend, whatever its health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum AdminState {
     /// It is used while it is up.
     #[default]
     Enabled,
@@ -54,17 +58,29 @@ pub enum Wish {
     Disabled,
 }
 
+impl AdminState {
+    /// What it is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            AdminState::Enabled => "enabled",
+            AdminState::Draining => "draining",
+            AdminState::Disabled => "disabled",
+        }
+    }
+}
+
 /// After so long without a byte, idle connections may be what a backend waits for that serves
 /// one at a time. Longer than most answers take, and short enough for who waits behind them.
 const IN_THE_WAY: Duration = Duration::from_millis(250);
 
 /// How a backend is and why: what is told of it.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct BackendState {
     /// Up, suspect or down.
     pub health: Health,
     /// What the operator wants.
-    pub wish: Wish,
+    pub admin: AdminState,
     /// Since when it has been up or down.
     pub since: Instant,
     /// What was seen last that was bad.
@@ -85,27 +101,27 @@ pub struct Finding {
 /// One server that requests are sent to.
 #[derive(Debug)]
 pub struct Backend<C> {
-    /// Its place in the command line, from 0; reserves come last.
-    pub index: usize,
     /// What it is called.
     pub name: Name,
     /// Whether it is used only when no other is up.
     pub is_backup: bool,
     /// Connections that rest.
-    pub kept: Kept<C>,
+    pub idle: IdleConnections<C>,
     /// Where it can be reached.
     pub addresses: Addresses,
     /// How much of its share it gets.
-    pub ramp: Ramp,
+    pub slow_start: SlowStart,
     /// When it said something last.
     pub heard: Heard,
     /// Requests that failed there, one after the other.
     pub failures: Failures,
+    /// Requests that are under way there.
+    in_flight: AtomicUsize,
     /// What selection reads for every request; `state` is behind a lock.
     standing: Published,
     /// Whether the operator wants it to get new requests.
     is_wanted: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<BackendState>,
     /// There is no way to its host, as was seen last.
     is_unreachable: AtomicBool,
     /// The next response is news: it is suspect, or was unreachable.
@@ -121,24 +137,24 @@ pub struct Backend<C> {
 impl<C> Backend<C> {
     /// A backend that nobody has looked at yet: down until the first observation.
     #[must_use]
-    pub fn new(index: usize, name: Name, health: Health) -> Self {
+    pub fn new(name: Name, health: Health) -> Self {
         let now = Instant::now();
-        let state = State {
+        let state = BackendState {
             health,
-            wish: Wish::default(),
+            admin: AdminState::default(),
             since: now,
             reason: "not checked yet".into(),
             next_check: None,
         };
         Self {
-            index,
             name,
             is_backup: false,
-            kept: Kept::default(),
+            idle: IdleConnections::default(),
             addresses: Addresses::default(),
-            ramp: Ramp::default(),
+            slow_start: SlowStart::default(),
             heard: Heard::new(now),
             failures: Failures::default(),
+            in_flight: AtomicUsize::new(0),
             standing: Published::default(),
             is_wanted: AtomicBool::new(true),
             state: Mutex::new(state),
@@ -155,6 +171,12 @@ impl<C> Backend<C> {
     pub fn as_backup(mut self) -> Self {
         self.is_backup = true;
         self
+    }
+
+    /// How many requests are under way there.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// How far its health lets it have requests.
@@ -195,21 +217,21 @@ impl<C> Backend<C> {
     }
 
     /// How it is and why.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, BackendState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets what the operator wants of it.
-    pub fn set_wish(&self, wish: Wish) {
-        self.state().wish = wish;
+    pub fn set_admin(&self, admin: AdminState) {
+        self.state().admin = admin;
         self.is_wanted
-            .store(wish == Wish::Enabled, Ordering::Relaxed);
-        if wish == Wish::Disabled {
-            self.kept.clear();
+            .store(admin == AdminState::Enabled, Ordering::Relaxed);
+        if admin == AdminState::Disabled {
+            self.idle.clear();
         }
     }
 
-    fn publish(&self, state: &State) {
+    fn publish(&self, state: &BackendState) {
         let standing = Standing::of(&state.health);
         let is_news = !matches!(standing, Standing::Clear | Standing::Down);
         let is_news = is_news || self.is_unreachable();
@@ -281,7 +303,7 @@ impl<C> Backend<C> {
         let is_down = transition == Transition::Down;
         self.is_to_be_checked.store(is_down, Ordering::SeqCst);
         // Connections of before an outage are not to be trusted after it.
-        self.kept.clear();
+        self.idle.clear();
     }
 
     /// Takes it back into use, if `restores` finds that it can; returns for how long it was down.
@@ -301,7 +323,7 @@ impl<C> Backend<C> {
     #[must_use]
     pub fn hear_response(&self, is_first_there: bool, now: Instant) -> bool {
         self.heard.response(now);
-        self.kept.see_answer(is_first_there, now);
+        self.idle.see_answer(is_first_there, now);
         self.is_response_news.load(Ordering::Relaxed)
     }
 
@@ -310,9 +332,9 @@ impl<C> Backend<C> {
     /// look again, if it has said something a moment ago.
     pub fn release_idle(&self, now: Instant) -> Option<Instant> {
         match IN_THE_WAY.checked_sub(self.heard.silence(now)) {
-            Some(left) if !left.is_zero() => (!self.kept.is_empty()).then_some(now + left),
+            Some(left) if !left.is_zero() => (!self.idle.is_empty()).then_some(now + left),
             _ => {
-                self.kept.release(now);
+                self.idle.release(now);
                 None
             }
         }

@@ -11,7 +11,7 @@
 //! | 4, 5 | backups that are suspect, or a last resort |
 
 use super::group::Silence;
-use super::{Backend, Standing};
+use super::{Backend, Lease, Standing};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -28,6 +28,21 @@ pub struct Backends<C> {
     pub(super) silence: Mutex<Silence>,
     /// Whether any backend is ejected, so that most requests need not look for one.
     pub(super) has_ejected: AtomicBool,
+}
+
+/// What kind of backend a request wants.
+pub enum Wanted<'t, C> {
+    /// The one whose turn it is, for a request that has been nowhere yet.
+    Next,
+    /// One that is live and for which the function is false, for a request that failed elsewhere.
+    Untried(&'t dyn Fn(&Backend<C>) -> bool),
+    /// The same, free of suspicion, for a request that could also go on waiting.
+    Clear {
+        /// Whether it was tried.
+        tried: &'t dyn Fn(&Backend<C>) -> bool,
+        /// Whether it may be a backup.
+        may_be_backup: bool,
+    },
 }
 
 /// A counter on a cache line of its own: every worker draws from it.
@@ -95,61 +110,60 @@ impl<C> Backends<C> {
         self.all.iter().filter(|backend| backend.is_up()).count()
     }
 
-    /// The backend whose turn it is, for a request that has been nowhere yet; `None` when
-    /// none is live.
+    /// Picks a backend. `key` is what the request brings along for strategies that depend on it;
+    /// round robin does not look at it. `None` if no backend fits.
     #[must_use]
-    pub fn next(&self) -> Option<&Arc<Backend<C>>> {
+    pub fn pick(&self, _key: u64, wanted: Wanted<'_, C>) -> Option<Lease<C>> {
+        let picked = match wanted {
+            Wanted::Next => self.next(),
+            Wanted::Untried(tried) => self.draw(&self.retry_ticket, |one| match tried(one) {
+                true => None,
+                false => one.rank(),
+            }),
+            Wanted::Clear {
+                tried,
+                may_be_backup,
+            } => self.draw(&self.retry_ticket, |one| match tried(one) {
+                true => None,
+                false => one.rank_if_clear(may_be_backup),
+            }),
+        };
+        picked.map(Lease::of)
+    }
+
+    /// The backend whose turn it is.
+    fn next(&self) -> Option<&Arc<Backend<C>>> {
         let next = self.draw(&self.ticket, Backend::rank)?;
-        let share = next.ramp.share();
-        if share < 1.0 && fastrand::f32() >= share {
-            // It has just come back: those that have not take this turn of its, if there are any.
-            let (rank, is_returning) = (next.rank(), |one: &Backend<C>| one.ramp.share() < 1.0);
-            let rank_of_others = |one: &Backend<C>| one.rank().filter(|_| !is_returning(one));
-            let other = self.draw(&self.retry_ticket, rank_of_others);
-            return other.filter(|other| other.rank() == rank).or(Some(next));
+        if !next.slow_start.skips_a_turn() {
+            return Some(next);
         }
-        Some(next)
+        // The backends that have not just come back take this turn, if there are any.
+        let is_returning = |one: &Backend<C>| one.slow_start.share() < 1.0;
+        let rank_of_others = |one: &Backend<C>| one.rank().filter(|_| !is_returning(one));
+        let other = self.draw(&self.retry_ticket, rank_of_others);
+        let rank = next.rank();
+        other.filter(|other| other.rank() == rank).or(Some(next))
     }
 
-    /// One that is live and was not tried (by index), for a request that failed elsewhere.
-    pub fn next_after(&self, was_tried: impl Fn(usize) -> bool) -> Option<&Arc<Backend<C>>> {
-        self.draw(&self.retry_ticket, |one| match was_tried(one.index) {
-            true => None,
-            false => one.rank(),
-        })
-    }
-
-    /// The same, but one that is free of suspicion, for a request that could also go on waiting;
-    /// a backup only if it may be one.
-    pub fn next_clear(
-        &self,
-        may_be_backup: bool,
-        was_tried: impl Fn(usize) -> bool,
-    ) -> Option<&Arc<Backend<C>>> {
-        self.draw(&self.retry_ticket, |one| match was_tried(one.index) {
-            true => None,
-            false => one.rank_if_clear(may_be_backup),
-        })
-    }
-
-    /// Whether [`Self::next_clear`] would find another one; draws no ticket.
-    pub fn has_clear_beside(&self, index: usize, may_be_backup: bool) -> bool {
-        let mut others = self.all.iter().filter(|one| one.index != index);
+    /// Whether [`Wanted::Clear`] would find a backend other than `this`. Draws no ticket.
+    pub fn has_clear_beside(&self, this: &Backend<C>, may_be_backup: bool) -> bool {
+        let mut others = self.all.iter().filter(|one| !std::ptr::eq(&***one, this));
         others.any(|one| one.rank_if_clear(may_be_backup).is_some())
     }
 
     /// One that was ejected and is to be tried with this request; nobody else tries it until
     /// the trial is over. `is_safe` says that the request can be repeated elsewhere.
-    pub fn claim_trial(&self, is_safe: bool, now: Instant) -> Option<&Arc<Backend<C>>> {
+    pub fn claim_trial(&self, is_safe: bool, now: Instant) -> Option<Lease<C>> {
         if !self.has_ejected.load(Ordering::Relaxed) {
             return None;
         }
         let mut due = self.all.iter().filter(|one| one.failures.may_be_tried(now));
-        due.find(|one| {
+        let claimed = due.find(|one| {
             // A backup gets requests, and so a trial, only while no other does.
             let is_needed = !one.is_backup || !self.is_regular_live();
             is_needed && one.is_to_be_tried() && one.failures.claim_trial(is_safe, now)
-        })
+        });
+        claimed.map(Lease::of)
     }
 
     fn is_regular_live(&self) -> bool {
@@ -198,9 +212,36 @@ mod tests {
     fn backend(index: usize) -> Backend<()> {
         let name = Name {
             host: "x".into(),
-            port: 1,
+            port: u16::try_from(index).expect("a few backends"),
         };
-        Backend::new(index, name, Health::new(1, 1))
+        Backend::new(name, Health::new(1, 1))
+    }
+
+    fn index(backend: &Backend<()>) -> usize {
+        usize::from(backend.name.port)
+    }
+
+    fn next(backends: &Backends<()>) -> Option<usize> {
+        backends.pick(0, Wanted::Next).map(|lease| index(&lease))
+    }
+
+    fn untried(backends: &Backends<()>, tried: impl Fn(usize) -> bool) -> Option<usize> {
+        let tried = |one: &Backend<()>| tried(index(one));
+        let picked = backends.pick(0, Wanted::Untried(&tried));
+        picked.map(|lease| index(&lease))
+    }
+
+    fn clear(
+        backends: &Backends<()>,
+        may_be_backup: bool,
+        tried: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let tried = |one: &Backend<()>| tried(index(one));
+        let wanted = Wanted::Clear {
+            tried: &tried,
+            may_be_backup,
+        };
+        backends.pick(0, wanted).map(|lease| index(&lease))
     }
 
     fn observed(all: Vec<Backend<()>>, up: &[bool]) -> Backends<()> {
@@ -218,7 +259,7 @@ mod tests {
     fn shares(backends: &Backends<()>, requests: usize) -> Vec<usize> {
         let mut shares = vec![0; backends.all().len()];
         for _ in 0..requests {
-            shares[backends.next().expect("one is up").index] += 1;
+            shares[next(backends).expect("one is up")] += 1;
         }
         shares
     }
@@ -233,7 +274,7 @@ mod tests {
             shares(&backends(&[true, false, true, true]), 12_000),
             [4000, 0, 4000, 4000]
         );
-        assert!(backends(&[false, false]).next().is_none());
+        assert!(next(&backends(&[false, false])).is_none());
     }
 
     #[test]
@@ -241,14 +282,14 @@ mod tests {
         let backends = backends(&[true, true, true]);
         let (mut first, mut second) = ([0; 3], [0; 3]);
         for _ in 0..300 {
-            let index = backends.next().expect("up").index;
+            let index = next(&backends).expect("up");
             first[index] += 1;
             if index == 0 {
-                second[backends.next_after(|index| index == 0).expect("up").index] += 1;
+                second[untried(&backends, |index| index == 0).expect("up")] += 1;
             }
         }
         assert_eq!((first, second), ([100; 3], [0, 50, 50]));
-        assert!(backends.next_after(|_| true).is_none());
+        assert!(untried(&backends, |_| true).is_none());
     }
 
     #[test]
@@ -278,13 +319,7 @@ mod tests {
         ];
         let backends = observed(all, &[true; 4]);
         assert_eq!(shares(&backends, 100), [50, 50, 0, 0]);
-        assert_eq!(
-            backends
-                .next_after(|index| index < 2)
-                .expect("a backup")
-                .index,
-            2
-        );
+        assert_eq!(untried(&backends, |index| index < 2), Some(2));
         see(&backends, 0, BAD);
         assert_eq!(shares(&backends, 100), [0, 100, 0, 0]);
         see(&backends, 1, BAD);
@@ -296,21 +331,15 @@ mod tests {
         let backends = backends(&[true, true, true]);
         see(&backends, 0, Observation::Late);
         assert_eq!(shares(&backends, 100), [0, 50, 50]);
-        assert!(backends.has_clear_beside(0, false));
+        assert!(backends.has_clear_beside(&backends.all()[0], false));
         see(&backends, 1, Observation::Late);
         assert_eq!(shares(&backends, 100), [0, 0, 100]);
-        assert_eq!(
-            backends.next_clear(false, |_| false).map(|one| one.index),
-            Some(2)
-        );
-        assert_eq!(
-            backends.next_after(|one| one == 2).map(|one| one.index < 2),
-            Some(true)
-        );
-        assert!(backends.next_clear(true, |index| index == 2).is_none());
+        assert_eq!(clear(&backends, false, |_| false), Some(2));
+        assert!(untried(&backends, |one| one == 2).is_some_and(|one| one < 2));
+        assert!(clear(&backends, true, |index| index == 2).is_none());
         see(&backends, 2, Observation::Late);
         assert_eq!(shares(&backends, 99), [33, 33, 33]);
-        assert!(!backends.has_clear_beside(0, true));
+        assert!(!backends.has_clear_beside(&backends.all()[0], true));
         see(&backends, 1, Observation::Response);
         assert_eq!(shares(&backends, 100), [0, 100, 0]);
     }
@@ -322,11 +351,8 @@ mod tests {
         see(&backends, 0, Observation::Late);
         see(&backends, 1, Observation::Late);
         assert_eq!(shares(&backends, 100), [50, 50, 0]);
-        assert!(backends.next_clear(false, |_| false).is_none());
-        assert_eq!(
-            backends.next_clear(true, |_| false).map(|one| one.index),
-            Some(2)
-        );
+        assert!(clear(&backends, false, |_| false).is_none());
+        assert_eq!(clear(&backends, true, |_| false), Some(2));
         let silent = Observation::Bad(Evidence::Silent);
         see(&backends, 0, silent);
         assert_eq!(
@@ -349,10 +375,8 @@ mod tests {
         see(&backends, 0, Observation::Failing);
         assert_eq!(shares(&backends, 10), [0, 10]);
         assert!(backends.claim_trial(true, now).is_none());
-        assert_eq!(
-            backends.claim_trial(true, due).map(|one| one.index),
-            Some(0)
-        );
+        let claimed = backends.claim_trial(true, due);
+        assert_eq!(claimed.map(|one| index(&one)), Some(0));
         assert!(backends.claim_trial(true, due).is_none());
         see(&backends, 0, Observation::TrialPassed);
         assert_eq!(shares(&backends, 10), [5, 5]);
@@ -362,7 +386,7 @@ mod tests {
     fn one_that_returns_slowly_leaves_most_of_its_turns_to_the_others() {
         let backends = backends(&[true, true, true]);
         backends.all()[1]
-            .ramp
+            .slow_start
             .begin(Instant::now(), Duration::from_secs(3600));
         let shares = shares(&backends, 3000);
         assert!((1..300).contains(&shares[1]), "{shares:?}");

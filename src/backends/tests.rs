@@ -8,7 +8,7 @@ fn backend() -> Backend<()> {
         host: "a".into(),
         port: 1,
     };
-    Backend::new(0, name, Health::new(1, 1))
+    Backend::new(name, Health::new(1, 1))
 }
 
 fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
@@ -21,15 +21,15 @@ fn health_and_the_operators_wish_are_kept_apart() {
     let backend = backend();
     see(&backend, Observation::Good);
     assert!(backend.is_live());
-    for (wish, is_live) in [
-        (Wish::Draining, false),
-        (Wish::Disabled, false),
-        (Wish::Enabled, true),
+    for (admin, is_live) in [
+        (AdminState::Draining, false),
+        (AdminState::Disabled, false),
+        (AdminState::Enabled, true),
     ] {
-        backend.set_wish(wish);
-        assert!(backend.is_live() == is_live && backend.is_up(), "{wish:?}");
+        backend.set_admin(admin);
+        assert!(backend.is_live() == is_live && backend.is_up(), "{admin:?}");
     }
-    backend.set_wish(Wish::Draining);
+    backend.set_admin(AdminState::Draining);
     assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
     see(&backend, Observation::Good);
     assert!(backend.is_up() && !backend.is_live());

@@ -1,20 +1,25 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
-use super::bypass::{self, Source};
 use super::served::Served;
+use super::splice::{self, Source};
 use super::terms::{Terms, terms};
-use crate::client::Client;
-use crate::error::{Cause, Error, Phase};
+use super::wait_for::Peer;
+use crate::engine::turn::TURN_BYTES;
+use crate::exchange::client::Client;
+use crate::exchange::shared::Turn;
 use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
-use crate::http::forward::{Delivery, client_encoding, write_response};
+use crate::http::delivery::Delivery;
+use crate::http::error::{Cause, Error, Phase};
+use crate::http::forward::{client_encoding, write_response};
+use crate::http::interim_rate::InterimRate;
 use crate::http::request::field_table;
 use crate::http::response;
 use crate::http::scan::HeadScan;
-use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
+use crate::log::event::Event;
+use crate::net::buffer::{Buffer, STORAGE_BYTES};
 use crate::net::conn::{Conn, Moved};
-use crate::turn::{InterimRate, TURN_BYTES, Turn};
 use std::io;
 
 /// A response in transit.
@@ -54,17 +59,15 @@ impl Default for State {
 
 /// How far the response has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum AnswerState {
     /// All of it is with the client.
     Complete,
     /// The protocols have been switched.
     Switched,
-    /// The backend's next bytes are waited for.
-    NeedsBackend,
-    /// The client's room is waited for.
-    NeedsClient,
-    /// Nothing is waited for; others, or the upload, have a turn first.
-    Paused,
+    /// The backend's next bytes are missing, or room at the client.
+    WouldWait(Peer),
+    /// It could go on; other sessions, or the upload, have a turn first.
+    OtherFirst,
 }
 
 impl Answer {
@@ -110,35 +113,35 @@ impl Answer {
         client: &mut Client,
         backend: &Conn,
         turn: &mut Turn<'_>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<AnswerState, Error> {
         let until = client.written + TURN_BYTES as u64;
         loop {
             if !client.outbound.is_empty() {
                 let held = client.outbound.len();
-                let is_flushed = client.flush(exchange.wait(turn), turn)?;
+                let is_flushed = client.flush(exchange.may_block(turn), turn)?;
                 self.is_forwarded |= !self.is_awaited() && client.outbound.len() < held;
                 if !is_flushed {
-                    return Ok(Progress::NeedsClient);
+                    return Ok(AnswerState::WouldWait(Peer::Client));
                 }
                 continue;
             }
             match &self.state {
-                State::Relayed(body) if body.is_complete() => return Ok(Progress::Complete),
-                State::Switched => return Ok(Progress::Switched),
+                State::Relayed(body) if body.is_complete() => return Ok(AnswerState::Complete),
+                State::Switched => return Ok(AnswerState::Switched),
                 _ => {}
             }
             if self.digest(exchange, client, turn)? {
                 if self.is_awaited() && turn.is_over() {
-                    return Ok(Progress::Paused);
+                    return Ok(AnswerState::OtherFirst);
                 }
                 continue;
             }
             // Either others want a turn, or the upload wants one beside this.
             if turn.is_over() || (!exchange.is_sent && client.written >= until) {
-                return Ok(Progress::Paused);
+                return Ok(AnswerState::OtherFirst);
             }
             if !self.receive(exchange, client, backend, turn)? {
-                return Ok(Progress::NeedsBackend);
+                return Ok(AnswerState::WouldWait(Peer::Backend));
             }
         }
     }
@@ -158,14 +161,10 @@ impl Answer {
         match &mut self.state {
             State::Awaited(_) => Ok(has_heads),
             State::Relayed(body) => {
-                exchange.record.see_body(self.from_backend.bytes());
-                relay(
-                    body,
-                    &mut self.from_backend,
-                    &mut client.outbound,
-                    turn.shelf,
-                )
-                .map(|has_moved| has_moved || has_heads)
+                let event = Event::Body(self.from_backend.bytes());
+                exchange.record.note(&event, turn.now());
+                relay(body, &mut self.from_backend, &mut client.outbound, turn)
+                    .map(|has_moved| has_moved || has_heads)
             }
             State::Switched => Ok(has_heads),
         }
@@ -185,7 +184,7 @@ impl Answer {
             if bytes.is_empty() || (has_any && turn.is_over()) {
                 break;
             }
-            let limits = &turn.context.config.head;
+            let limits = &exchange.config.head;
             let Some(length) = response::find_end(scan, bytes, limits).map_err(bad_head)? else {
                 break;
             };
@@ -225,20 +224,21 @@ impl Answer {
                 let is_sending = !client.inbound.is_empty();
                 exchange
                     .expectation
-                    .ask_in_place(is_sending, client.outbound.tail(turn.shelf));
+                    .ask_in_place(is_sending, turn.tail(&mut client.outbound));
             }
             self.terms = terms(&head, exchange, turn);
-            exchange.record.see_response(&head, turn);
+            exchange.record.note(&Event::Answered(&head), turn.now());
         }
         if !head.is_interim() || exchange.passes_interim(head.status) {
+            let date = turn.local.dates.at(turn.now());
             let delivery = Delivery {
                 version: request.version,
                 keep_alive: self.terms.keeps_client,
                 method: request.method,
-                date: turn.dates.at(turn.now()),
-                via: turn.context.config.via.as_deref(),
+                date: date.as_str(),
             };
-            write_response(&head, &delivery, client.outbound.tail(turn.shelf));
+            let via = exchange.config.via.as_deref();
+            write_response(&head, &delivery, via, turn.tail(&mut client.outbound));
         }
         self.state = match (head.is_interim(), head.status) {
             (true, _) => State::default(),
@@ -268,7 +268,7 @@ impl Answer {
             State::Relayed(body) if !exchange.record.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
                 let from = Source::small(backend);
-                bypass::pass(body, &from, broken, turn, |pipe, turn| {
+                splice::pass(body, &from, broken, turn, |pipe, turn| {
                     client.flush_pipe(pipe, turn)
                 })?
             }
@@ -283,8 +283,8 @@ impl Answer {
                 self.received += count as u64;
                 Ok(true)
             }
-            Moved::Nothing => Ok(false),
-            Moved::End => self.end(client, turn.shelf).map(|()| true),
+            Moved::WouldWait => Ok(false),
+            Moved::End => self.end(client, turn).map(|()| true),
         }
     }
 
@@ -294,24 +294,21 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Moved, Error> {
-        let wait = exchange.wait(turn);
-        if exchange.is_sent && !self.is_begun && turn.expects_nothing(wait) {
-            return Ok(Moved::Nothing);
+        let blocking = exchange.may_block(turn);
+        if exchange.is_sent && !self.is_begun && turn.expects_nothing(blocking) {
+            return Ok(Moved::WouldWait);
         }
-        let moved = backend
-            .read(&mut self.from_backend, turn.shelf, wait)
+        let moved = turn
+            .read(backend, &mut self.from_backend, blocking)
             .map_err(|_| self.failure(Cause::Reset))?;
-        if let Moved::Bytes(count) = moved {
-            self.is_begun = true;
-            turn.moved(count);
-        }
+        self.is_begun |= matches!(moved, Moved::Bytes(_));
         Ok(moved)
     }
 
     /// The backend closed: the end of a body that is framed by that, else a failure.
-    fn end(&mut self, client: &mut Client, shelf: &mut Shelf) -> Result<(), Error> {
+    fn end(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<(), Error> {
         let ended = match &mut self.state {
-            State::Relayed(body) => body.close(client.outbound.tail(shelf)).is_ok(),
+            State::Relayed(body) => body.close(turn.tail(&mut client.outbound)).is_ok(),
             _ => false,
         };
         if ended {
@@ -330,21 +327,20 @@ impl Answer {
         Error::backend(phase, cause)
     }
 
-    /// How much memory it will hold once settled.
+    /// How much memory it will hold when it is parked.
     #[must_use]
-    pub fn settled_bytes(&self) -> usize {
-        self.from_backend.settled_bytes()
+    pub fn shrunk_bytes(&self) -> usize {
+        self.from_backend.shrunk_bytes()
     }
 
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
-        self.from_backend.settle(shelf)
+    pub fn shrink(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        turn.shrink(&mut self.from_backend)
     }
 
     /// Gives back all storage.
-    pub fn release(&mut self, shelf: &mut Shelf) {
-        self.from_backend.clear();
-        self.from_backend.release(shelf);
+    pub fn release(&mut self, turn: &mut Turn<'_>) {
+        turn.discard_buffer(&mut self.from_backend);
     }
 }
 
@@ -354,7 +350,7 @@ fn relay(
     body: &mut Body,
     from: &mut Buffer,
     to: &mut Buffer,
-    shelf: &mut Shelf,
+    turn: &mut Turn<'_>,
 ) -> Result<bool, Error> {
     if to.is_empty() && body.relay_whole(from.len()) {
         from.hand_over(to);
@@ -364,7 +360,7 @@ fn relay(
         .saturating_sub(to.len() + CHUNK_OVERHEAD)
         .min(from.len());
     let consumed = body
-        .relay(&from.bytes()[..room], to.tail(shelf))
+        .relay(&from.bytes()[..room], turn.tail(to))
         .map_err(bad_body)?;
     from.consume(consumed);
     Ok(consumed > 0)

@@ -1,195 +1,169 @@
-//! One attempt at one backend: a kept connection, or a new one in the making.
+//! One attempt at one backend: which one is picked, and the connection to it.
 
+use super::client::Client;
 use super::failure::Failure;
+use super::pin::Pin;
+use super::shared::{Shared, Turn};
 use super::trial::Trial;
-use crate::backends::Backend;
-use crate::backends::kept::Era;
-use crate::client::pin::Pin;
-use crate::error::{Blame, Cause, Error, Phase};
+use super::wait_for::WaitFor;
+use super::{Exchange, ExchangePhase, Flow};
+use crate::backends::idle::Generation;
+use crate::backends::{Backend, Lease, Wanted};
 use crate::http::Refusal;
+use crate::http::error::{Blame, Cause, Error, Phase};
+use crate::log::event::Event;
 use crate::net::Interest;
-use crate::net::conn::{Conn, Moved, Wait};
-use crate::net::dial::{Dial, Progress};
+use crate::net::conn::{Blocking, Conn, Moved};
+use crate::net::dial::{Dial, Dialed};
 use crate::net::limits::{Shortage, shortage};
-use crate::turn::{Context, Turn, Waits};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A lease on a backend for one attempt, and the connection to it.
+/// A backend that was picked for one attempt.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The backend.
-    pub backend: Arc<Backend<Conn>>,
+    /// The backend, with the request counted as in flight there.
+    pub backend: Lease<Conn>,
     /// Whether the connection has served a request before.
     pub is_reused: bool,
     /// Whether the connection belongs to the client.
     pub is_pinned: bool,
-    era: Era,
-    conn: Option<Conn>,
-    /// The way to a connection; `None` once there is one. In a box: most attempts have one kept.
-    connecting: Option<Box<Dial>>,
-    /// The backend is ejected, and this tries whether it is well again; `None` when that is
-    /// known.
+    generation: Generation,
+    /// The backend is ejected, and this attempt finds out whether it is well again; `None` when
+    /// that is known.
     pub(super) trial: Option<Trial>,
-    /// Whether it was a trial: then its answer has brought the backend back on probation, and
-    /// does not end that.
+    /// Whether it was a trial: then its answer has brought the backend back on probation, and does
+    /// not end that.
     is_trial: bool,
 }
 
-/// How far connecting has come.
-#[derive(Debug)]
-pub enum Connected {
-    /// The connection can be used.
-    Yes,
-    /// It must be waited for.
-    Park(Waits),
-}
-
-impl Attempt {
-    /// The right to use a backend for a request that was nowhere yet: by turn; or one that was
-    /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
-    pub fn first(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
-        let (context, now) = (turn.context, turn.now());
-        let backends = &context.backends;
-        if let Some(ejected) = backends.claim_trial(is_safe, now) {
-            let mut attempt = Self::new(ejected, false, context, now);
-            (attempt.trial, attempt.is_trial) = (Some(Trial::of(ejected)), true);
-            return Ok(attempt);
+impl ExchangePhase {
+    /// An attempt at `backend`: with one of its idle connections, unless `needs_new`, or with a new
+    /// one.
+    fn attempt(backend: Lease<Conn>, needs_new: bool, shared: &Shared, now: Instant) -> Self {
+        let limit = shared.config().timeouts.backend_idle;
+        let conn = match needs_new {
+            true => None,
+            false => usable_idle(&backend, limit, now),
+        };
+        match conn {
+            Some(conn) => Self::Transferring(Attempt::new(backend, true), conn),
+            None => {
+                let due = now + shared.config().timeouts.connect;
+                let options = shared.config().sockets.backends;
+                let dial = Dial::new(backend.addresses.in_order(), options, due);
+                Self::Connecting(Attempt::new(backend, false), Box::new(dial))
+            }
         }
-        let next = backends.next().ok_or(NONE_LIVE)?;
-        Ok(Self::new(next, false, context, now))
     }
 
-    /// The right to use another backend after these failures: one that was not tried.
+    /// For a request that was nowhere yet: at the backend whose turn it is; or at one that was
+    /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
+    pub(super) fn first(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
+        let (shared, now) = (turn.shared, turn.now());
+        let backends = shared.backends();
+        if let Some(ejected) = backends.claim_trial(is_safe, now) {
+            let trial = Trial::of(ejected.backend());
+            let mut phase = Self::attempt(ejected, false, shared, now);
+            if let Self::Connecting(attempt, _) | Self::Transferring(attempt, _) = &mut phase {
+                (attempt.trial, attempt.is_trial) = (Some(trial), true);
+            }
+            return Ok(phase);
+        }
+        let next = backends.pick(NO_KEY, Wanted::Next).ok_or(NONE_LIVE)?;
+        Ok(Self::attempt(next, false, shared, now))
+    }
+
+    /// For a request that has failed: at a backend that was not tried.
     ///
-    /// If there is none, a backend whose kept connection turned out dead gets one more chance
-    /// with a new connection: the connection was at fault, not the backend.
-    ///
-    /// A client whose own connection died gets that chance first: its next handshake may have
-    /// to go to the same backend as the last.
-    pub fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
-        let backends = &turn.context.backends;
+    /// If there is none, a backend whose idle connection turned out to be dead gets one more chance
+    /// with a new connection: the connection was at fault, not the backend. A client whose own
+    /// connection died gets that chance first, because its next handshake may have to go to the
+    /// same backend as the last.
+    pub(super) fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
+        let backends = turn.shared.backends();
         let stale = || {
             let mut all = backends.all().iter();
-            all.find(|one| one.is_live() && was_only_stale(one.index, failures))
+            let stale = all.find(|one| one.is_live() && was_only_stale(one, failures));
+            stale.map(Lease::of)
         };
-        let untried = || backends.next_after(|index| was_tried(index, failures));
+        let tried = |one: &Backend<Conn>| was_tried(one, failures);
+        let untried = || backends.pick(NO_KEY, Wanted::Untried(&tried));
         let next = match failures.last().is_some_and(|last| last.was_pinned) {
             true => stale().or_else(untried),
             false => untried().or_else(stale),
         };
         let next = next.ok_or(NONE_LIVE)?;
-        // After two kept connections that were dead, a third might be too.
+        // After two idle connections that were dead, a third might be dead too.
         let stale = failures.iter().filter(|failure| failure.was_reused);
-        let needs_new = was_tried(next.index, failures) || stale.count() > 1;
-        Ok(Self::new(next, needs_new, turn.context, turn.now()))
+        let needs_new = was_tried(&next, failures) || stale.count() > 1;
+        Ok(Self::attempt(next, needs_new, turn.shared, turn.now()))
     }
 
-    /// The same for a request that could also go on waiting: at one that was not tried and is
-    /// free of suspicion; at a backup only if it may be one.
+    /// For a request that could also go on waiting: at a backend that was not tried and is free of
+    /// suspicion; at a backup only if it may be one.
     pub(super) fn at_clear(
         may_be_backup: bool,
         failures: &[Failure],
         turn: &Turn<'_>,
     ) -> Option<Self> {
-        let backends = &turn.context.backends;
-        let next = backends.next_clear(may_be_backup, |index| was_tried(index, failures))?;
-        Some(Self::new(next, false, turn.context, turn.now()))
+        let tried = |one: &Backend<Conn>| was_tried(one, failures);
+        let wanted = Wanted::Clear {
+            tried: &tried,
+            may_be_backup,
+        };
+        let next = turn.shared.backends().pick(NO_KEY, wanted)?;
+        Some(Self::attempt(next, false, turn.shared, turn.now()))
     }
 
-    /// The right to use the client's own connection, or else a new one to the same backend; `None`
-    /// if neither is to be had.
+    /// On the client's own connection, or else on a new one to the same backend; `None` if there
+    /// can be neither.
     pub(super) fn pinned(pin: &mut Pin, turn: &Turn<'_>) -> Option<Self> {
-        let conn = pin.take_conn();
-        let (context, now) = (turn.context, turn.now());
-        match conn {
-            Some(conn) => Some(Self {
-                is_pinned: true,
-                ..Self::on(Some(conn), pin.backend(), context, now)
-            }),
-            None if pin.backend().is_live() => Some(Self::new(pin.backend(), false, context, now)),
-            None => None,
+        if let Some(conn) = pin.take_conn() {
+            let attempt = Attempt::new(Lease::of(pin.backend()), true);
+            let is_pinned = true;
+            return Some(Self::Transferring(
+                Attempt {
+                    is_pinned,
+                    ..attempt
+                },
+                conn,
+            ));
         }
+        let lease = pin.backend().is_live().then(|| Lease::of(pin.backend()))?;
+        Some(Self::attempt(lease, false, turn.shared, turn.now()))
     }
+}
 
-    /// Leases `backend`, with one of its kept connections if there is a good one.
-    ///
-    /// `needs_new` takes none.
-    fn new(backend: &Arc<Backend<Conn>>, needs_new: bool, context: &Context, now: Instant) -> Self {
-        let limit = context.config.timeouts.backend_idle;
-        let conn = match needs_new {
-            true => None,
-            false => good_kept(backend, limit, now),
-        };
-        Self::on(conn, backend, context, now)
-    }
-
-    /// Leases `backend` with this connection, or a new one.
-    fn on(
-        conn: Option<Conn>,
-        backend: &Arc<Backend<Conn>>,
-        context: &Context,
-        now: Instant,
-    ) -> Self {
-        let era = backend.kept.era();
-        let dial = || {
-            let due = now + context.config.timeouts.connect;
-            let options = context.config.sockets.backends;
-            Box::new(Dial::new(backend.addresses.in_order(), options, due))
-        };
-        let connecting = conn.is_none().then(dial);
+impl Attempt {
+    fn new(backend: Lease<Conn>, is_reused: bool) -> Self {
         Self {
-            backend: Arc::clone(backend),
-            is_reused: conn.is_some(),
+            generation: backend.idle.generation(),
+            backend,
+            is_reused,
             is_pinned: false,
-            era,
-            conn,
-            connecting,
             trial: None,
             is_trial: false,
         }
     }
 
-    /// Whether there is no connection yet.
-    pub fn is_connecting(&self) -> bool {
-        self.connecting.is_some()
-    }
-
-    /// The connection, once [`Self::connect`] has said yes.
-    pub fn conn(&self) -> Option<&Conn> {
-        self.conn.as_ref()
-    }
-
-    /// The connection, made or in the making, to be watched.
-    pub fn conn_mut(&mut self) -> Option<&mut Conn> {
-        match &mut self.connecting {
-            Some(dial) => dial.conn_mut(),
-            None => self.conn.as_mut(),
-        }
-    }
-
-    /// Takes the connection out for good, with the backend whose it is.
-    pub fn into_tunnel(self) -> Option<(Conn, Arc<Backend<Conn>>)> {
-        Some((self.conn?, self.backend))
-    }
-
     /// The head of an answer has come: a backend that was ejected is back.
-    pub(super) fn pass_trial(&mut self, context: &Context) {
+    pub(super) fn pass_trial(&mut self, shared: &Shared) {
         if let Some(trial) = self.trial.take() {
-            trial.pass(context);
+            trial.pass(shared);
         }
     }
 
     /// The answer is complete.
-    pub(super) fn succeed(&mut self, context: &Context) {
-        self.pass_trial(context);
+    pub(super) fn succeed(&mut self, shared: &Shared) {
+        self.pass_trial(shared);
         if !self.is_trial {
             self.backend.failures.reset();
         }
     }
 
-    /// It has failed. Closes its connection, since descriptors may be what the next one lacks.
+    /// The attempt has failed.
     pub(super) fn end(self, error: &Error, turn: &Turn<'_>) {
         if error.blame == Blame::Backend
             && let Some(trial) = self.trial
@@ -198,89 +172,134 @@ impl Attempt {
         }
     }
 
-    /// Puts the connection to rest, for the next request.
-    pub fn keep(self, context: &Context, now: Instant) {
-        let Some(conn) = self.conn else {
-            return;
-        };
-        self.backend.kept.put(conn, self.era, now);
+    /// Keeps the connection idle, for the next request.
+    pub(super) fn keep(self, conn: Conn, shared: &Shared, now: Instant) {
+        self.backend.idle.put(conn, self.generation, now);
         if self.backend.see_rest() {
-            context.trouble.raise();
+            shared.health.wake();
         }
     }
 
-    /// Leaves the connection to the client, if it stays open; and the backend in any case.
-    pub(super) fn pin(self, stays_open: bool, pin: &mut Option<Box<Pin>>) {
-        let conn = self.conn.filter(|_| stays_open);
-        let pinned = Pin::new(self.backend, conn, self.era);
+    /// Leaves the connection, if there is one, and the backend to the client.
+    pub(super) fn pin(self, conn: Option<Conn>, pin: &mut Option<Box<Pin>>) {
+        let pinned = Pin::new(Arc::clone(self.backend.backend()), conn, self.generation);
         match pin {
             Some(pin) => **pin = pinned,
             None => *pin = Some(Box::new(pinned)),
         }
     }
+}
 
-    /// Goes on connecting, address after address, without holding the worker for it.
-    pub fn connect(&mut self, turn: &Turn<'_>) -> Result<Connected, Error> {
-        while let Some(mut dial) = self.connecting.take() {
-            match dial.advance(turn.now()) {
-                Err(error) => return Err(failed(&error, turn.context)),
-                Ok(Progress::Connected) => {
-                    let made = dial.finish();
-                    made.iter()
-                        .for_each(|(_, to)| self.backend.addresses.prefer(*to));
-                    self.conn = made.map(|(conn, _)| conn);
-                    self.listen_first()?;
+impl Exchange {
+    /// Phase 1: picks a backend, or waits for one.
+    pub(super) fn find_backend(
+        &mut self,
+        client: &mut Client,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Flow>, Error> {
+        if let Some(pause) = self.pause(client, turn) {
+            return pause.map(Some);
+        }
+        match self.pick(client, turn) {
+            Ok(phase) => {
+                self.enter(phase, turn);
+                Ok(None)
+            }
+            Err(error) => self.hold(error, client, turn).map(Some),
+        }
+    }
+
+    /// Begins the attempt of `phase`.
+    pub(super) fn enter(&mut self, phase: ExchangePhase, turn: &Turn<'_>) {
+        self.phase = phase;
+        if let ExchangePhase::Transferring(attempt, _) = &self.phase {
+            self.record
+                .note(&Event::Attempt(&attempt.backend.name), turn.now());
+        }
+    }
+
+    /// Phase 2: goes on connecting, address after address.
+    pub(super) fn connect(
+        &mut self,
+        client: &mut Client,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Flow>, Error> {
+        let ExchangePhase::Connecting(attempt, dial) = &mut self.phase else {
+            return Ok(None);
+        };
+        loop {
+            let advanced = dial.advance(turn.now());
+            match advanced.map_err(|error| cannot_connect(&error, turn.shared))? {
+                Dialed::Connected(conn, address) => {
+                    attempt.backend.addresses.prefer(address);
+                    listen_first(&conn)?;
+                    self.begin_transfer(conn, turn);
+                    return Ok(None);
                 }
-                Ok(Progress::Waiting) => {
-                    let may_wait = turn.wait() == Wait::Moment;
-                    let conn = dial.conn().filter(|_| may_wait);
-                    let is_ready =
-                        conn.is_some_and(|conn| conn.wait(Interest::Write).unwrap_or(true));
-                    let dial = self.connecting.insert(dial);
-                    if !is_ready {
-                        return Ok(Connected::Park(waits(dial)));
+                Dialed::WouldWait => {
+                    let may_block = turn.may_block() == Blocking::Briefly;
+                    let conn = dial.conn().filter(|_| may_block);
+                    if !conn.is_some_and(|conn| conn.wait(Interest::Write).unwrap_or(true)) {
+                        break;
                     }
                 }
             }
         }
-        Ok(Connected::Yes)
+        let wait_for = WaitFor {
+            client: Some(Interest::Reset),
+            backend: Some(Interest::Write),
+            deadline: dial.address_due(),
+        };
+        if self.leave_while_connecting(turn) {
+            return Ok(None);
+        }
+        let wait_for = self.suspect_if_late_connecting(wait_for, turn);
+        self.wait(Phase::Connect, wait_for, client, turn).map(Some)
     }
 
-    /// A backend that speaks or hangs up before it was asked anything gets no request: what it
-    /// says cannot be the answer, and nothing is lost by asking another.
-    fn listen_first(&self) -> Result<(), Error> {
-        const SPOKE: Refusal = Refusal::bad("it spoke before it was asked");
-        let cause = match self.conn.as_ref().map(Conn::peek) {
-            None | Some(Ok(Moved::Nothing)) => return Ok(()),
-            Some(Ok(Moved::Bytes(_))) => Cause::Message(SPOKE),
-            Some(Ok(Moved::End)) => Cause::Closed,
-            Some(Err(_)) => Cause::Reset,
-        };
-        Err(Error::backend(Phase::Connect, cause))
+    /// The connection is made.
+    fn begin_transfer(&mut self, conn: Conn, turn: &Turn<'_>) {
+        let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
+        if let ExchangePhase::Connecting(attempt, _) = phase {
+            self.enter(ExchangePhase::Transferring(attempt, conn), turn);
+        }
     }
 }
 
-/// Nobody is there.
+/// Nothing in a request decides which backend gets it.
+const NO_KEY: u64 = 0;
+
 const NONE_LIVE: Error = Error::proxy(Phase::Queue, Cause::NoneLive);
 
-fn was_tried(index: usize, failures: &[Failure]) -> bool {
-    failures.iter().any(|failure| failure.backend == index)
+/// A backend that speaks or hangs up before it was asked anything gets no request: what it says
+/// cannot be the answer, and nothing is lost by asking another.
+fn listen_first(conn: &Conn) -> Result<(), Error> {
+    const SPOKE: Refusal = Refusal::bad("it spoke before it was asked");
+    let cause = match conn.peek() {
+        Ok(Moved::WouldWait) => return Ok(()),
+        Ok(Moved::Bytes(_)) => Cause::Message(SPOKE),
+        Ok(Moved::End) => Cause::Closed,
+        Err(_) => Cause::Reset,
+    };
+    Err(Error::backend(Phase::Connect, cause))
 }
 
-/// Whether it was tried, once, on a kept connection.
-fn was_only_stale(index: usize, failures: &[Failure]) -> bool {
-    let mut there = failures.iter().filter(|failure| failure.backend == index);
+fn was_tried(backend: &Backend<Conn>, failures: &[Failure]) -> bool {
+    failures.iter().any(|failure| failure.is_of(backend))
+}
+
+/// Whether it was tried once, on an idle connection.
+fn was_only_stale(backend: &Backend<Conn>, failures: &[Failure]) -> bool {
+    let mut there = failures.iter().filter(|failure| failure.is_of(backend));
     there.next().is_some_and(|first| first.was_reused) && there.next().is_none()
 }
 
-/// What it means that no connection could be made. Descriptors that rest unused are given back
-/// when none is left; a port would not come back for a minute.
-fn failed(error: &io::Error, context: &Context) -> Error {
+/// What it means that no connection could be made. When no descriptor is left, idle connections are
+/// closed; a port would not come back for a minute.
+fn cannot_connect(error: &io::Error, shared: &Shared) -> Error {
     let shortage = shortage(error);
     if shortage == Some(Shortage::Descriptors) {
-        for backend in context.backends.all() {
-            backend.kept.give_back();
-        }
+        shared.close_idle_backend_connections();
     }
     match shortage {
         Some(Shortage::Ports) => Error::proxy(Phase::Connect, Cause::NoPort),
@@ -291,19 +310,11 @@ fn failed(error: &io::Error, context: &Context) -> Error {
     }
 }
 
-fn waits(dial: &Dial) -> Waits {
-    Waits {
-        client: Some(Interest::Reset),
-        backend: Some(Interest::Write),
-        deadline: dial.address_due(),
-    }
-}
-
-/// The kept connection that was used last, unless it has become old or something has happened
-/// to it. It is looked at however short it rested: closed, it would cost a request that cannot
-/// be sent twice; with bytes to read, those would be taken for the answer to the next request.
-fn good_kept(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
-    while let Some((conn, since)) = backend.kept.take() {
+/// The idle connection that was used last, unless it is too old or something has happened to it. It
+/// is looked at however short it was idle: closed, it would cost a request that cannot be sent
+/// twice; with bytes to read, those would be taken for the answer to the next request.
+fn usable_idle(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
+    while let Some((conn, since)) = backend.idle.take() {
         if now.saturating_duration_since(since) <= limit && conn.is_quiet() {
             return Some(conn);
         }

@@ -2,25 +2,29 @@
 //! backend's.
 
 use super::attempt::Attempt;
-use super::{Exchange, Flow};
-use crate::client::Client;
-use crate::error::{Cause, Error, Phase};
-use crate::turn::Turn;
+use super::shared::log_output;
+use super::{Exchange, ExchangePhase, Flow};
+use crate::exchange::client::Client;
+use crate::exchange::shared::Turn;
+use crate::http::error::{Cause, Error, Phase};
+use crate::log::event::Ending;
+use crate::net::conn::Conn;
+use std::sync::Arc;
 
 impl Exchange {
     /// The response is with the client: decides what becomes of both connections.
     pub(super) fn finish(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
-        turn.renew_patience(turn.now());
+        turn.renew_budget(turn.now());
         let terms = self.answer.terms;
         let is_reusable =
             terms.keeps_backend && self.upload.is_complete() && self.answer.is_clean();
         self.settle_failures(turn);
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.succeed(turn.context);
-            self.put_to_rest(attempt, is_reusable, client, turn);
+        let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
+        if let ExchangePhase::Transferring(mut attempt, conn) = phase {
+            attempt.succeed(turn.shared);
+            self.put_to_rest(attempt, conn, is_reusable, client, turn);
         }
-        self.record
-            .end(terms.status, self.answer.content(), None, turn);
+        self.end_record(terms.status, None, turn);
         self.release(turn);
         match (terms.keeps_client, self.request.keeps_alive) {
             (true, _) => Flow::NextRequest,
@@ -34,6 +38,7 @@ impl Exchange {
     fn put_to_rest(
         &self,
         attempt: Attempt,
+        conn: Conn,
         is_reusable: bool,
         client: &mut Client,
         turn: &Turn<'_>,
@@ -43,9 +48,9 @@ impl Exchange {
             || self.request.authenticates_connection
             || terms.authenticates_connection;
         match (is_clients, terms.keeps_client) {
-            (true, true) => return attempt.pin(is_reusable, &mut client.pin),
+            (true, true) => return attempt.pin(is_reusable.then_some(conn), &mut client.pin),
             (true, false) => {}
-            (false, _) if is_reusable => attempt.keep(turn.context, turn.now()),
+            (false, _) if is_reusable => attempt.keep(conn, turn.shared, turn.now()),
             (false, _) => {}
         }
         client.pin = None;
@@ -63,16 +68,25 @@ impl Exchange {
     /// The connections go on as a tunnel.
     pub(super) fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
         self.settle_failures(turn);
-        let Some(mut attempt) = self.attempt.take() else {
+        let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
+        let ExchangePhase::Transferring(mut attempt, conn) = phase else {
             return Flow::Close;
         };
-        attempt.succeed(turn.context);
+        attempt.succeed(turn.shared);
         let rest = std::mem::take(&mut self.answer).into_rest();
-        self.record.end(101, 0, None, turn);
-        self.upload.release(turn.shelf);
-        match attempt.into_tunnel() {
-            Some((conn, backend)) => Flow::Tunnel(conn, backend, rest),
-            None => Flow::Close,
-        }
+        self.end_record(101, None, turn);
+        self.upload.release(turn);
+        Flow::Tunnel(conn, Arc::clone(attempt.backend.backend()), rest)
+    }
+
+    /// Prints what is left to print of it.
+    pub(super) fn end_record(&mut self, status: u16, error: Option<&Error>, turn: &mut Turn<'_>) {
+        let ended = Ending {
+            status,
+            bytes: self.answer.content(),
+            error,
+        };
+        let now = turn.now();
+        self.record.end(&ended, now, &mut log_output(turn));
     }
 }

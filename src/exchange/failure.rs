@@ -1,23 +1,26 @@
 //! What the client is told when nobody could answer.
 
 use super::attempt::Attempt;
-use super::{Exchange, Flow};
-use crate::backends::Backend;
-use crate::client::Client;
-use crate::error::{Blame, Cause, Error, Phase};
-use crate::evidence::{self, seconds};
-use crate::http::reply::{Content, Reply, Terms};
+use super::shared::{Shared, Turn};
+use super::{Exchange, ExchangePhase, Flow};
+use crate::backends::{Backend, Backends};
+use crate::exchange::client::Client;
+use crate::health::outliers::{self, seconds};
+use crate::http::delivery::Delivery;
+use crate::http::error::{Blame, Cause, Error, Phase};
+use crate::http::reply::{Content, Reply};
+use crate::log::event::Event;
 use crate::net::conn::Conn;
-use crate::turn::{Context, Turn};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An attempt that failed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
-    /// Index of the backend.
-    pub backend: usize,
+    /// The backend.
+    pub backend: Arc<Backend<Conn>>,
     /// Whether it was on a connection that had served before.
     pub was_reused: bool,
     /// Whether that connection was the client's own.
@@ -34,25 +37,27 @@ impl Failure {
     #[must_use]
     pub fn of(attempt: &Attempt, error: Error) -> Self {
         Self {
-            backend: attempt.backend.index,
+            backend: Arc::clone(attempt.backend.backend()),
             was_reused: attempt.is_reused,
             was_pinned: attempt.is_pinned,
             error,
             is_pending: false,
         }
     }
-}
 
-impl Failure {
-    /// Whether the backend did not answer the connection in time.
+    /// Whether it happened at this backend.
+    pub(super) fn is_of(&self, backend: &Backend<Conn>) -> bool {
+        std::ptr::eq(&*self.backend, backend)
+    }
+
+    /// Whether the backend did not accept the connection in time.
     pub(super) fn is_late_connection(&self) -> bool {
         (self.error.phase, self.error.cause) == (Phase::Connect, Cause::TimedOut)
     }
 
     /// Counts it towards the ejection of its backend.
-    pub(super) fn blame(&self, context: &Context) {
-        let backend = &context.backends.all()[self.backend];
-        evidence::of_failed_request(context, backend, &self.error);
+    pub(super) fn blame(&self, shared: &Shared) {
+        outliers::of_failed_request(&shared.health, &self.backend, &self.error);
     }
 }
 
@@ -70,12 +75,11 @@ impl Exchange {
             false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
-        let backends = turn.context.backends.all();
-        let failed = self.failures.iter();
-        self.record
-            .see_failures(failed.map(|one| (&backends[one.backend].name, &one.error)));
-        self.record
-            .end(status, self.answer.content(), Some(&error), turn);
+        for failed in &self.failures {
+            let event = Event::Failed(&failed.backend.name, &failed.error);
+            self.record.note(&event, turn.now());
+        }
+        self.end_record(status, Some(&error), turn);
         self.release(turn);
         match (is_committed, status) {
             (true, _) | (_, 499) => Flow::Close,
@@ -93,7 +97,7 @@ impl Exchange {
             (true, false) => Phase::RequestBody,
             (true, true) => Phase::ResponseHead,
         };
-        self.attempt = None;
+        self.phase = ExchangePhase::Waiting;
         self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
     }
 
@@ -103,49 +107,52 @@ impl Exchange {
         if !self.answer.is_awaited() {
             client.outbound.clear();
         }
-        let terms = Terms {
+        let date = turn.local.dates.at(turn.now());
+        let delivery = Delivery {
             version: self.request.version,
             method: self.request.method,
             keep_alive: false,
-            date: turn.dates.at(turn.now()),
+            date: date.as_str(),
         };
         let reply = reply(
             error,
             &self.failures,
             self.request.prefers_json,
-            turn.context,
+            &self.snapshot.backends,
         );
-        reply.write(&terms, client.outbound.tail(turn.shelf));
+        reply.write(&delivery, turn.tail(&mut client.outbound));
     }
 }
 
 /// The answer that ends an exchange with `error`: what was tried, and why it failed. In JSON
 /// for those who would rather read that.
 #[must_use]
-pub fn reply(error: &Error, failures: &[Failure], in_json: bool, context: &Context) -> Reply {
+pub fn reply(
+    error: &Error,
+    failures: &[Failure],
+    in_json: bool,
+    backends: &Backends<Conn>,
+) -> Reply {
     if error.blame == Blame::Client {
         return Reply::new(error.status(), error.to_string());
     }
-    let (title, backends) = match error.cause {
-        Cause::NoneLive => ("No backend is up.", outages(context)),
-        _ if context.backends.are_most_silent() => (
+    let (title, listed) = match error.cause {
+        Cause::NoneLive => ("No backend is up.", outages(backends)),
+        _ if backends.are_most_silent() => (
             "No backend could answer this request; more than half of them are late.",
-            attempts(failures, context),
+            attempts(failures),
         ),
-        _ => (
-            "No backend could answer this request.",
-            attempts(failures, context),
-        ),
+        _ => ("No backend could answer this request.", attempts(failures)),
     };
     let status = error.status();
     Reply {
         status,
         content: match in_json {
-            true => Content::Json(as_json(status, title, &backends)),
-            false => Content::Text(as_text(title, &backends)),
+            true => Content::Json(as_json(status, title, &listed)),
+            false => Content::Text(as_text(title, &listed)),
         },
         retry_after: match (error.cause, status) {
-            (Cause::NoneLive, _) => Some(retry_after(context)),
+            (Cause::NoneLive, _) => Some(retry_after(backends)),
             (_, 503) => Some(1),
             _ => None,
         },
@@ -160,9 +167,9 @@ struct Told {
     outage: Option<(Duration, Duration)>,
 }
 
-fn attempts(failures: &[Failure], context: &Context) -> Vec<Told> {
+fn attempts(failures: &[Failure]) -> Vec<Told> {
     let told = |failure: &Failure| Told {
-        name: context.backends.all()[failure.backend].name.to_string(),
+        name: failure.backend.name.to_string(),
         reason: failure.error.to_string(),
         outage: None,
     };
@@ -170,11 +177,11 @@ fn attempts(failures: &[Failure], context: &Context) -> Vec<Told> {
 }
 
 /// All are down, or not wanted: each with its reason.
-fn outages(context: &Context) -> Vec<Told> {
+fn outages(backends: &Backends<Conn>) -> Vec<Told> {
     let told = |backend: &Backend<Conn>| {
         let state = backend.state();
         let reason = match state.health.is_up() {
-            true => format!("{:?}", state.wish).to_lowercase(),
+            true => state.admin.word().into(),
             false => state.reason.clone(),
         };
         Told {
@@ -183,12 +190,7 @@ fn outages(context: &Context) -> Vec<Told> {
             outage: Some((state.since.elapsed(), until(state.next_check))),
         }
     };
-    context
-        .backends
-        .all()
-        .iter()
-        .map(|backend| told(backend))
-        .collect()
+    backends.all().iter().map(|backend| told(backend)).collect()
 }
 
 fn until(next_check: Option<Instant>) -> Duration {
@@ -198,8 +200,8 @@ fn until(next_check: Option<Instant>) -> Duration {
 }
 
 /// When it is worth to ask again: not before the first check that could bring a backend back.
-fn retry_after(context: &Context) -> u64 {
-    let all = context.backends.all().iter();
+fn retry_after(backends: &Backends<Conn>) -> u64 {
+    let all = backends.all().iter();
     let next = all.map(|backend| until(backend.state().next_check)).min();
     next.unwrap_or_default().as_secs() + 1
 }

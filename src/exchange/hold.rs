@@ -1,10 +1,11 @@
 //! With `--hold`, a request waits for a backend to come up when none is, without a worker.
 
 use super::{Exchange, Flow};
-use crate::client::Client;
-use crate::error::{Error, Phase};
+use crate::exchange::client::Client;
+use crate::exchange::shared::Turn;
+use crate::exchange::wait_for::WaitFor;
+use crate::http::error::{Error, Phase};
 use crate::net::Interest;
-use crate::turn::{Turn, Waits};
 use std::time::{Duration, Instant};
 
 /// How often a request that is held looks for itself; as a rule it is called.
@@ -32,8 +33,8 @@ impl Held {
 impl Exchange {
     /// Whether it may wait for a backend to come up: nothing of it was sent anywhere.
     pub(super) fn may_hold(&self, turn: &Turn<'_>) -> bool {
-        let context = turn.context;
-        self.tries == 0 && !context.config.hold.is_zero() && !context.is_stopping()
+        let hold = self.snapshot.config.hold;
+        self.tries == 0 && !hold.is_zero() && !turn.shared.is_stopping()
     }
 
     /// Waits for a backend to come up, without a worker; or ends with `error`, if it may not or
@@ -44,9 +45,9 @@ impl Exchange {
         client: &Client,
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
-        let now = Instant::now();
+        let (now, hold) = (Instant::now(), self.snapshot.config.hold);
         let begin = || {
-            let until = now + turn.context.config.hold;
+            let until = now + hold;
             Box::new(Held { until, looked: now })
         };
         let held = self.held.get_or_insert_with(begin);
@@ -57,11 +58,7 @@ impl Exchange {
         }
         // Those that failed may be what comes up.
         self.failures.clear();
-        let waits = Waits {
-            client: Some(Interest::Reset),
-            backend: None,
-            deadline: until.min(now + LOOK),
-        };
-        self.park(Phase::Queue, waits, client, turn)
+        let wait_for = WaitFor::client(Interest::Reset, until.min(now + LOOK));
+        self.wait(Phase::Queue, wait_for, client, turn)
     }
 }

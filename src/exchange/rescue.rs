@@ -14,14 +14,15 @@
 //! A request that is not even connected leaves a backend that is suspect or worse at once,
 //! whatever it is: nothing of it was sent, and that backend's queue may be full.
 
-use super::Exchange;
 use super::attempt::Attempt;
 use super::failure::Failure;
+use super::{Exchange, ExchangePhase};
 use crate::backends::Standing;
 use crate::config::OnDown;
-use crate::error::{Cause, Error, Phase};
-use crate::evidence;
-use crate::turn::{Context, Turn};
+use crate::exchange::shared::{Shared, Turn};
+use crate::health::outliers;
+use crate::http::error::{Cause, Error, Phase};
+use crate::log::event::Event;
 use std::time::{Duration, Instant};
 
 /// So long after it was sent a request must have been acknowledged: five times the kernel's
@@ -32,28 +33,28 @@ impl Exchange {
     /// Whether a look at where it waits is worth a worker's time: for one that is parked, and
     /// asked by the checking thread.
     #[must_use]
-    pub fn is_stranded(&self, context: &Context, now: Instant) -> bool {
-        let Some(attempt) = &self.attempt else {
+    pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
+        let Some(attempt) = self.attempt() else {
             let held = self.held.as_ref();
             return held.is_none_or(|held| held.may_look(now));
         };
-        let is_connecting = attempt.is_connecting();
+        let is_connecting = self.is_connecting();
         let is_lost = match is_connecting {
             true => leaves_while_connecting(attempt),
-            false => self.may_leave(context) && self.lost_cause(context, now).is_some(),
+            false => self.may_leave() && self.lost_cause(shared, now).is_some(),
         };
-        let index = attempt.backend.index;
         let may_be_backup = !is_connecting || may_leave_for_backup(attempt);
-        let is_to_leave = is_lost && context.backends.has_clear_beside(index, may_be_backup);
-        is_to_leave || ends_with_backend(attempt, context)
+        let backends = &self.snapshot.backends;
+        let is_to_leave = is_lost && backends.has_clear_beside(&attempt.backend, may_be_backup);
+        is_to_leave || self.ends_with_backend(attempt)
     }
 
     /// With `--on-down close`, the error that ends it when its backend is down.
-    pub(super) fn end_if_down(&self, turn: &Turn<'_>) -> Result<(), Error> {
-        let attempt = self.attempt.as_ref();
-        match attempt.filter(|attempt| ends_with_backend(attempt, turn.context)) {
-            Some(attempt) => {
-                let phase = match (attempt.is_connecting(), self.answer.is_awaited()) {
+    pub(super) fn end_if_down(&self) -> Result<(), Error> {
+        let attempt = self.attempt();
+        match attempt.filter(|attempt| self.ends_with_backend(attempt)) {
+            Some(_) => {
+                let phase = match (self.is_connecting(), self.answer.is_awaited()) {
                     (true, _) => Phase::Connect,
                     (false, true) => Phase::ResponseHead,
                     (false, false) => Phase::ResponseBody,
@@ -65,36 +66,44 @@ impl Exchange {
     }
 
     /// Whether it may go elsewhere at all.
-    pub(super) fn may_leave(&self, context: &Context) -> bool {
-        self.awaits_first_byte()
-            && !self.has_left
-            && self.may_be_repeated(&lost(Cause::Mute), context)
+    pub(super) fn may_leave(&self) -> bool {
+        self.awaits_first_byte() && !self.has_left && self.may_be_repeated(&lost(Cause::Mute))
+    }
+
+    fn is_connecting(&self) -> bool {
+        matches!(self.phase, ExchangePhase::Connecting(..))
+    }
+
+    /// Whether it is to end because its backend is down. The trial of one that is ejected is not.
+    fn ends_with_backend(&self, attempt: &Attempt) -> bool {
+        let is_down = !attempt.backend.is_up() && attempt.trial.is_none();
+        is_down && self.snapshot.config.on_down == OnDown::Close
     }
 
     /// What is wrong with the backend it waits for, as far as that does not depend on its own
     /// connection. One that says nothing and was not asked for long is asked.
-    fn lost_cause(&self, context: &Context, now: Instant) -> Option<Cause> {
-        let backend = &self.attempt.as_ref()?.backend;
+    fn lost_cause(&self, shared: &Shared, now: Instant) -> Option<Cause> {
+        let backend = &self.attempt()?.backend;
         if backend.is_unreachable() {
             return Some(Cause::Unreachable);
         }
-        if backend.heard.silence(now) < context.config.rescue_after {
+        if backend.heard.silence(now) < self.snapshot.config.rescue_after {
             return None;
         }
         // A long poll is silent by nature, and its backend answers a check.
         if backend.standing() == Standing::Clear {
-            evidence::ask_for_check(context, backend);
+            outliers::ask_for_check(&shared.health, backend);
         }
         (backend.standing() != Standing::Clear).then_some(Cause::Mute)
     }
 
     /// Moves to a better backend if this one is lost and there is one; returns whether it has.
     pub(super) fn leave_if_lost(&mut self, turn: &Turn<'_>) -> bool {
-        let (context, now) = (turn.context, turn.now());
-        if turn.is_overdue || !self.may_leave(context) {
+        let (shared, now) = (turn.shared, turn.now());
+        if turn.is_overdue || !self.may_leave() {
             return false;
         }
-        let cause = self.lost_cause(context, now);
+        let cause = self.lost_cause(shared, now);
         let is_unacknowledged = || self.is_unacknowledged(now).then_some(Cause::Unacknowledged);
         let Some(cause) = cause.or_else(is_unacknowledged) else {
             return false;
@@ -107,7 +116,7 @@ impl Exchange {
 
     /// The same while it is not connected.
     pub(super) fn leave_while_connecting(&mut self, turn: &Turn<'_>) -> bool {
-        let attempt = self.attempt.as_ref();
+        let attempt = self.attempt();
         let is_lost = attempt.is_some_and(leaves_while_connecting);
         let may_be_backup = attempt.is_some_and(may_leave_for_backup);
         let is_due = turn.is_resumed && !turn.is_overdue;
@@ -117,26 +126,27 @@ impl Exchange {
 
     /// Goes to a better backend, because of `error`, if there is one; returns whether it has.
     fn leave(&mut self, error: Error, may_be_backup: bool, turn: &Turn<'_>) -> bool {
-        let Some(left) = &self.attempt else {
+        let Some(left) = self.attempt() else {
             return false;
         };
-        self.failures.push(Failure::of(left, error));
-        let Some(better) = Attempt::at_clear(may_be_backup, &self.failures, turn) else {
+        let (failure, name) = (Failure::of(left, error), left.backend.name.clone());
+        self.failures.push(failure);
+        let Some(better) = ExchangePhase::at_clear(may_be_backup, &self.failures, turn) else {
             self.failures.pop();
             return false;
         };
-        log::debug!("{}: {error}; trying another", left.backend.name);
-        self.begin_again(Some(better));
+        log::debug!("{name}: {error}; trying another");
+        self.record.note(&Event::Retried(&name, &error), turn.now());
+        self.begin_again(Some(better), turn);
         true
     }
 
     /// Whether it was sent long enough ago, and the kernel still holds some of it.
     fn is_unacknowledged(&mut self, now: Instant) -> bool {
-        if self.has_arrived || self.due.waited(now) < ACKNOWLEDGED_AFTER {
+        if self.has_arrived || self.timer.waited(now) < ACKNOWLEDGED_AFTER {
             return false;
         }
-        let conn = self.attempt.as_ref().and_then(Attempt::conn);
-        let bytes = conn.and_then(|conn| conn.unacknowledged());
+        let bytes = self.conn().and_then(|conn| conn.unacknowledged());
         self.has_arrived = bytes.unwrap_or(0) == 0;
         !self.has_arrived
     }
@@ -144,11 +154,8 @@ impl Exchange {
     /// When to look whether it has arrived: a second after it was sent, and every second until
     /// it has.
     pub(super) fn next_look(&self, turn: &Turn<'_>) -> Option<Instant> {
-        let (now, looks) = (
-            turn.now(),
-            !self.has_arrived && self.may_leave(turn.context),
-        );
-        let left = ACKNOWLEDGED_AFTER.saturating_sub(self.due.waited(now));
+        let (now, looks) = (turn.now(), !self.has_arrived && self.may_leave());
+        let left = ACKNOWLEDGED_AFTER.saturating_sub(self.timer.waited(now));
         let pause = if left.is_zero() {
             ACKNOWLEDGED_AFTER
         } else {
@@ -166,12 +173,6 @@ fn leaves_while_connecting(attempt: &Attempt) -> bool {
 /// Suspicion alone brings in no backup.
 fn may_leave_for_backup(attempt: &Attempt) -> bool {
     attempt.backend.standing() != Standing::Suspect
-}
-
-/// Whether it is to end because its backend is down. The trial of one that is ejected is not.
-fn ends_with_backend(attempt: &Attempt, context: &Context) -> bool {
-    let is_down = !attempt.backend.is_up() && attempt.trial.is_none();
-    is_down && context.config.on_down == OnDown::Close
 }
 
 fn lost(cause: Cause) -> Error {

@@ -1,6 +1,6 @@
 //! The retry law: whether a request that failed at one backend may be sent to another.
 
-use crate::error::Error;
+use crate::http::error::Error;
 
 /// What an attempt did before it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn allows(error: &Error, attempted: Attempted, limit: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Cause, Phase};
+    use crate::http::error::{Cause, Phase};
 
     const FRESH: Attempted = Attempted {
         was_sent: false,

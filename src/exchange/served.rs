@@ -3,13 +3,16 @@
 
 use super::Request;
 use super::expectation::Expectation;
-use super::record::Record;
+use crate::config::Config;
+use crate::exchange::shared::Turn;
 use crate::http::Version;
-use crate::net::conn::Wait;
-use crate::turn::Turn;
+use crate::log::Record;
+use crate::net::conn::Blocking;
 
 /// The side of an exchange that an answer needs to know.
 pub struct Served<'x> {
+    /// The configuration with which it began.
+    pub config: &'x Config,
     /// What was asked.
     pub request: &'x Request,
     /// Whether the client waits to be asked for its body.
@@ -33,7 +36,10 @@ impl Served<'_> {
         is_news && self.request.version == Version::Http11
     }
 
-    pub(super) fn wait(&self, turn: &Turn<'_>) -> Wait {
-        if self.is_sent { turn.wait() } else { Wait::No }
+    pub(super) fn may_block(&self, turn: &Turn<'_>) -> Blocking {
+        match self.is_sent {
+            true => turn.may_block(),
+            false => Blocking::Never,
+        }
     }
 }

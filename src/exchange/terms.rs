@@ -1,10 +1,10 @@
 //! What the final head of a response settles for afterwards. Must not know how bytes are moved.
 
 use super::served::Served;
+use crate::exchange::shared::Turn;
 use crate::http::auth;
 use crate::http::forward::client_encoding;
 use crate::http::response::ResponseHead;
-use crate::turn::Turn;
 
 /// What becomes of the two connections after the response.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) fn terms(head: &ResponseHead<'_, '_>, exchange: &Served<'_>, turn: &T
         keeps_client: exchange.request.keeps_alive
             && has_visible_end
             && exchange.is_received
-            && turn.context.keeps_alive(),
+            && turn.shared.keeps_alive(),
         keeps_backend: head.keeps_alive(),
         ends_by_close: !has_visible_end || head.status == 101,
         authenticates_connection: auth::is_offered(head.status, head.fields),

@@ -3,9 +3,9 @@
 
 use crate::backends::Backend;
 use crate::backends::health::Observation;
-use crate::evidence;
+use crate::exchange::shared::Shared;
+use crate::health::outliers;
 use crate::net::conn::Conn;
-use crate::turn::Context;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,8 +23,8 @@ impl Trial {
     }
 
     /// The head of an answer has come.
-    pub(super) fn pass(self, context: &Context) {
-        evidence::of_response(context, &self.backend, Observation::TrialPassed);
+    pub(super) fn pass(self, shared: &Shared) {
+        outliers::of_response(&shared.health, &self.backend, Observation::TrialPassed);
     }
 
     /// The backend has failed again.

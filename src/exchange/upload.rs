@@ -4,14 +4,16 @@
 //! can begin from the start; once the body outgrows the buffer that is over, and what follows
 //! goes round our memory where it can (`bypass`).
 
-use super::bypass::{self, Piece, Source};
-use crate::error::{Cause, Error, Phase};
+use super::splice::{self, Piece, Source};
+use super::wait_for::Peer;
+use crate::engine::turn::TURN_BYTES;
+use crate::exchange::shared::Turn;
 use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
-use crate::net::buffer::{Buffer, STORAGE_BYTES, Shelf};
-use crate::net::conn::{Conn, Moved, Wait};
-use crate::turn::{TURN_BYTES, Turn};
+use crate::http::error::{Cause, Error, Phase};
+use crate::net::buffer::{Buffer, STORAGE_BYTES};
+use crate::net::conn::{Blocking, Conn, Moved};
 use std::io;
 
 /// Bytes of a request line that are told of one that is waited for.
@@ -40,24 +42,22 @@ pub struct Upload {
 
 /// How far the upload has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum UploadState {
     /// Everything is sent, or nothing more can be.
     Done,
-    /// The client's next bytes are waited for.
-    NeedsClient,
-    /// The backend's room is waited for.
-    NeedsBackend,
+    /// The client's next bytes are missing, or room at the backend.
+    WouldWait(Peer),
     /// The body is held back until the backend has spoken.
     Held,
-    /// Nothing is waited for; the answer has a turn first.
-    Paused,
+    /// It could go on; the answer has a turn first.
+    OtherFirst,
 }
 
-impl Progress {
+impl UploadState {
     /// Whether nothing but the answer can move.
     #[must_use]
     pub fn is_at_rest(self) -> bool {
-        matches!(self, Progress::Done | Progress::Held)
+        matches!(self, UploadState::Done | UploadState::Held)
     }
 }
 
@@ -137,10 +137,10 @@ impl Upload {
     }
 
     /// Nothing more will come from the client, and the backend shall not wait for it.
-    pub fn break_off(&mut self, backend: &Conn) -> Progress {
+    pub fn break_off(&mut self, backend: &Conn) -> UploadState {
         backend.end_sending();
         (self.is_broken, self.is_abandoned) = (true, true);
-        Progress::Done
+        UploadState::Done
     }
 
     /// Moves what can be moved without waiting, from the client through `inbound` to the
@@ -152,33 +152,33 @@ impl Upload {
         is_held: bool,
         backend: &Conn,
         turn: &mut Turn<'_>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<UploadState, Error> {
         let until = self.total_sent + TURN_BYTES as u64;
         loop {
             if !is_held {
-                self.take_from(inbound, turn.shelf)?;
+                self.take_from(inbound, turn)?;
             }
             if self.is_broken || self.is_complete() {
-                return Ok(Progress::Done);
+                return Ok(UploadState::Done);
             }
             // However fast the client sends, an early answer is looked for now and then.
             if self.total_sent >= until {
-                return Ok(Progress::Paused);
+                return Ok(UploadState::OtherFirst);
             }
             if self.has_unsent() {
                 if !self.send(backend, turn) {
-                    return Ok(Progress::NeedsBackend);
+                    return Ok(UploadState::WouldWait(Peer::Backend));
                 }
             } else if is_held {
-                return Ok(Progress::Held);
+                return Ok(UploadState::Held);
             } else if !self.pass_or_receive(client, inbound, backend, turn)? {
-                return Ok(Progress::NeedsClient);
+                return Ok(UploadState::WouldWait(Peer::Client));
             }
         }
     }
 
     /// Moves body bytes from `inbound` to `to_backend`, as far as there is room.
-    fn take_from(&mut self, inbound: &mut Buffer, shelf: &mut Shelf) -> Result<(), Error> {
+    fn take_from(&mut self, inbound: &mut Buffer, turn: &mut Turn<'_>) -> Result<(), Error> {
         if inbound.is_empty() || self.body.is_complete() {
             return Ok(());
         }
@@ -192,9 +192,8 @@ impl Upload {
         if self.to_backend.is_empty() && self.body.relay_whole(inbound.len()) {
             inbound.hand_over(&mut self.to_backend);
         } else {
-            let consumed = self
-                .body
-                .relay(inbound.bytes(), self.to_backend.tail(shelf));
+            let tail = turn.tail(&mut self.to_backend);
+            let consumed = self.body.relay(inbound.bytes(), tail);
             inbound.consume(consumed.map_err(bad_body)?);
         }
         if self.max_body.is_some_and(|max| self.body.announced() > max) {
@@ -205,11 +204,11 @@ impl Upload {
 
     /// Sends what is there; returns whether all of it was taken.
     fn send(&mut self, backend: &Conn, turn: &mut Turn<'_>) -> bool {
-        match backend.write(&self.to_backend.bytes()[self.sent..], Wait::No) {
+        let unsent = &self.to_backend.bytes()[self.sent..];
+        match turn.write(backend, unsent, Blocking::Never) {
             Ok(Moved::Bytes(count)) => {
                 self.sent += count;
                 self.total_sent += count as u64;
-                turn.moved(count);
                 !self.has_unsent()
             }
             Ok(_) => false,
@@ -235,7 +234,7 @@ impl Upload {
             false => self.pass(client, backend, turn)?,
         };
         match passed {
-            Some(moved) => Ok(moved != Moved::Nothing),
+            Some(moved) => Ok(moved != Moved::WouldWait),
             None => self.receive(client, inbound, turn),
         }
     }
@@ -253,19 +252,18 @@ impl Upload {
         let (is_broken, total_sent) = (&mut self.is_broken, &mut self.total_sent);
         self.sent = 0;
         to_backend.clear();
-        bypass::pass(&mut self.body, &from, broken, turn, |pipe, turn| {
+        splice::pass(&mut self.body, &from, broken, turn, |pipe, turn| {
             let taken = pipe.held();
-            let Ok(count) = pipe.drain(backend) else {
+            let Ok(count) = turn.splice_out(pipe, backend) else {
                 // As in `send`.
                 *is_broken = true;
                 return Ok(());
             };
             *total_sent += count as u64;
-            turn.moved(count);
             piece.learn(taken, pipe.held());
             if !pipe.is_empty() {
                 let lost = |_| Error::proxy(Phase::RequestBody, Cause::Reset);
-                pipe.pour(to_backend, turn.shelf).map_err(lost)?;
+                turn.pour(pipe, to_backend).map_err(lost)?;
             }
             Ok(())
         })
@@ -278,32 +276,28 @@ impl Upload {
         inbound: &mut Buffer,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
-        match client.read(inbound, turn.shelf, Wait::No) {
-            Ok(Moved::Bytes(count)) => {
-                turn.moved(count);
-                Ok(true)
-            }
-            Ok(Moved::Nothing) => Ok(false),
+        match turn.read(client, inbound, Blocking::Never) {
+            Ok(Moved::Bytes(_)) => Ok(true),
+            Ok(Moved::WouldWait) => Ok(false),
             Ok(Moved::End) => Err(Error::client(Phase::RequestBody, Cause::Closed)),
             Err(_) => Err(Error::client(Phase::RequestBody, Cause::Reset)),
         }
     }
 
-    /// How much memory it will hold once settled.
+    /// How much memory it will hold when it is parked.
     #[must_use]
-    pub fn settled_bytes(&self) -> usize {
-        self.to_backend.settled_bytes()
+    pub fn shrunk_bytes(&self) -> usize {
+        self.to_backend.shrunk_bytes()
     }
 
     /// Gives back the storage that is not needed while nothing happens.
-    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
-        self.to_backend.settle(shelf)
+    pub fn shrink(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        turn.shrink(&mut self.to_backend)
     }
 
     /// Gives back all storage.
-    pub fn release(&mut self, shelf: &mut Shelf) {
-        self.to_backend.clear();
-        self.to_backend.release(shelf);
+    pub fn release(&mut self, turn: &mut Turn<'_>) {
+        turn.discard_buffer(&mut self.to_backend);
     }
 }
 

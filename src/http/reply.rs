@@ -2,6 +2,7 @@
 //! may go no further than here.
 
 use super::Version;
+use super::delivery::Delivery;
 use super::forward::write_field;
 use super::request::{Method, RequestHead};
 use std::io::Write as _;
@@ -28,19 +29,6 @@ pub enum Content {
     Json(String),
     /// The request as it came here: the answer to `TRACE` (RFC 9110 §9.3.8).
     Message(Vec<u8>),
-}
-
-/// How a reply is sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
-    /// The client's version, if its head could be read.
-    pub version: Version,
-    /// The method of the request; an answer to HEAD keeps its body to itself.
-    pub method: Method,
-    /// Whether the connection stays open afterwards.
-    pub keep_alive: bool,
-    /// The current time as `Date` has it.
-    pub date: &'a str,
 }
 
 impl Reply {
@@ -83,14 +71,14 @@ impl Reply {
     }
 
     /// Appends the whole answer, head and body.
-    pub fn write(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
+    pub fn write(&self, delivery: &Delivery<'_>, out: &mut Vec<u8>) {
         let (status, reason) = (self.status, reason(self.status));
         let (body, content_type) = self.body();
         // Writing to a Vec cannot fail, here and below.
         let _ = write!(
             out,
             "HTTP/1.1 {status} {reason}\r\nDate: {}\r\n",
-            terms.date
+            delivery.date
         );
         if let Some(content_type) = content_type {
             write_field("Content-Type", content_type.as_bytes(), out);
@@ -99,13 +87,13 @@ impl Reply {
         if let Some(seconds) = self.retry_after {
             let _ = write!(out, "Retry-After: {seconds}\r\n");
         }
-        match (terms.keep_alive, terms.version) {
+        match (delivery.keep_alive, delivery.version) {
             (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
             (true, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
             (true, Version::Http11) => {}
         }
         out.extend_from_slice(b"\r\n");
-        if terms.method != Method::Head {
+        if delivery.method != Method::Head {
             out.extend_from_slice(&body);
         }
     }
@@ -171,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_a_whole_message() {
-        let mut terms = Terms {
+        let mut delivery = Delivery {
             version: Version::Http11,
             method: Method::Get,
             keep_alive: false,
@@ -182,15 +170,15 @@ mod tests {
             ..Reply::new(503, "none is up")
         };
         let mut out = Vec::new();
-        reply.write(&terms, &mut out);
+        reply.write(&delivery, &mut out);
         let head = "HTTP/1.1 503 Service Unavailable\r\nDate: now\r\n\
             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 35\r\nRetry-After: 1\r\n\
             Connection: close\r\n\r\n";
         let expected = format!("{head}503 Service Unavailable\nnone is up\n");
         assert_eq!(String::from_utf8_lossy(&out), expected);
-        terms.method = Method::Head;
+        delivery.method = Method::Head;
         out.clear();
-        reply.write(&terms, &mut out);
+        reply.write(&delivery, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), head);
     }
 

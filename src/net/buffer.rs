@@ -1,7 +1,7 @@
 //! Bytes on their way, and the storage that workers lend for them.
 //!
 //! A session that is served needs tens of kilobytes for a moment; one that waits needs almost
-//! none. So storage belongs to the worker, on a [`Shelf`]: a [`Buffer`] takes one when bytes come
+//! none. So storage belongs to the worker, on a [`BufferCache`]: a [`Buffer`] takes one when bytes come
 //! and puts it back before its session leaves the worker, for the lot or the channel. What it
 //! must hold then is copied to a block of about that size (see [`super::block`]), and it comes
 //! out of that again when there is more to append.
@@ -21,15 +21,15 @@ pub const STORAGE_BYTES: usize = 32 * 1024;
 const MIN_READ_BYTES: usize = 4 * 1024;
 
 /// Storages of a worker: a session has four buffers, and its line for the log needs one.
-pub const OWN_PLACES: usize = 5;
+pub const OWN_STORAGES: usize = 5;
 
 /// Small blocks that a worker keeps, for as many sessions as are usually parked one after the
 /// other.
-const SMALL_PLACES: usize = 64;
+const SMALL_BLOCKS: usize = 64;
 
 /// The spare storages of one worker.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct BufferCache {
     own: Vec<Vec<u8>>,
     /// One of twice the size, for long heads and for what was in a pipe.
     double: Option<Vec<u8>>,
@@ -39,10 +39,10 @@ pub struct Shelf {
     pub pipes: Pipes,
 }
 
-impl Shelf {
-    /// An empty shelf, which shares `blocks` with all others.
+impl BufferCache {
+    /// An empty cache, which shares `blocks` with all others.
     #[must_use]
-    pub fn beside(blocks: &Arc<BlockCache>) -> Self {
+    pub fn sharing(blocks: &Arc<BlockCache>) -> Self {
         Self {
             blocks: Arc::clone(blocks),
             ..Self::default()
@@ -65,13 +65,13 @@ impl Shelf {
             Storage::Lent(mut lent) => {
                 lent.clear();
                 match lent.capacity() {
-                    STORAGE_BYTES if self.own.len() < OWN_PLACES => self.own.push(lent),
+                    STORAGE_BYTES if self.own.len() < OWN_STORAGES => self.own.push(lent),
                     capacity if capacity == 2 * STORAGE_BYTES => self.double = Some(lent),
                     _ => {}
                 }
             }
             Storage::Held(Block::Small(mut small)) => {
-                if self.small.len() < SMALL_PLACES {
+                if self.small.len() < SMALL_BLOCKS {
                     small.clear();
                     self.small.push(small);
                 }
@@ -152,14 +152,14 @@ impl Buffer {
     }
 
     /// The end of the queue, to append to.
-    pub fn tail(&mut self, shelf: &mut Shelf) -> &mut Vec<u8> {
+    pub fn tail(&mut self, cache: &mut BufferCache) -> &mut Vec<u8> {
         if let Storage::Held(_) = self.storage {
-            self.move_to(shelf.take(self.len()), shelf);
+            self.move_to(cache.take(self.len()), cache);
         }
         match &mut self.storage {
             Storage::Lent(lent) => {
                 if lent.capacity() == 0 {
-                    *lent = shelf.take(0);
+                    *lent = cache.take(0);
                 }
                 lent
             }
@@ -168,18 +168,18 @@ impl Buffer {
     }
 
     /// Moves what there is to `lent`, which is empty.
-    fn move_to(&mut self, mut lent: Vec<u8>, shelf: &mut Shelf) {
+    fn move_to(&mut self, mut lent: Vec<u8>, cache: &mut BufferCache) {
         lent.extend_from_slice(self.bytes());
-        shelf.put(mem::replace(&mut self.storage, Storage::Lent(lent)));
+        cache.put(mem::replace(&mut self.storage, Storage::Lent(lent)));
         self.start = 0;
     }
 
     /// The end of the queue, with room for so many bytes.
-    pub fn tail_for(&mut self, bytes: usize, shelf: &mut Shelf) -> &mut Vec<u8> {
+    pub fn tail_for(&mut self, bytes: usize, cache: &mut BufferCache) -> &mut Vec<u8> {
         if !self.has_room_for(bytes) {
-            self.move_to(shelf.take(self.len() + bytes), shelf);
+            self.move_to(cache.take(self.len() + bytes), cache);
         }
-        self.tail(shelf)
+        self.tail(cache)
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
@@ -188,22 +188,22 @@ impl Buffer {
 
     /// The end of the queue, with room for a good read behind it. Grows only when what is
     /// held fills a whole storage, which the bounds on heads bound in turn.
-    pub fn tail_with_room(&mut self, shelf: &mut Shelf) -> &mut Vec<u8> {
+    pub fn tail_with_room(&mut self, cache: &mut BufferCache) -> &mut Vec<u8> {
         if !self.has_room_for(MIN_READ_BYTES) {
-            self.make_room(shelf);
+            self.make_room(cache);
         }
-        self.tail(shelf)
+        self.tail(cache)
     }
 
-    fn make_room(&mut self, shelf: &mut Shelf) {
+    fn make_room(&mut self, cache: &mut BufferCache) {
         if self.len() + MIN_READ_BYTES > STORAGE_BYTES {
-            self.tail_for(STORAGE_BYTES, shelf);
+            self.tail_for(STORAGE_BYTES, cache);
             return;
         }
-        self.tail(shelf);
+        self.tail(cache);
         if !self.has_room_for(MIN_READ_BYTES) {
             let start = mem::take(&mut self.start);
-            self.tail(shelf).drain(..start);
+            self.tail(cache).drain(..start);
         }
     }
 
@@ -214,30 +214,29 @@ impl Buffer {
     }
 
     /// Gives the storage back if nothing is in it.
-    pub fn release(&mut self, shelf: &mut Shelf) {
+    pub fn release(&mut self, cache: &mut BufferCache) {
         if self.is_empty() {
-            shelf.put(mem::take(&mut self.storage));
+            cache.put(mem::take(&mut self.storage));
             self.start = 0;
         }
     }
 
     /// How much memory it will take once settled, beyond the little that every session may.
     #[must_use]
-    pub fn settled_bytes(&self) -> usize {
+    pub fn shrunk_bytes(&self) -> usize {
         mapped_bytes(self.len())
     }
 
     /// Gives the worker its storage back, before the session leaves it: what there is moves to a
     /// block of its size. Fails when the system has no memory for that.
-    pub fn settle(&mut self, shelf: &mut Shelf) -> io::Result<()> {
+    pub fn shrink(&mut self, cache: &mut BufferCache) -> io::Result<()> {
         let length = self.len();
-        let is_settled =
-            matches!(&self.storage, Storage::Held(block) if block.is_tight_for(length));
+        let is_shrunk = matches!(&self.storage, Storage::Held(block) if block.is_tight_for(length));
         if length == 0 {
-            self.release(shelf);
-        } else if !is_settled {
-            let block = shelf.block_of(self.bytes())?;
-            shelf.put(mem::replace(&mut self.storage, Storage::Held(block)));
+            self.release(cache);
+        } else if !is_shrunk {
+            let block = cache.block_of(self.bytes())?;
+            cache.put(mem::replace(&mut self.storage, Storage::Held(block)));
             self.start = 0;
         }
         Ok(())
@@ -255,14 +254,14 @@ mod tests {
     #[test]
     fn bytes_come_out_in_the_order_they_went_in_whatever_happens_to_the_storage() {
         for length in [100, 3000, STORAGE_BYTES, 100_000] {
-            let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+            let (mut cache, mut buffer) = (BufferCache::default(), Buffer::default());
             let bytes: Vec<u8> = (0..length).map(|number| number as u8).collect();
-            buffer.tail(&mut shelf).extend_from_slice(&bytes);
+            buffer.tail(&mut cache).extend_from_slice(&bytes);
             buffer.consume(2);
-            buffer.settle(&mut shelf).expect("memory");
+            buffer.shrink(&mut cache).expect("memory");
             assert!(!is_lent(&buffer) && buffer.bytes() == &bytes[2..]);
             buffer.consume(3);
-            buffer.tail_with_room(&mut shelf).extend_from_slice(b"gh");
+            buffer.tail_with_room(&mut cache).extend_from_slice(b"gh");
             assert_eq!(buffer.bytes(), [&bytes[5..], b"gh"].concat());
             let mut other = Buffer::default();
             buffer.hand_over(&mut other);
@@ -272,57 +271,57 @@ mod tests {
 
     #[test]
     fn a_settled_buffer_holds_no_storage_and_what_it_takes_was_known() {
-        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+        let (mut cache, mut buffer) = (BufferCache::default(), Buffer::default());
         for (length, bytes) in [(2000, 0), (2100, 4096), (30_000, 32 << 10), (0, 0)] {
             buffer.clear();
-            buffer.tail(&mut shelf).resize(length, b'x');
-            assert_eq!(buffer.settled_bytes(), bytes);
-            buffer.settle(&mut shelf).expect("memory");
+            buffer.tail(&mut cache).resize(length, b'x');
+            assert_eq!(buffer.shrunk_bytes(), bytes);
+            buffer.shrink(&mut cache).expect("memory");
             let held = match &buffer.storage {
                 Storage::Held(Block::Mapped { map, .. }) => map.len(),
                 _ => 0,
             };
             assert_eq!((held, buffer.len()), (bytes, length));
-            assert_eq!((is_lent(&buffer), shelf.own.len()), (false, 1));
+            assert_eq!((is_lent(&buffer), cache.own.len()), (false, 1));
         }
     }
 
     #[test]
     fn what_is_consumed_while_it_is_held_makes_the_block_smaller() {
-        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
-        buffer.tail(&mut shelf).resize(64 << 10, b'x');
+        let (mut cache, mut buffer) = (BufferCache::default(), Buffer::default());
+        buffer.tail(&mut cache).resize(64 << 10, b'x');
         for left in [60 << 10, 5000, 100, 0] {
-            buffer.settle(&mut shelf).expect("memory");
+            buffer.shrink(&mut cache).expect("memory");
             buffer.consume(buffer.len() - left);
-            let before = buffer.settled_bytes();
-            buffer.settle(&mut shelf).expect("memory");
+            let before = buffer.shrunk_bytes();
+            buffer.shrink(&mut cache).expect("memory");
             assert_eq!((buffer.len(), before), (left, mapped_bytes(left)));
         }
     }
 
     #[test]
     fn a_full_buffer_grows_for_a_long_head_and_one_large_storage_is_kept() {
-        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
-        buffer.tail(&mut shelf).resize(STORAGE_BYTES, b'x');
-        let tail = buffer.tail_with_room(&mut shelf);
+        let (mut cache, mut buffer) = (BufferCache::default(), Buffer::default());
+        buffer.tail(&mut cache).resize(STORAGE_BYTES, b'x');
+        let tail = buffer.tail_with_room(&mut cache);
         assert!(tail.capacity() - tail.len() >= MIN_READ_BYTES);
         buffer.clear();
-        buffer.release(&mut shelf);
-        assert!(shelf.own.len() == 1 && shelf.double.is_some());
-        let double = buffer.tail_for(STORAGE_BYTES + 1, &mut shelf);
+        buffer.release(&mut cache);
+        assert!(cache.own.len() == 1 && cache.double.is_some());
+        let double = buffer.tail_for(STORAGE_BYTES + 1, &mut cache);
         assert_eq!(double.capacity(), 2 * STORAGE_BYTES);
-        assert!(shelf.double.is_none());
+        assert!(cache.double.is_none());
     }
 
     #[test]
     fn a_storage_and_a_small_block_are_used_again() {
-        let (mut shelf, mut buffer) = (Shelf::default(), Buffer::default());
+        let (mut cache, mut buffer) = (BufferCache::default(), Buffer::default());
         let mut places = [(); 2].map(|()| {
             buffer.clear();
-            let lent = buffer.tail(&mut shelf);
+            let lent = buffer.tail(&mut cache);
             lent.extend_from_slice(&[b'x'; 300]);
             let lent = lent.as_ptr();
-            buffer.settle(&mut shelf).expect("memory");
+            buffer.shrink(&mut cache).expect("memory");
             (lent, buffer.bytes().as_ptr())
         });
         places.sort_unstable();

@@ -4,7 +4,7 @@
 //! `recv` waits for a moment and not longer. Where not even that is allowed, the same call
 //! with `MSG_DONTWAIT` tries once. Must not know what the bytes mean or whose they are.
 
-use super::buffer::{Buffer, Shelf};
+use super::buffer::{Buffer, BufferCache};
 use super::readiness::Registration;
 use super::{Interest, wait_any};
 use rustix::buffer::spare_capacity;
@@ -25,13 +25,13 @@ pub const SOCKET_TIMEOUT: Duration = Duration::from_millis(10);
 /// The most that one [`Conn::discard`] takes.
 pub const DISCARD_BYTES: usize = 32 * 1024;
 
-/// Whether a call may wait for a moment.
+/// Whether a call may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
+pub enum Blocking {
     /// Up to [`SOCKET_TIMEOUT`].
-    Moment,
+    Briefly,
     /// Not at all.
-    No,
+    Never,
 }
 
 /// How a read or a write went.
@@ -39,8 +39,8 @@ pub enum Wait {
 pub enum Moved {
     /// So many bytes, at least one.
     Bytes(usize),
-    /// None, now; it would have to wait longer.
-    Nothing,
+    /// None, now.
+    WouldWait,
     /// None, for ever: the other side has ended its direction. Reads only.
     End,
 }
@@ -92,25 +92,30 @@ impl Conn {
     }
 
     /// Appends what there is to read to `buffer`.
-    pub fn read(&self, buffer: &mut Buffer, shelf: &mut Shelf, wait: Wait) -> io::Result<Moved> {
+    pub fn read(
+        &self,
+        buffer: &mut Buffer,
+        cache: &mut BufferCache,
+        wait: Blocking,
+    ) -> io::Result<Moved> {
         let flags = match wait {
-            Wait::Moment => {
+            Blocking::Briefly => {
                 self.set_blocking(true)?;
                 RecvFlags::empty()
             }
-            Wait::No => RecvFlags::DONTWAIT,
+            Blocking::Never => RecvFlags::DONTWAIT,
         };
-        let tail = buffer.tail_with_room(shelf);
+        let tail = buffer.tail_with_room(cache);
         let room = tail.capacity() - tail.len();
         let read = rustix::net::recv(&self.stream, spare_capacity(tail), flags);
         let moved = match read {
             Ok((0, _)) => Ok(Moved::End),
             Ok((count, _)) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         };
         self.is_drained.set(match moved {
             Ok(Moved::Bytes(count)) => count < room,
-            Ok(Moved::Nothing) => true,
+            Ok(Moved::WouldWait) => true,
             Ok(Moved::End) | Err(_) => false,
         });
         moved
@@ -118,11 +123,11 @@ impl Conn {
 
     /// Takes what there is to read, [`DISCARD_BYTES`] at most, and throws it away. On Linux the
     /// kernel does that, and copies nothing.
-    pub fn discard(&self, wait: Wait) -> io::Result<Moved> {
+    pub fn discard(&self, wait: Blocking) -> io::Result<Moved> {
         let mut flags = RecvFlags::empty();
         match wait {
-            Wait::Moment => self.set_blocking(true)?,
-            Wait::No => flags.insert(RecvFlags::DONTWAIT),
+            Blocking::Briefly => self.set_blocking(true)?,
+            Blocking::Never => flags.insert(RecvFlags::DONTWAIT),
         }
         // Of TCP, `tcp(7)` says so; elsewhere the flag means nothing, or another thing.
         #[cfg(target_os = "linux")]
@@ -131,28 +136,28 @@ impl Conn {
         let moved = match rustix::net::recv(&self.stream, &mut scrap, flags) {
             Ok((_, 0)) => Ok(Moved::End),
             Ok((_, count)) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         };
         self.is_drained.set(match moved {
             Ok(Moved::Bytes(count)) => count < DISCARD_BYTES,
-            Ok(Moved::Nothing) => true,
+            Ok(Moved::WouldWait) => true,
             Ok(Moved::End) | Err(_) => false,
         });
         moved
     }
 
     /// Writes as much of `bytes`, which are not empty, as there is room for.
-    pub fn write(&self, bytes: &[u8], wait: Wait) -> io::Result<Moved> {
+    pub fn write(&self, bytes: &[u8], wait: Blocking) -> io::Result<Moved> {
         let mut flags = SendFlags::empty();
         match wait {
-            Wait::Moment => self.set_blocking(true)?,
-            Wait::No => flags.insert(SendFlags::DONTWAIT),
+            Blocking::Briefly => self.set_blocking(true)?,
+            Blocking::Never => flags.insert(SendFlags::DONTWAIT),
         }
         #[cfg(target_os = "linux")]
         flags.insert(SendFlags::NOSIGNAL);
         match rustix::net::send(&self.stream, bytes, flags) {
             Ok(count) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         }
     }
 
@@ -163,14 +168,14 @@ impl Conn {
         match rustix::net::recv(&self.stream, &mut byte, flags) {
             Ok((0, _)) => Ok(Moved::End),
             Ok((count, _)) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         }
     }
 
     /// Whether it is open and there is nothing to read, as should be between two exchanges.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        matches!(self.peek(), Ok(Moved::Nothing))
+        matches!(self.peek(), Ok(Moved::WouldWait))
     }
 
     /// Whether it is broken: reset, or given up by the kernel. A side that has only finished
@@ -245,9 +250,9 @@ pub(super) fn set_options(socket: impl AsFd) -> io::Result<()> {
 }
 
 /// A timeout and an interrupting signal mean "not now"; the rest is an error.
-pub(super) fn nothing_or(errno: Errno) -> io::Result<Moved> {
+pub(super) fn would_wait_or(errno: Errno) -> io::Result<Moved> {
     match errno {
-        Errno::AGAIN | Errno::INTR => Ok(Moved::Nothing),
+        Errno::AGAIN | Errno::INTR => Ok(Moved::WouldWait),
         _ => Err(errno.into()),
     }
 }
@@ -261,23 +266,26 @@ mod tests {
     fn what_is_discarded_is_gone_and_no_more_of_it_than_one_call_takes() {
         let (stream, mut other) = crate::net::pair();
         let conn = Conn::accepted(stream).expect("open");
-        assert!(matches!(conn.discard(Wait::No), Ok(Moved::Nothing)));
+        assert!(matches!(
+            conn.discard(Blocking::Never),
+            Ok(Moved::WouldWait)
+        ));
         other.write_all(&[b'x'; DISCARD_BYTES]).expect("sends");
         other.write_all(b"rest").expect("sends");
         drop(other);
         let mut discarded = 0;
         while discarded < DISCARD_BYTES {
-            match conn.discard(Wait::No).expect("open") {
+            match conn.discard(Blocking::Never).expect("open") {
                 Moved::Bytes(count) if discarded + count <= DISCARD_BYTES => discarded += count,
-                Moved::Nothing => {}
+                Moved::WouldWait => {}
                 moved => panic!("{moved:?} after {discarded}"),
             }
         }
         let mut buffer = Buffer::default();
         conn.set_options().expect("open");
-        let read = conn.read(&mut buffer, &mut Shelf::default(), Wait::Moment);
+        let read = conn.read(&mut buffer, &mut BufferCache::default(), Blocking::Briefly);
         assert!(matches!(read, Ok(Moved::Bytes(4))) && buffer.bytes() == b"rest");
-        assert!(matches!(conn.discard(Wait::No), Ok(Moved::End)));
+        assert!(matches!(conn.discard(Blocking::Never), Ok(Moved::End)));
     }
 
     #[test]
@@ -289,7 +297,7 @@ mod tests {
         while conn.is_quiet() {}
         assert!(matches!(conn.peek(), Ok(Moved::Bytes(1))));
         let mut buffer = Buffer::default();
-        let read = conn.read(&mut buffer, &mut Shelf::default(), Wait::No);
+        let read = conn.read(&mut buffer, &mut BufferCache::default(), Blocking::Never);
         assert!(matches!(read, Ok(Moved::Bytes(1))) && conn.is_quiet());
         drop(other);
         while conn.is_quiet() {}

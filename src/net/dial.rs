@@ -28,12 +28,12 @@ pub struct Dial {
 }
 
 /// How far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The connection can be used.
-    Connected,
+#[derive(Debug)]
+pub enum Dialed {
+    /// The connection can be used; and to which address it leads.
+    Connected(Conn, SocketAddr),
     /// The handshake is under way: wait for it to be writable, or for [`Dial::address_due`].
-    Waiting,
+    WouldWait,
 }
 
 impl Dial {
@@ -53,21 +53,24 @@ impl Dial {
 
     /// Goes on as far as possible without waiting. The error, which ends it, is the most telling
     /// one of all addresses.
-    pub fn advance(&mut self, now: Instant) -> io::Result<Progress> {
+    pub fn advance(&mut self, now: Instant) -> io::Result<Dialed> {
         loop {
             let Some(&address) = self.addresses.get(self.current) else {
                 return Err(self.error.take().unwrap_or_else(no_address));
             };
-            let progress = match &self.conn {
+            let begun = match self.conn.take() {
                 None => self.begin(address, now),
                 Some(conn) => match conn.is_connected() {
-                    Ok(false) if now >= self.address_due => Err(ErrorKind::TimedOut.into()),
-                    Ok(false) => return Ok(Progress::Waiting),
-                    Ok(true) => return Ok(Progress::Connected),
+                    Ok(true) => return Ok(Dialed::Connected(conn, address)),
+                    Ok(false) if now < self.address_due => {
+                        self.conn = Some(conn);
+                        return Ok(Dialed::WouldWait);
+                    }
+                    Ok(false) => Err(ErrorKind::TimedOut.into()),
                     Err(error) => Err(error),
                 },
             };
-            if let Err(error) = progress {
+            if let Err(error) = begun {
                 self.go_to_next(error);
             }
         }
@@ -94,12 +97,6 @@ impl Dial {
     #[must_use]
     pub fn address_due(&self) -> Instant {
         self.address_due
-    }
-
-    /// The connection that was made, and to which address.
-    #[must_use]
-    pub fn finish(self) -> Option<(Conn, SocketAddr)> {
-        Some((self.conn?, *self.addresses.get(self.current)?))
     }
 
     fn begin(&mut self, address: SocketAddr, now: Instant) -> io::Result<()> {
@@ -154,11 +151,13 @@ mod tests {
     fn dial(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
         let due = Instant::now() + Duration::from_secs(20);
         let mut dial = Dial::new(addresses.to_vec(), Options::default(), due);
-        while dial.advance(Instant::now())? == Progress::Waiting {
+        loop {
+            if let Dialed::Connected(_, address) = dial.advance(Instant::now())? {
+                return Ok(address);
+            }
             let conn = dial.conn().expect("it waits for one");
             wait_any([(conn, Interest::Write)], Some(Duration::from_secs(1)))?;
         }
-        Ok(dial.finish().expect("connected").1)
     }
 
     fn refusing() -> SocketAddr {

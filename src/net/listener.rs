@@ -2,9 +2,9 @@
 //!
 //! As a rule there is one. A name may have several addresses, and then each has its own.
 
-use super::alarm::Alarm;
 use super::conn::{Conn, set_options};
 use super::options::Options;
+use super::waker::Waker;
 use super::{Interest, connect, wait_any, wait_many};
 use rustix::fd::AsFd;
 use rustix::net::sockopt;
@@ -125,13 +125,13 @@ impl Listener {
         Ok(Accepted::Nobody)
     }
 
-    /// Waits, however long it takes, until a client comes or the alarm is raised.
-    pub fn wait(&self, alarm: &Alarm) -> io::Result<()> {
+    /// Waits, however long it takes, until a client comes or the waker is raised.
+    pub fn wait(&self, waker: &Waker) -> io::Result<()> {
         match self.sockets.as_slice() {
-            [only] => wait_any([(only, Interest::Read), (alarm, Interest::Read)], None),
+            [only] => wait_any([(only, Interest::Read), (waker, Interest::Read)], None),
             several => {
-                let alarm = std::iter::once((alarm as &dyn AsFd, Interest::Read));
-                wait_many(all(several).chain(alarm), WAIT)
+                let waker = std::iter::once((waker as &dyn AsFd, Interest::Read));
+                wait_many(all(several).chain(waker), WAIT)
             }
         }
         .map(drop)

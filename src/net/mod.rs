@@ -16,9 +16,8 @@
 //! | `unacknowledged` | how much of what was sent has not arrived |
 //! | [`resolve`] | names to addresses |
 //! | [`limits`] | how many descriptors the process may have, and what it has run out of |
-//! | [`alarm`] | a descriptor that wakes a thread out of `poll` |
+//! | [`waker`] | a descriptor that wakes a thread out of `poll` |
 
-pub mod alarm;
 pub mod block;
 pub mod buffer;
 pub mod conn;
@@ -32,6 +31,7 @@ mod poller;
 pub mod readiness;
 pub mod resolve;
 mod unacknowledged;
+pub mod waker;
 
 pub use unacknowledged::queued;
 

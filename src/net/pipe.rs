@@ -6,7 +6,7 @@
 //! ever passed on with bytes in it, which would turn up on somebody else's connection: such a
 //! one is dropped. Must not know what the bytes mean or whose they are.
 
-use super::buffer::{Buffer, Shelf};
+use super::buffer::{Buffer, BufferCache};
 use super::conn::{Conn, Moved};
 use kernel::{Ends, open, read, splice_in, splice_out};
 use std::io;
@@ -105,7 +105,7 @@ impl Pipe {
         // No flag of the call keeps it from waiting for the socket.
         from.set_blocking(false)?;
         let moved = splice_in(from, &self.ends, most)?;
-        from.is_drained.set(moved == Moved::Nothing);
+        from.is_drained.set(moved == Moved::WouldWait);
         if let Moved::Bytes(count) = moved {
             self.held += count;
         }
@@ -127,8 +127,8 @@ impl Pipe {
     }
 
     /// Copies what is left in it to the end of `buffer`.
-    pub fn pour(&mut self, buffer: &mut Buffer, shelf: &mut Shelf) -> io::Result<()> {
-        let tail = buffer.tail_for(self.held, shelf);
+    pub fn pour(&mut self, buffer: &mut Buffer, cache: &mut BufferCache) -> io::Result<()> {
+        let tail = buffer.tail_for(self.held, cache);
         while !self.is_empty() {
             match read(&self.ends, tail)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -150,7 +150,7 @@ pub fn is_impossible(error: &io::Error) -> bool {
 #[cfg(target_os = "linux")]
 mod kernel {
     use super::PipeSize;
-    use crate::net::conn::{Conn, Moved, nothing_or};
+    use crate::net::conn::{Conn, Moved, would_wait_or};
     use rustix::buffer::spare_capacity;
     use rustix::fd::OwnedFd;
     use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -176,7 +176,7 @@ mod kernel {
         match splice(from, None, &ends.writer, None, most, SpliceFlags::NONBLOCK) {
             Ok(0) => Ok(Moved::End),
             Ok(count) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         }
     }
 
@@ -184,9 +184,9 @@ mod kernel {
     /// this call keeps away, is ignored by every Rust program.
     pub(super) fn splice_out(ends: &Ends, to: &Conn, most: usize) -> io::Result<Moved> {
         match splice(&ends.reader, None, to, None, most, SpliceFlags::NONBLOCK) {
-            Ok(0) => Ok(Moved::Nothing),
+            Ok(0) => Ok(Moved::WouldWait),
             Ok(count) => Ok(Moved::Bytes(count)),
-            Err(errno) => nothing_or(errno),
+            Err(errno) => would_wait_or(errno),
         }
     }
 
@@ -225,7 +225,7 @@ mod kernel {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::net::conn::Wait;
+    use crate::net::conn::Blocking;
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
@@ -239,7 +239,7 @@ mod tests {
     fn fill(pipe: &mut Pipe, from: &Conn, most: usize) -> Moved {
         loop {
             match pipe.fill(from, most).expect("open") {
-                Moved::Nothing => {}
+                Moved::WouldWait => {}
                 moved => return moved,
             }
         }
@@ -248,9 +248,9 @@ mod tests {
     #[test]
     fn bytes_pass_in_their_order_and_no_more_than_asked_for() {
         let ((from, mut sender), (to, mut receiver)) = (pair(), pair());
-        let (mut spare, mut shelf) = (Pipes::default(), Shelf::default());
+        let (mut spare, mut cache) = (Pipes::default(), BufferCache::default());
         let mut pipe = spare.take(PipeSize::Large).expect("a pipe");
-        assert_eq!(pipe.fill(&from, 4).expect("open"), Moved::Nothing);
+        assert_eq!(pipe.fill(&from, 4).expect("open"), Moved::WouldWait);
         sender.write_all(b"abcdefgh").expect("sends");
         assert_eq!(fill(&mut pipe, &from, 4), Moved::Bytes(4));
         assert_eq!(pipe.drain(&to).expect("open"), 4);
@@ -259,9 +259,9 @@ mod tests {
         assert_eq!(&got, b"abcd");
         assert_eq!(fill(&mut pipe, &from, 1), Moved::Bytes(1));
         let mut buffer = Buffer::default();
-        pipe.pour(&mut buffer, &mut shelf).expect("it is there");
+        pipe.pour(&mut buffer, &mut cache).expect("it is there");
         // The socket waits again where that is allowed.
-        let rest = from.read(&mut buffer, &mut shelf, Wait::Moment);
+        let rest = from.read(&mut buffer, &mut cache, Blocking::Briefly);
         assert_eq!(rest.expect("open"), Moved::Bytes(3));
         assert_eq!((buffer.bytes(), pipe.is_empty()), (&b"efgh"[..], true));
         drop(sender);

@@ -88,7 +88,7 @@ mod linux {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::super::conn::{Moved, Wait};
+    use super::super::conn::{Blocking, Moved};
     use super::*;
     use std::io::Read as _;
 
@@ -101,7 +101,7 @@ mod tests {
             return;
         };
         assert_eq!(before, 0);
-        while let Ok(Moved::Bytes(_)) = conn.write(&[b'x'; 65536], Wait::No) {}
+        while let Ok(Moved::Bytes(_)) = conn.write(&[b'x'; 65536], Blocking::Never) {}
         assert!(conn.unacknowledged() > Some(0), "its room is used up");
         conn.end_sending();
         let mut all = Vec::new();

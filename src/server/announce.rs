@@ -1,16 +1,16 @@
 //! What is said at the start: where it listens, for which servers, and what may surprise.
 
 use crate::backends::Backend;
+use crate::exchange::shared::Shared;
 use crate::net::conn::Conn;
 use crate::net::listener::Listener;
-use crate::turn::Context;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Says all of it.
-pub(super) fn announce(context: &Context, listener: &Listener) {
-    let backends = context.backends.all();
+pub(super) fn announce(shared: &Shared, listener: &Listener) {
+    let backends = shared.backends().all();
     same_servers(backends)
         .iter()
         .for_each(|text| log::warn!("{text}"));
@@ -21,7 +21,7 @@ pub(super) fn announce(context: &Context, listener: &Listener) {
     let listens_on = listener.describe().unwrap_or_default();
     let names = names.join(", ");
     log::info!("Load balancer is listening on {listens_on} -> {names}");
-    if context.backends.count_up() == 0 {
+    if shared.backends().count_up() == 0 {
         log::warn!("No backend is healthy yet; clients get 503 until one is.");
     }
 }
@@ -83,12 +83,12 @@ mod tests {
     use crate::backends::Name;
     use crate::backends::health::Health;
 
-    fn backend(index: usize, host: &str, addresses: &[&str]) -> Arc<Backend<Conn>> {
+    fn backend(host: &str, addresses: &[&str]) -> Arc<Backend<Conn>> {
         let name = Name {
             host: host.into(),
             port: 80,
         };
-        let backend = Backend::new(index, name, Health::new(2, 2));
+        let backend = Backend::new(name, Health::new(2, 2));
         let parse = |text: &&str| text.parse().expect("an address");
         backend
             .addresses
@@ -100,9 +100,9 @@ mod tests {
     fn a_server_with_two_names_is_told_with_both() {
         let [one, two] = ["10.0.0.1:80", "10.0.0.2:80"];
         let backends = [
-            backend(0, "a", &[one]),
-            backend(1, "b", &[two]),
-            backend(2, "c", &[two, one]),
+            backend("a", &[one]),
+            backend("b", &[two]),
+            backend("c", &[two, one]),
         ];
         assert!(same_servers(&backends[..2]).is_empty());
         let texts = same_servers(&backends);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn of_several_addresses_it_is_told_which_is_used() {
-        let several = backend(0, "a", &["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
+        let several = backend("a", &["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
         several
             .addresses
             .prefer("10.0.0.2:80".parse().expect("an address"));
@@ -123,8 +123,8 @@ mod tests {
         let expected = "Server a:80 has 3 addresses: 10.0.0.2:80 is used, and 10.0.0.1:80, \
                         10.0.0.3:80 only if that fails; ";
         assert!(text.starts_with(expected), "{text}");
-        let here = backend(1, "localhost", &["127.0.0.1:80", "[::1]:80"]);
+        let here = backend("localhost", &["127.0.0.1:80", "[::1]:80"]);
         assert_eq!(several_addresses(&here), None);
-        assert_eq!(several_addresses(&backend(2, "b", &["10.0.0.1:80"])), None);
+        assert_eq!(several_addresses(&backend("b", &["10.0.0.1:80"])), None);
     }
 }

@@ -4,12 +4,12 @@
 use super::StartError;
 use super::memory;
 use crate::config::Config;
-use crate::gate::memory::{CLIENT_BYTES, Memory};
-use crate::net::buffer::{OWN_PLACES, STORAGE_BYTES};
+use crate::engine::memory::{Memory, PER_CONNECTION};
+use crate::net::buffer::{OWN_STORAGES, STORAGE_BYTES};
 use crate::net::limits;
 
 /// Descriptors that are neither a client's nor a backend connection's: standard streams,
-/// listener, epoll with its timer, alarms, and what a library may open.
+/// listener, epoll with its timer, wakers, and what a library may open.
 const OWN_DESCRIPTORS: u64 = 32;
 
 /// Descriptors that have to be left when all is open: for a client, for its backend, and for a
@@ -104,7 +104,7 @@ pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
 /// What is not the clients': [`OTHER_BYTES`], and what workers lend to sessions.
 fn own_bytes(config: &Config) -> u64 {
     let head = 2 * config.head.bytes;
-    let worker = OWN_PLACES * STORAGE_BYTES + 2 * STORAGE_BYTES + head;
+    let worker = OWN_STORAGES * STORAGE_BYTES + 2 * STORAGE_BYTES + head;
     OTHER_BYTES + (config.workers * worker) as u64
 }
 
@@ -112,7 +112,7 @@ fn own_bytes(config: &Config) -> u64 {
 /// heads have of all, or a piece of a body that came through a pipe.
 fn least_bytes(config: &Config) -> u64 {
     let most_held = config.head.bytes.next_power_of_two().max(PIECE_BYTES) + STORAGE_BYTES;
-    (2 * (CLIENT_BYTES + most_held)) as u64
+    (2 * (PER_CONNECTION + most_held)) as u64
 }
 
 #[cfg(test)]

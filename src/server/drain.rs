@@ -2,9 +2,10 @@
 
 use super::warning::Warning;
 use super::{Ended, Stop};
+use crate::engine::Engine;
 use crate::net::limits;
 use crate::net::listener::{Accepted, Listener};
-use crate::workers::Floor;
+use crate::session::ClientSession;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,42 +17,47 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Serves those whom the kernel has queued already, then waits until nobody is inside, saying
 /// once a second what it waits for.
-pub(super) fn drain(floor: &Floor, listener: Listener, stop: &Stop) -> Ended {
-    let gate = &floor.context.gate;
-    let deadline = Instant::now() + floor.context.config.timeouts.drain;
+pub(super) fn drain(engine: &Engine<ClientSession>, listener: Listener, stop: &Stop) -> Ended {
+    let connections = &engine.shared.connections;
+    let deadline = Instant::now() + engine.shared.config().timeouts.drain;
     let mut waiting = Warning::every(Duration::from_secs(1));
     listener.close_queue();
     let mut listener = Some(listener);
     loop {
         // Once it is dropped the kernel refuses whoever comes.
-        listener = listener.filter(|listener| accept_what_is_queued(listener, floor, stop));
+        listener = listener.filter(|listener| accept_what_is_queued(listener, engine, stop));
         // Without a request they close when called. Called again and again, because one may
         // have been on its way to the lot.
-        floor.call_waiting();
+        recall_without_request(engine);
         let is_over = stop.is_insisted_on() || Instant::now() >= deadline;
-        if gate.wait_until_empty(LOOK) && (listener.is_none() || is_over) {
+        if connections.wait_until_empty(LOOK) && (listener.is_none() || is_over) {
             return Ended::Drained;
         }
         if is_over {
-            log::warn!("{} connections are cut.", gate.inside());
+            log::warn!("{} connections are cut.", connections.open());
             return Ended::Cut;
         }
-        waiting.say(|| what_is_waited_for(floor));
+        waiting.say(|| what_is_waited_for(engine));
     }
 }
 
+/// Queues all sessions without a request, so that each looks again whether to stay.
+fn recall_without_request(engine: &Engine<ClientSession>) {
+    engine.recall(usize::MAX, ClientSession::has_no_request, |_| ());
+}
+
 /// Accepts as many as there are places for; returns whether more may be waiting.
-fn accept_what_is_queued(listener: &Listener, floor: &Floor, stop: &Stop) -> bool {
-    while !floor.context.gate.is_full() && !stop.is_insisted_on() {
+fn accept_what_is_queued(listener: &Listener, engine: &Engine<ClientSession>, stop: &Stop) -> bool {
+    while !engine.shared.connections.is_full() && !stop.is_insisted_on() {
         if !listener.has_client(Duration::ZERO) {
             return false;
         }
         match listener.accept() {
-            Ok(Accepted::Client(conn, address)) => floor.admit(conn, address),
+            Ok(Accepted::Client(conn, address)) => engine.admit(conn, address),
             Ok(Accepted::Nobody) => {}
             Err(error) => {
                 // For want of descriptors it goes on when others have ended.
-                floor.give_back_resting();
+                engine.shared.close_idle_backend_connections();
                 return limits::shortage(&error).is_some();
             }
         }
@@ -59,10 +65,10 @@ fn accept_what_is_queued(listener: &Listener, floor: &Floor, stop: &Stop) -> boo
     true
 }
 
-fn what_is_waited_for(floor: &Floor) -> String {
+fn what_is_waited_for(engine: &Engine<ClientSession>) -> String {
     let mut oldest: Option<(Instant, String)> = None;
     let mut count = 0;
-    floor.lot.for_each(|session| {
+    engine.for_each_parked(|session| {
         if let Some(exchange) = session.describe() {
             count += 1;
             if oldest.as_ref().is_none_or(|oldest| exchange.0 < oldest.0) {
@@ -70,23 +76,22 @@ fn what_is_waited_for(floor: &Floor) -> String {
             }
         }
     });
-    let inside = floor.context.gate.inside();
+    let open = engine.shared.connections.open();
     match oldest {
         Some((since, what)) => {
             let (age, s) = (since.elapsed().as_secs(), if count == 1 { "" } else { "s" });
             format!("waiting for {count} request{s}, oldest {age} s: {what}")
         }
-        None => format!("waiting for {inside} connections to close"),
+        None => format!("waiting for {open} connections to close"),
     }
 }
 
 /// Ends the threads that serve, once nobody is inside or the time is over.
-pub(super) fn end_threads(floor: &Floor, workers: Vec<JoinHandle<()>>) {
-    floor.jobs.crew().close();
+pub(super) fn end_threads(engine: &Engine<ClientSession>, workers: Vec<JoinHandle<()>>) {
+    engine.close();
     workers.into_iter().for_each(join);
-    // Whoever is cut off.
-    floor.jobs.clear();
-    drop(floor.lot.call_all());
+    // The sessions that are cut.
+    engine.clear();
 }
 
 pub(super) fn join(thread: JoinHandle<()>) {

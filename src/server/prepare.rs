@@ -4,9 +4,9 @@
 use super::{StartError, Stop};
 use crate::backends::Name;
 use crate::config::Config;
+use crate::discovery::{self, Resolver};
+use crate::exchange::shared::Shared;
 use crate::net::listener::Listener;
-use crate::resolver::{self, Resolver};
-use crate::turn::Context;
 use std::io;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) fn bind(config: &Config, stop: &Stop) -> Result<Listener, StartError>
     let options = config.sockets.clients;
     let listener = match &config.address {
         None => Listener::bind_everywhere(config.port, options),
-        Some(host) => resolver::within(LISTEN_DEADLINE, host, &stop.alarm)
+        Some(host) => discovery::within(LISTEN_DEADLINE, host, &stop.waker)
             .and_then(|addresses| Listener::bind(&addresses, config.port, options)),
     };
     listener.map_err(|error| not_listening(config, error))
@@ -39,12 +39,12 @@ pub(super) fn not_listening(config: &Config, error: io::Error) -> StartError {
 }
 
 /// Looks up the backends' names for the first time.
-pub(super) fn resolve(context: &Context, stop: &Stop) -> Result<Resolver, StartError> {
-    let interval = context.config.resolve_interval;
+pub(super) fn resolve(shared: &Shared, stop: &Stop) -> Result<Resolver, StartError> {
+    let interval = shared.config().resolve_interval;
     let mut resolver =
-        Resolver::new(context.backends.all(), interval).map_err(StartError::Resources)?;
+        Resolver::new(shared.backends().all(), interval).map_err(StartError::Resources)?;
     resolver
-        .first_round(&stop.alarm)
+        .first_round(&stop.waker)
         .map_err(|(host, error)| StartError::Resolve(host, error))?;
     Ok(resolver)
 }

@@ -9,10 +9,11 @@
 //! close itself, and so must not send more (RFC 9112 §9.6), is not waited for.
 
 use super::Step;
-use crate::client::Client;
+use crate::exchange::client::Client;
+use crate::exchange::shared::Turn;
+use crate::exchange::wait_for::WaitFor;
 use crate::net::Interest;
-use crate::net::conn::{Moved, Wait};
-use crate::turn::{Turn, Waits};
+use crate::net::conn::{Blocking, Moved};
 use std::time::{Duration, Instant};
 
 /// The most that is spent on a client that goes on sending. A third of nginx's
@@ -70,7 +71,7 @@ impl Linger {
             .due
             .get_or_insert_with(|| Instant::now() + LINGER_TIMEOUT);
         while !client.outbound.is_empty() {
-            match client.flush(Wait::No, turn) {
+            match client.flush(Blocking::Never, turn) {
                 Ok(true) => {}
                 Ok(false) if Instant::now() < due => return park(Interest::Write, due),
                 Ok(false) | Err(_) => return Step::Close,
@@ -97,11 +98,10 @@ impl Linger {
         client.inbound.clear();
         loop {
             // Most clients close as soon as they have the answer: worth a moment.
-            let moved = client.conn.discard(turn.wait());
+            let moved = turn.discard(&client.conn, turn.may_block());
             let now = Instant::now();
             match moved {
                 Ok(Moved::Bytes(count)) if now < due => {
-                    turn.moved(count);
                     self.quiet_since = None;
                     match self.allowance.spend(count) {
                         Left::Some => {}
@@ -110,11 +110,11 @@ impl Linger {
                     }
                 }
                 // Its own end is on the way; those who are queued are enough to wait for.
-                Ok(Moved::Nothing) if !self.has_yielded && turn.is_wanted() => {
+                Ok(Moved::WouldWait) if !self.has_yielded && turn.are_others_queued() => {
                     self.has_yielded = true;
                     return Step::Yield;
                 }
-                Ok(Moved::Nothing) => {
+                Ok(Moved::WouldWait) => {
                     let since = *self.quiet_since.get_or_insert(now);
                     let quiet_due = since + quiet_timeout(turn);
                     return match now < quiet_due.min(due) {
@@ -174,18 +174,14 @@ impl Allowance {
 }
 
 fn quiet_timeout(turn: &Turn<'_>) -> Duration {
-    match turn.context.keeps_alive() {
+    match turn.shared.keeps_alive() {
         true => QUIET_TIMEOUT,
         false => PRESSED_QUIET_TIMEOUT,
     }
 }
 
 fn park(interest: Interest, deadline: Instant) -> Step {
-    Step::Park(Waits {
-        client: Some(interest),
-        backend: None,
-        deadline,
-    })
+    Step::WouldWait(WaitFor::client(interest, deadline))
 }
 
 #[cfg(test)]

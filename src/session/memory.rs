@@ -4,34 +4,35 @@
 //! it must keep move to blocks of its own, which count towards `--max-memory`. When they find no
 //! room it is ended: with 503 if nothing of an answer was sent.
 
-use super::{Outcome, Session, Stage, Step, after, read_head};
-use crate::gate::memory::Purpose;
+use super::{ClientSession, Stage, Step, after, read_head};
+use crate::engine::Outcome;
+use crate::engine::memory::Claim;
+use crate::exchange::shared::Turn;
 use crate::http::Refusal;
-use crate::turn::Turn;
 
 /// What a client is told whose request head finds no room.
 const NO_MEMORY: Refusal = Refusal::with_status(503, "the balancer has no memory left for this");
 
-impl Session {
+impl ClientSession {
     /// Gives back all storage, and moves what must be kept to blocks; returns whether there was
     /// memory for that.
-    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn shrink(&mut self, turn: &mut Turn<'_>) -> bool {
         let exchange = match &self.stage {
-            Stage::Exchange(exchange) => exchange.settled_bytes(),
+            Stage::Exchange(exchange) => exchange.shrunk_bytes(),
             _ => 0,
         };
         let purpose = match self.stage {
-            Stage::ReadHead(_) => Purpose::Head,
-            Stage::Exchange(_) | Stage::Tunnel(_) | Stage::Linger(_) => Purpose::Exchange,
+            Stage::ReadHead(_) => Claim::New,
+            Stage::Exchange(_) | Stage::Tunnel(_) | Stage::Linger(_) => Claim::UnderWay,
         };
-        let bytes = self.client.settled_bytes() + exchange;
-        self.place.hold(bytes, purpose) && self.settle_buffers(turn).is_ok()
+        let bytes = self.client.shrunk_bytes() + exchange;
+        self.permit.hold(bytes, purpose) && self.shrink_buffers(turn).is_ok()
     }
 
-    fn settle_buffers(&mut self, turn: &mut Turn<'_>) -> std::io::Result<()> {
-        self.client.settle(turn)?;
+    fn shrink_buffers(&mut self, turn: &mut Turn<'_>) -> std::io::Result<()> {
+        self.client.shrink(turn)?;
         match &mut self.stage {
-            Stage::Exchange(exchange) => exchange.settle(turn),
+            Stage::Exchange(exchange) => exchange.shrink(turn),
             _ => Ok(()),
         }
     }
@@ -39,7 +40,7 @@ impl Session {
     /// There is no memory for what it would have to hold: what it does instead of waiting, if it
     /// can do anything.
     pub(super) fn run_out(&mut self, turn: &mut Turn<'_>) -> Option<Stage> {
-        if let Some(count) = turn.context.gate.memory().refuse(turn.now()) {
+        if let Some(count) = turn.shared.connections.memory().refuse(turn.now()) {
             log::warn!(
                 "No memory left for what clients send slowly or read slowly: {count} of them \
                  refused or cut (--max-memory)."
@@ -65,10 +66,8 @@ impl Session {
     /// Gives back all storage of a session that is over.
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let client = &mut self.client;
-        client.inbound.clear();
-        client.outbound.clear();
-        client.inbound.release(turn.shelf);
-        client.outbound.release(turn.shelf);
+        turn.discard_buffer(&mut client.inbound);
+        turn.discard_buffer(&mut client.outbound);
         Outcome::Close
     }
 }

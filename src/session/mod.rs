@@ -15,19 +15,20 @@
 pub mod linger;
 mod memory;
 pub mod read_head;
-mod slot;
 pub mod tunnel;
 
-use crate::client::Client;
+use crate::engine::connection_limit::Permit;
+use crate::engine::lot::Park;
+use crate::engine::{Outcome, Session};
+use crate::exchange::client::Client;
+use crate::exchange::shared::{Local, Shared, Turn};
+use crate::exchange::slot::Slot;
+use crate::exchange::wait_for::WaitFor;
 use crate::exchange::{Exchange, Flow};
-use crate::gate::Place;
-use crate::lot::Park;
 use crate::net::conn::Conn;
 use crate::net::readiness::Readiness;
-use crate::turn::{Context, Turn, Waits};
 use linger::Linger;
 use read_head::ReadHead;
-use slot::{Slot, SpareSlots};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,17 +37,15 @@ use tunnel::Tunnel;
 
 /// A client connection and where it stands.
 #[derive(Debug)]
-pub struct Session {
+pub struct ClientSession {
     client: Client,
     stage: Stage,
     /// What it was parked for.
-    waits: Option<Waits>,
-    /// Counts it as one of the clients, and what it holds; given back when the session ends.
-    place: Place,
+    waits_for: Option<WaitFor>,
+    /// Counts it as an open connection, with the memory that it holds; given back when the session
+    /// ends.
+    permit: Permit,
 }
-
-/// Boxes that a worker keeps for the exchanges of its sessions.
-pub type SpareExchanges = SpareSlots<Exchange>;
 
 /// Where a session stands.
 #[derive(Debug)]
@@ -69,42 +68,31 @@ pub enum Step {
     Next(Stage),
     /// Go on with this exchange.
     Begin(Exchange),
-    /// Wait in the lot.
-    Park(Waits),
+    /// The session would wait for this.
+    WouldWait(WaitFor),
     /// Let others have a turn.
     Yield,
     /// Close the connection.
     Close,
 }
 
-/// What the worker is to do with the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Park it.
-    Park,
-    /// Queue it behind the others.
-    Yield,
-    /// Drop it, which closes everything.
-    Close,
-}
+impl Session for ClientSession {
+    type Shared = Shared;
+    type Local = Local;
 
-impl Session {
-    /// The session of a client that has just been accepted.
-    #[must_use]
-    pub fn new(conn: Conn, address: SocketAddr, mut place: Place) -> Self {
-        place.begin();
+    fn new(conn: Conn, address: SocketAddr, mut permit: Permit) -> Self {
+        permit.begin();
         Self {
             client: Client::new(conn, address),
             stage: Stage::ReadHead(ReadHead::first()),
-            waits: None,
-            place,
+            waits_for: None,
+            permit,
         }
     }
 
-    /// Goes on for as long as it need not wait.
-    pub fn advance(&mut self, turn: &mut Turn<'_>, spare: &mut SpareExchanges) -> Outcome {
-        if let Some(waits) = self.waits.take() {
-            turn.resume(waits.deadline);
+    fn advance(&mut self, turn: &mut Turn<'_>) -> Outcome {
+        if let Some(waits_for) = self.waits_for.take() {
+            turn.resume(waits_for.deadline);
         }
         loop {
             let client = &mut self.client;
@@ -115,25 +103,42 @@ impl Session {
                 Stage::Linger(stage) => stage.run(client, turn),
             };
             match step {
-                Step::Next(stage) => self.go_on_with(stage, spare),
-                Step::Begin(exchange) => self.stage = Stage::Exchange(spare.hold(exchange)),
-                Step::Close => return self.close(turn),
-                Step::Yield if self.settle(turn) => return Outcome::Yield,
-                Step::Park(waits) if self.settle(turn) => {
-                    self.waits = Some(waits);
-                    return Outcome::Park;
+                Step::Next(stage) => self.go_on_with(stage, turn),
+                Step::Begin(exchange) => {
+                    self.stage = Stage::Exchange(turn.local.exchanges.hold(exchange));
                 }
-                Step::Yield | Step::Park(_) => match self.run_out(turn) {
-                    Some(stage) => self.go_on_with(stage, spare),
+                Step::Close => return self.close(turn),
+                Step::Yield if self.shrink(turn) => return Outcome::Yield,
+                Step::WouldWait(waits_for) if self.shrink(turn) => {
+                    self.waits_for = Some(waits_for);
+                    return Outcome::WouldWait;
+                }
+                Step::Yield | Step::WouldWait(_) => match self.run_out(turn) {
+                    Some(stage) => self.go_on_with(stage, turn),
                     None => return self.close(turn),
                 },
             }
         }
     }
 
-    fn go_on_with(&mut self, stage: Stage, spare: &mut SpareExchanges) {
+    /// Whether it was parked when its request had just been sent, nothing of the answer has come,
+    /// and nothing of another request either, so that this answer is all it can go on with. Such
+    /// answers go first: so no more requests are in flight than the backends take to answer, and no
+    /// more backend connections in use, whose state, here and there, stays in the caches. That
+    /// holds up no others for long: each was among them with its request, and is again with the
+    /// next.
+    fn goes_first(&self) -> bool {
+        let Stage::Exchange(exchange) = &self.stage else {
+            return false;
+        };
+        self.waits_for.is_some() && self.client.inbound.is_empty() && exchange.awaits_quick_answer()
+    }
+}
+
+impl ClientSession {
+    fn go_on_with(&mut self, stage: Stage, turn: &mut Turn<'_>) {
         if let Stage::Exchange(slot) = std::mem::replace(&mut self.stage, stage) {
-            spare.take_back(slot);
+            turn.local.exchanges.take_back(slot);
         }
     }
 
@@ -157,29 +162,19 @@ impl Session {
     /// Whether it waits for a backend that is lost or, if that ends it, down; or for any to come
     /// up.
     #[must_use]
-    pub fn is_stranded(&self, context: &Context, now: Instant) -> bool {
+    pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         match &self.stage {
-            Stage::Exchange(exchange) => exchange.is_stranded(context, now),
-            Stage::Tunnel(tunnel) => tunnel.is_stranded(context),
+            Stage::Exchange(exchange) => exchange.is_backend_lost(shared, now),
+            Stage::Tunnel(tunnel) => tunnel.is_backend_lost(shared),
             Stage::ReadHead(_) | Stage::Linger(_) => false,
         }
     }
 
     /// Ends an idle connection to make room, unless its next request is there already.
-    pub fn turn_out(&mut self) {
+    pub fn evict(&mut self) {
         if self.is_idle() && self.client.conn.is_quiet() {
             self.stage = Stage::Linger(Linger::default());
         }
-    }
-
-    /// Whether it was parked when its request had just been sent, nothing of the answer has come,
-    /// and nothing of another request either, so that this answer is all it can go on with.
-    #[must_use]
-    pub fn awaits_only_quick_answer(&self) -> bool {
-        let Stage::Exchange(exchange) = &self.stage else {
-            return false;
-        };
-        self.waits.is_some() && self.client.inbound.is_empty() && exchange.awaits_quick_answer()
     }
 
     /// The exchange in progress, if there is one: since when, and with which backend.
@@ -195,7 +190,7 @@ impl Session {
 /// What follows an exchange.
 fn after(flow: Flow, client: &mut Client) -> Step {
     match flow {
-        Flow::Park(waits) => Step::Park(waits),
+        Flow::WouldWait(wait_for) => Step::WouldWait(wait_for),
         Flow::Yield => Step::Yield,
         Flow::NextRequest => Step::Next(Stage::ReadHead(ReadHead::next())),
         Flow::CloseAsAsked => Step::Next(Stage::Linger(Linger::as_asked())),
@@ -207,7 +202,7 @@ fn after(flow: Flow, client: &mut Client) -> Step {
     }
 }
 
-impl Drop for Session {
+impl Drop for ClientSession {
     /// Whatever ends a session in the middle of an answer (an error, a panic, the end of a
     /// drain): where only closing tells the client that the body is whole, it must not see an
     /// ordinary close.
@@ -220,9 +215,9 @@ impl Drop for Session {
     }
 }
 
-impl Park for Session {
+impl Park for ClientSession {
     fn watch(&mut self, readiness: &Arc<Readiness>, key: usize) -> io::Result<()> {
-        let Some(waits) = self.waits else {
+        let Some(waits) = self.waits_for else {
             return Ok(());
         };
         if let Some(interest) = waits.client {
@@ -241,7 +236,8 @@ impl Park for Session {
 
     fn deadline(&self) -> Instant {
         // A session that waits for nothing is due at once.
-        self.waits.map_or_else(Instant::now, |waits| waits.deadline)
+        self.waits_for
+            .map_or_else(Instant::now, |waits_for| waits_for.deadline)
     }
 }
 
@@ -252,9 +248,9 @@ mod tests {
     #[test]
     fn an_idle_session_is_small() {
         assert!(
-            size_of::<Session>() <= 320,
+            size_of::<ClientSession>() <= 320,
             "{} bytes",
-            size_of::<Session>()
+            size_of::<ClientSession>()
         );
     }
 }

@@ -3,22 +3,25 @@
 
 use super::linger::Linger;
 use super::{Stage, Step};
-use crate::client::Client;
-use crate::config::{LogMode, Timeouts};
-use crate::error::{Cause, Error, Phase};
+use crate::config::Timeouts;
 use crate::exchange::Exchange;
-use crate::exchange::record::{self, Record};
+use crate::exchange::client::Client;
+use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::exchange::upload::TOO_LARGE;
+use crate::exchange::wait_for::WaitFor;
+use crate::health::loop_detection;
+use crate::http::delivery::Delivery;
+use crate::http::error::{Cause, Error, Phase};
 use crate::http::framing::Framing;
-use crate::http::reply::{Reply, Terms};
+use crate::http::reply::Reply;
 use crate::http::request::{self, Method, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::http::{Refusal, Version};
-use crate::loop_detection;
+use crate::log::event::{Ending, Event};
+use crate::log::{LogMode, Record, print_refused};
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
-use crate::net::conn::{Moved, Wait};
-use crate::turn::{Context, Turn, Waits};
+use crate::net::conn::{Blocking, Moved};
 use httparse::Header;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -91,13 +94,13 @@ impl ReadHead {
                 Ok(None) => {}
                 Err(refusal) => return refuse(refusal, client, turn),
             }
-            let wait = turn.wait();
-            if self.expects_nothing(client, wait, turn) {
+            let blocking = turn.may_block();
+            if self.expects_nothing(client, blocking, turn) {
                 return self.wait(false, client, turn);
             }
-            match client.conn.read(&mut client.inbound, turn.shelf, wait) {
-                Ok(Moved::Bytes(count)) => turn.moved(count),
-                Ok(Moved::Nothing) => return self.wait(true, client, turn),
+            match turn.read(&client.conn, &mut client.inbound, blocking) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::WouldWait) => return self.wait(true, client, turn),
                 // Between requests that is how a connection ends; in a head there is nobody
                 // left who could be told.
                 Ok(Moved::End) | Err(_) => return Step::Close,
@@ -108,17 +111,13 @@ impl ReadHead {
     /// An answer of our own may be on its way still; the next request has to wait for it.
     fn flush(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Option<Step> {
         while !client.outbound.is_empty() {
-            match client.flush(turn.wait(), turn) {
+            match client.flush(turn.may_block(), turn) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let (timeouts, now) = (&turn.context.config.timeouts, turn.now());
+                    let (timeouts, now) = (&turn.shared.config().timeouts, turn.now());
                     let deadline = self.deadline(true, timeouts, now);
                     return Some(match now < deadline {
-                        true => Step::Park(Waits {
-                            client: Some(Interest::Write),
-                            backend: None,
-                            deadline,
-                        }),
+                        true => Step::WouldWait(WaitFor::client(Interest::Write, deadline)),
                         false => Step::Close,
                     });
                 }
@@ -129,8 +128,8 @@ impl ReadHead {
     }
 
     /// Whether it is too early to look for another request.
-    fn expects_nothing(&self, client: &Client, wait: Wait, turn: &Turn<'_>) -> bool {
-        !self.is_first && client.inbound.is_empty() && turn.expects_nothing(wait)
+    fn expects_nothing(&self, client: &Client, blocking: Blocking, turn: &Turn<'_>) -> bool {
+        !self.is_first && client.inbound.is_empty() && turn.expects_nothing(blocking)
     }
 
     /// The length of a complete head at the start of what came in.
@@ -148,7 +147,7 @@ impl ReadHead {
             // Known at the first byte, as with TLS on a plain port: no need to wait for more.
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
             bytes => {
-                let config = &turn.context.config;
+                let config = turn.shared.config();
                 let found = self.scan.find_end(bytes, &config.head)?;
                 if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
                     // As of HTTP/0.9, whose requests have no other line.
@@ -165,16 +164,12 @@ impl ReadHead {
     fn wait(&mut self, has_looked: bool, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         let now = turn.now();
         let is_idle = client.inbound.is_empty();
-        if is_idle && has_looked && turn.context.is_stopping() {
+        if is_idle && has_looked && turn.shared.is_stopping() {
             return self.close_unused();
         }
-        let deadline = self.deadline(is_idle, &turn.context.config.timeouts, now);
+        let deadline = self.deadline(is_idle, &turn.shared.config().timeouts, now);
         match (now < deadline, is_idle) {
-            (true, _) => Step::Park(Waits {
-                client: Some(Interest::Read),
-                backend: None,
-                deadline,
-            }),
+            (true, _) => Step::WouldWait(WaitFor::client(Interest::Read, deadline)),
             (false, true) => self.close_unused(),
             (false, false) => refuse(TOO_SLOW, client, turn),
         }
@@ -215,13 +210,13 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge_head(length);
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
-    let sender = turn.context.config.sender(client.address.ip());
+    let sender = turn.shared.config().sender(client.address.ip());
     let head = request::parse_from(sender, head, &mut table).and_then(|head| admit(head, turn));
     let head = match head {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
     };
-    if let Some(reply) = own_reply(&head, turn.context) {
+    if let Some(reply) = own_reply(&head, turn.shared) {
         let goes_on = end_here(&head, &reply, client.address, &mut client.outbound, turn);
         client.inbound.consume(length);
         return Step::Next(match goes_on {
@@ -230,7 +225,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         });
     }
     let now = turn.now();
-    turn.renew_patience(now);
+    turn.renew_budget(now);
     turn.charge(EXCHANGE_CHARGE);
     let exchange = Exchange::begin(&head, client, turn, now);
     client.inbound.consume(length);
@@ -238,32 +233,32 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
 }
 
 /// The answer in the server's place to what is asked of us, or may go no further.
-fn own_reply(head: &RequestHead<'_, '_>, context: &Context) -> Option<Reply> {
+fn own_reply(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<Reply> {
     if head.ends_here() {
         Some(Reply::of_last_recipient(head))
-    } else if has_come_back(head, context) {
+    } else if has_come_back(head, shared) {
         Some(Reply::new(508, LOOP))
     } else {
-        asks_whether_ready(head, context).then(|| readiness(context))
+        asks_whether_ready(head, shared).then(|| readiness(shared))
     }
 }
 
 /// Whether it is a check of ours, sent to a backend that leads back here.
-fn has_come_back(head: &RequestHead<'_, '_>, context: &Context) -> bool {
-    let checks = &context.open_checks;
+fn has_come_back(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
+    let checks = &shared.health.open_checks;
     let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
     let mut tokens = head.fields.iter().filter(is_token);
     checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
 }
 
 /// Whether it asks for `--ready-path`, which is ours.
-fn asks_whether_ready(head: &RequestHead<'_, '_>, context: &Context) -> bool {
+fn asks_whether_ready(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
     let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
-    context.config.ready_path.as_ref().is_some_and(asked)
+    shared.config().ready_path.as_ref().is_some_and(asked)
 }
 
-fn readiness(context: &Context) -> Reply {
-    match context.is_ready() {
+fn readiness(shared: &Shared) -> Reply {
+    match shared.is_ready() {
         true => Reply::new(200, "ready"),
         false => Reply::new(503, "not ready"),
     }
@@ -277,17 +272,25 @@ fn end_here(
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
-    let goes_on =
-        head.keeps_alive() && head.framing == Framing::Empty && turn.context.keeps_alive();
-    let log = turn.context.config.log;
-    Record::begin(head, address, log, turn.now()).end_here(reply.status, turn);
-    let terms = Terms {
+    let goes_on = head.keeps_alive() && head.framing == Framing::Empty && turn.shared.keeps_alive();
+    let log = turn.shared.config().log;
+    let now = turn.now();
+    let mut record = Record::begin(head, address, log, now);
+    record.note(&Event::AnsweredHere(reply.status), now);
+    let ended = Ending {
+        status: reply.status,
+        bytes: 0,
+        error: None,
+    };
+    record.end(&ended, now, &mut log_output(turn));
+    let date = turn.local.dates.at(now);
+    let delivery = Delivery {
         version: head.version,
         method: head.method,
         keep_alive: goes_on,
-        date: turn.dates.at(turn.now()),
+        date: date.as_str(),
     };
-    reply.write(&terms, outbound.tail(turn.shelf));
+    reply.write(&delivery, turn.tail(outbound));
     goes_on
 }
 
@@ -296,7 +299,7 @@ fn admit<'h, 'b>(
     head: RequestHead<'h, 'b>,
     turn: &Turn<'_>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
-    match (head.framing, turn.context.config.max_body) {
+    match (head.framing, turn.shared.config().max_body) {
         (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
         _ => Ok(head),
     }
@@ -309,9 +312,12 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
         _ => Error::client(Phase::RequestHead, cause(refusal)),
     };
-    match turn.context.config.log {
+    match turn.shared.config().log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
-        LogMode::Access => record::refuse(client.address, status, &error, turn),
+        LogMode::Access => {
+            let (client, now) = (client.address.ip(), turn.now());
+            print_refused(client, status, &error, now, &mut log_output(turn));
+        }
         LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
     }
     // An answer to HEAD has no content, whatever is wrong with the request.
@@ -319,13 +325,14 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         true => Method::Head,
         false => Method::Other,
     };
-    let terms = Terms {
+    let date = turn.local.dates.at(turn.now());
+    let delivery = Delivery {
         version: Version::Http11,
         method,
         keep_alive: false,
-        date: turn.dates.at(turn.now()),
+        date: date.as_str(),
     };
-    Reply::new(status, why).write(&terms, client.outbound.tail(turn.shelf));
+    Reply::new(status, why).write(&delivery, turn.tail(&mut client.outbound));
     client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
 }

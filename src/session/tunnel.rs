@@ -7,13 +7,15 @@
 
 use super::Step;
 use crate::backends::Backend;
-use crate::client::Client;
-use crate::config::{LogMode, OnDown};
-use crate::error::{Cause, Error, Phase};
+use crate::config::OnDown;
+use crate::exchange::client::Client;
+use crate::exchange::shared::{Shared, Turn};
+use crate::exchange::wait_for::{ProgressTimer, WaitFor};
+use crate::http::error::{Cause, Error, Phase};
+use crate::log::LogMode;
 use crate::net::Interest;
-use crate::net::buffer::{Buffer, Shelf};
-use crate::net::conn::{Conn, Moved, Wait};
-use crate::turn::{Context, Due, Turn, Waits};
+use crate::net::buffer::Buffer;
+use crate::net::conn::{Blocking, Conn, Moved};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +27,7 @@ pub struct Tunnel {
     backend: Arc<Backend<Conn>>,
     up: Direction,
     down: Direction,
-    due: Due,
+    timer: ProgressTimer<u64>,
     moved: u64,
 }
 
@@ -54,7 +56,7 @@ impl Tunnel {
             backend,
             up: Direction::default(),
             down: Direction::default(),
-            due: Due::default(),
+            timer: ProgressTimer::default(),
             moved: 0,
         }
     }
@@ -66,14 +68,14 @@ impl Tunnel {
 
     /// Whether it is to end because its backend is down.
     #[must_use]
-    pub fn is_stranded(&self, context: &Context) -> bool {
-        context.config.on_down == OnDown::Close && !self.backend.is_up()
+    pub fn is_backend_lost(&self, shared: &Shared) -> bool {
+        shared.config().on_down == OnDown::Close && !self.backend.is_up()
     }
 
     /// Passes bytes on for as long as it need not wait.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
-            if self.is_stranded(turn.context) {
+            if self.is_backend_lost(turn.shared) {
                 return self.cut(client);
             }
             let moved = match self.pump(client, turn) {
@@ -87,7 +89,7 @@ impl Tunnel {
             if turn.is_over() {
                 return Step::Yield;
             }
-            if moved > 0 && turn.is_wanted() && turn.wait() == Wait::No {
+            if moved > 0 && turn.are_others_queued() && turn.may_block() == Blocking::Never {
                 return Step::Yield;
             }
             if moved > 0 {
@@ -101,8 +103,9 @@ impl Tunnel {
             if now >= waits.deadline {
                 return self.cut(client);
             }
-            if turn.wait() == Wait::No || !waits.moment(&client.conn, &self.conn) {
-                return Step::Park(waits);
+            if turn.may_block() == Blocking::Never || !waits.block_briefly(&client.conn, &self.conn)
+            {
+                return Step::WouldWait(waits);
             }
         }
     }
@@ -123,31 +126,28 @@ impl Tunnel {
     fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<u64, Broken> {
         let up = self
             .up
-            .pump(&client.conn, &mut client.inbound, &self.conn, turn.shelf)
+            .pump(&client.conn, &mut client.inbound, &self.conn, turn)
             .map_err(|failure| failure.between(Side::Client, Side::Backend))?;
         let down = self
             .down
-            .pump(&self.conn, &mut client.outbound, &client.conn, turn.shelf)
+            .pump(&self.conn, &mut client.outbound, &client.conn, turn)
             .map_err(|failure| failure.between(Side::Backend, Side::Client))?;
-        if up + down > 0 {
-            turn.moved(up + down);
-        }
         if down > 0 {
             self.backend.heard.other(turn.now());
         }
         Ok((up + down) as u64)
     }
 
-    fn waits(&mut self, client: &Client, turn: &Turn<'_>, now: Instant) -> Waits {
+    fn waits(&mut self, client: &Client, turn: &Turn<'_>, now: Instant) -> WaitFor {
         let (up, down) = (&client.inbound, &client.outbound);
         let of_client = interest(&self.up, up, &self.down, down);
         let of_backend = interest(&self.down, down, &self.up, up);
-        Waits {
+        WaitFor {
             client: of_client,
             backend: of_backend,
             deadline: self
-                .due
-                .after(self.moved, turn.context.config.timeouts.tunnel, now),
+                .timer
+                .deadline(self.moved, turn.shared.config().timeouts.tunnel, now),
         }
     }
 
@@ -175,7 +175,7 @@ impl Tunnel {
             }
         };
         // Clients come and go; that is of interest where everything is told.
-        let level = match turn.context.config.log {
+        let level = match turn.shared.config().log {
             LogMode::Story => log::Level::Info,
             LogMode::Access | LogMode::Off => level,
         };
@@ -236,20 +236,21 @@ impl Direction {
         from: &Conn,
         held: &mut Buffer,
         to: &Conn,
-        shelf: &mut Shelf,
+        turn: &mut Turn<'_>,
     ) -> Result<usize, Failure> {
         if held.is_empty() && !self.has_ended {
-            let read = from.read(held, shelf, Wait::No);
+            let read = turn.read(from, held, Blocking::Never);
             self.has_ended = read.map_err(Failure::Reading)? == Moved::End;
         }
         let mut moved = 0;
         while !held.is_empty() {
-            match to.write(held.bytes(), Wait::No).map_err(Failure::Writing)? {
+            let written = turn.write(to, held.bytes(), Blocking::Never);
+            match written.map_err(Failure::Writing)? {
                 Moved::Bytes(count) => {
                     held.consume(count);
                     moved += count;
                 }
-                Moved::Nothing | Moved::End => return Ok(moved),
+                Moved::WouldWait | Moved::End => return Ok(moved),
             }
         }
         if self.has_ended && !self.is_shut {

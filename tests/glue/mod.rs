@@ -3,7 +3,8 @@
 #![allow(unreachable_pub, missing_docs, reason = "a module of tests")]
 
 use lb::http::body::{Body, Encoding};
-use lb::http::forward::{Delivery, client_encoding, write_request, write_response};
+use lb::http::delivery::Delivery;
+use lb::http::forward::{client_encoding, write_request, write_response};
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::framing::Framing;
 use lb::http::request::{self, Method, field_table};
@@ -68,10 +69,9 @@ pub fn rewrite_response(bytes: &[u8], method: &str, to: Version) -> Result<Rewri
         keep_alive: has_visible_end,
         method,
         date: "now",
-        via: Some("lb"),
     };
     let mut head = Vec::new();
-    write_response(&response, &delivery, &mut head);
+    write_response(&response, &delivery, Some("lb"), &mut head);
     Ok(Rewritten {
         head,
         length,

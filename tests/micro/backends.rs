@@ -3,9 +3,8 @@
 
 use divan::{Bencher, black_box};
 use lb::backends::health::{Health, Observation};
-use lb::backends::kept::Kept;
-use lb::backends::select::Backends;
-use lb::backends::{Backend, Finding, Name};
+use lb::backends::idle::IdleConnections;
+use lb::backends::{Backend, Backends, Finding, Name, Wanted};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ fn live(count: u16) -> Backends<()> {
             host: "localhost".into(),
             port,
         };
-        Arc::new(Backend::new(port.into(), name, Health::new(1, 1)))
+        Arc::new(Backend::new(name, Health::new(1, 1)))
     };
     let backends = Backends::new((0..count).map(backend).collect());
     for backend in backends.all() {
@@ -39,27 +38,28 @@ fn live(count: u16) -> Backends<()> {
 #[divan::bench(args = COUNTS, threads = THREADS, sample_size = TOGETHER)]
 fn next_of(bencher: Bencher<'_, '_>, count: u16) {
     let backends = live(count);
-    bencher.bench(|| black_box(&backends).next().map(|backend| backend.index));
+    bencher.bench(|| black_box(&backends).pick(0, Wanted::Next).is_some());
 }
 
 #[divan::bench(args = COUNTS)]
 fn next_after_a_failure_of(bencher: Bencher<'_, '_>, count: u16) {
     let backends = live(count);
     bencher.bench(|| {
-        let next = black_box(&backends).next_after(|index| index == 0);
-        next.map(|backend| backend.index)
+        let tried = |backend: &Backend<()>| backend.name.port == 0;
+        let next = black_box(&backends).pick(0, Wanted::Untried(&tried));
+        next.is_some()
     });
 }
 
 /// A lease as an attempt takes it, and its end.
 #[divan::bench(args = [2, 1000], threads = THREADS, sample_size = TOGETHER)]
 fn take_and_put_back_with_at_rest(bencher: Bencher<'_, '_>, resting: u64) {
-    let (kept, now) = (Kept::default(), Instant::now());
-    (0..resting).for_each(|connection| kept.put(connection, kept.era(), now));
+    let (idle, now) = (IdleConnections::default(), Instant::now());
+    (0..resting).for_each(|connection| idle.put(connection, idle.generation(), now));
     bencher.bench(|| {
-        let era = kept.era();
-        if let Some((connection, since)) = kept.take() {
-            kept.put(connection, era, since);
+        let generation = idle.generation();
+        if let Some((connection, since)) = idle.take() {
+            idle.put(connection, generation, since);
         }
     });
 }

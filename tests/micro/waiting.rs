@@ -1,13 +1,13 @@
 //! Waiting: what it costs to park a session and to have it back, and to have a job done by a
-//! worker. The lot's guests are real connections.
+//! worker. What is parked are real connections.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use lb::jobs::{Jobs, Minding, Round};
-use lb::lot::{Lot, Park, Parked};
+use lb::engine::lot::{Lot, Park, Parked};
+use lb::engine::queue::{Poll, Queue, Taker};
 use lb::net::Interest;
-use lb::net::buffer::{Buffer, Shelf};
-use lb::net::conn::{Conn, Moved, Wait};
+use lb::net::buffer::{Buffer, BufferCache};
+use lb::net::conn::{Blocking, Conn, Moved};
 use lb::net::connect;
 use lb::net::options::Options;
 use lb::net::readiness::{Readiness, Reports};
@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 const DUE_AFTER: Duration = Duration::from_secs(3600);
 
 /// What is parked: a connection with its other end, or only a deadline.
-struct Guest(Option<(Conn, TcpStream)>);
+struct Item(Option<(Conn, TcpStream)>);
 
-impl Park for Guest {
+impl Park for Item {
     fn watch(&mut self, readiness: &Arc<Readiness>, key: usize) -> io::Result<()> {
         match &mut self.0 {
             Some((conn, _)) => conn.watch(readiness, key, Interest::Read),
@@ -38,7 +38,7 @@ impl Park for Guest {
     }
 }
 
-impl Guest {
+impl Item {
     fn connected() -> Box<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let conn = connect::begin(listener.local_addr().unwrap(), &Options::default()).unwrap();
@@ -54,39 +54,39 @@ impl Guest {
     }
 
     /// Reads what has come, as a worker does with one that is ready.
-    fn read(&self, buffer: &mut Buffer, shelf: &mut Shelf) {
+    fn read(&self, buffer: &mut Buffer, cache: &mut BufferCache) {
         let (conn, _) = self.0.as_ref().unwrap();
-        let moved = conn.read(buffer, shelf, Wait::No).unwrap();
+        let moved = conn.read(buffer, cache, Blocking::Never).unwrap();
         assert!(matches!(moved, Moved::Bytes(_)));
         buffer.clear();
     }
 }
 
 /// A lot in which so many others wait.
-fn lot_with(others: usize) -> Lot<Guest> {
+fn lot_with(others: usize) -> Lot<Item> {
     let lot = Lot::new().unwrap();
-    (0..others).for_each(|_| park(&lot, Box::new(Guest(None))));
+    (0..others).for_each(|_| park(&lot, Box::new(Item(None))));
     lot
 }
 
-/// Parks a guest that is not ready.
-fn park(lot: &Lot<Guest>, guest: Box<Guest>) {
-    assert!(matches!(lot.park(guest), Parked::Yes));
+/// Parks a item that is not ready.
+fn park(lot: &Lot<Item>, item: Box<Item>) {
+    assert!(matches!(lot.park(item), Parked::InLot));
 }
 
-/// One byte to so many guests and read by them, without the lot: what of the next benchmark is
+/// One byte to so many items and read by them, without the lot: what of the next benchmark is
 /// not its work.
 #[divan::bench(args = [1, 64])]
 fn write_and_read(bencher: Bencher<'_, '_>, count: usize) {
-    let (mut buffer, mut shelf) = (Buffer::default(), Shelf::default());
-    let guests: Vec<_> = (0..count).map(|_| Guest::connected()).collect();
-    let mut peers: Vec<_> = guests.iter().map(|guest| guest.peer()).collect();
+    let (mut buffer, mut cache) = (Buffer::default(), BufferCache::default());
+    let items: Vec<_> = (0..count).map(|_| Item::connected()).collect();
+    let mut peers: Vec<_> = items.iter().map(|item| item.peer()).collect();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         for peer in &mut peers {
             peer.write_all(b"x").unwrap();
         }
-        for guest in &guests {
-            guest.read(&mut buffer, &mut shelf);
+        for item in &items {
+            item.read(&mut buffer, &mut cache);
         }
     });
 }
@@ -96,20 +96,23 @@ fn write_and_read(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench(args = [(1, 0), (1, 10_000), (64, 0), (64, 10_000)])]
 fn park_and_collect_of_and_among(bencher: Bencher<'_, '_>, (count, others): (usize, usize)) {
     let lot = lot_with(others);
-    let (mut reports, mut buffer, mut shelf) =
-        (Reports::default(), Buffer::default(), Shelf::default());
-    let mut guests: Vec<_> = (0..count).map(|_| Guest::connected()).collect();
-    let mut peers: Vec<_> = guests.iter().map(|guest| guest.peer()).collect();
+    let (mut reports, mut buffer, mut cache) = (
+        Reports::default(),
+        Buffer::default(),
+        BufferCache::default(),
+    );
+    let mut items: Vec<_> = (0..count).map(|_| Item::connected()).collect();
+    let mut peers: Vec<_> = items.iter().map(|item| item.peer()).collect();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
-        guests.drain(..).for_each(|guest| park(&lot, guest));
+        items.drain(..).for_each(|item| park(&lot, item));
         for peer in &mut peers {
             peer.write_all(b"x").unwrap();
         }
-        while guests.len() < count {
-            lot.mind(&mut reports, true, &mut guests).unwrap();
+        while items.len() < count {
+            lot.poll(&mut reports, Poll::Now, &mut items).unwrap();
         }
-        for guest in &guests {
-            guest.read(&mut buffer, &mut shelf);
+        for item in &items {
+            item.read(&mut buffer, &mut cache);
         }
     });
 }
@@ -118,11 +121,11 @@ fn park_and_collect_of_and_among(bencher: Bencher<'_, '_>, (count, others): (usi
 #[divan::bench(args = [0, 1000, 10_000])]
 fn park_and_call_among(bencher: Bencher<'_, '_>, others: usize) {
     let lot = lot_with(others);
-    let mut guest = Some(Guest::connected());
+    let mut item = Some(Item::connected());
     bencher.bench_local(|| {
-        guest.take().into_iter().for_each(|guest| park(&lot, guest));
+        item.take().into_iter().for_each(|item| park(&lot, item));
         // It is due before all others, so it is found at once.
-        guest = lot.call(1, |guest| guest.0.is_some()).pop();
+        item = lot.take(1, |item| item.0.is_some()).pop();
     });
 }
 
@@ -132,41 +135,38 @@ type Job = [u64; 8];
 /// A job pushed and taken by one thread, and by two at the same queue.
 #[divan::bench(threads = [1, 2], sample_size = 10_000)]
 fn push_and_take_a_job(bencher: Bencher<'_, '_>) {
-    let jobs = Jobs::new(2, || ());
-    (0..2).for_each(|_| jobs.crew().join());
-    bencher.with_inputs(Round::default).bench_refs(|round| {
-        jobs.push(Job::default());
+    let queue = Queue::new(2, || ());
+    (0..2).for_each(|_| queue.scheduler().add_worker());
+    bencher.with_inputs(Taker::default).bench_refs(|taker| {
+        queue.push(Job::default());
         // Nobody has to wait: there are always as many jobs as there are takers.
-        jobs.take(round, |_, _| ())
+        queue.take(taker, |_, _| ())
     });
 }
 
 /// A queue with an empty lot, whose workers say of each job with `true` that they have it.
-struct Office {
-    jobs: Jobs<bool>,
-    lot: Arc<Lot<Guest>>,
+struct Pool {
+    queue: Queue<bool>,
+    lot: Arc<Lot<Item>>,
 }
 
-impl Office {
-    fn new(enough: usize) -> Self {
+impl Pool {
+    fn new(side_by_side: usize) -> Self {
         let lot = Arc::new(lot_with(0));
-        let minded = Arc::clone(&lot);
+        let polled = Arc::clone(&lot);
         Self {
-            jobs: Jobs::new(enough, move || minded.interrupt()),
+            queue: Queue::new(side_by_side, move || polled.interrupt()),
             lot,
         }
     }
 
     fn work(&self, done: &Sender<()>) {
-        let (mut round, mut reports) = (Round::default(), Reports::default());
-        let mut mind = |minding: Minding, _: &mut Vec<bool>| {
-            let is_hasty = minding == Minding::Glance;
-            self.lot
-                .mind(&mut reports, is_hasty, &mut Vec::new())
-                .unwrap();
+        let (mut taker, mut reports) = (Taker::default(), Reports::default());
+        let mut poll = |poll: Poll, _: &mut Vec<bool>| {
+            self.lot.poll(&mut reports, poll, &mut Vec::new()).unwrap();
         };
-        self.jobs.crew().join();
-        while let Some(is_last) = self.jobs.take(&mut round, &mut mind) {
+        self.queue.scheduler().add_worker();
+        while let Some(is_last) = self.queue.take(&mut taker, &mut poll) {
             if is_last {
                 done.send(()).unwrap();
             }
@@ -181,22 +181,22 @@ impl Office {
                 scope.spawn(|| self.work(&done));
             }
             bencher.counter(ItemsCount::new(count)).bench_local(|| {
-                (1..=count).for_each(|number| self.jobs.push(number == count));
+                (1..=count).for_each(|number| self.queue.push(number == count));
                 last.recv().unwrap();
             });
-            self.jobs.crew().close();
+            self.queue.scheduler().close();
         });
     }
 }
 
-/// A job to a worker that minds the lot, and its word that it has it.
+/// A job to the worker that polls the lot, and its message that it has it.
 #[divan::bench]
 fn call_a_worker(bencher: Bencher<'_, '_>) {
-    Office::new(1).bench(bencher, 1, 1);
+    Pool::new(1).bench(bencher, 1, 1);
 }
 
 /// A thousand jobs with nothing in them.
 #[divan::bench(args = [1, 2, 16])]
 fn thousand_jobs_to_workers(bencher: Bencher<'_, '_>, workers: usize) {
-    Office::new(workers.min(2)).bench(bencher, workers, 1000);
+    Pool::new(workers.min(2)).bench(bencher, workers, 1000);
 }

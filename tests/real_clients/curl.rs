@@ -68,8 +68,8 @@ impl Scene {
     }
 
     fn has_no_session(&self) {
-        let gate = &self.lb.floor.context.gate;
-        eventually("the session ends", || gate.inside() == 0);
+        let connections = &self.lb.engine.shared.connections;
+        eventually("the session ends", || connections.open() == 0);
     }
 }
 

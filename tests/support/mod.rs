@@ -10,10 +10,12 @@
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use lb::backends::Name;
-use lb::config::{Config, LogMode};
-use lb::journal::Journal;
+use lb::config::Config;
+use lb::engine::Engine;
+use lb::log::LogMode;
+use lb::log::writer::LogWriter;
 use lb::server::{Ended, Server, Stop};
-use lb::workers::Floor;
+use lb::session::ClientSession;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -28,7 +30,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A balancer in this process.
 pub struct Lb {
     pub address: SocketAddr,
-    pub floor: Arc<Floor>,
+    pub engine: Arc<Engine<ClientSession>>,
     stop: Stop,
     was_asked: AtomicBool,
     thread: Option<JoinHandle<Ended>>,
@@ -51,13 +53,13 @@ impl Lb {
         };
         config.timeouts.drain = Duration::from_millis(300);
         change(&mut config);
-        let server = Server::start(config, Journal::silent()).expect("starts");
+        let server = Server::start(config, LogWriter::silent()).expect("starts");
         let (address, stop) = (server.local_addr().unwrap(), server.stop());
-        let floor = server.floor();
+        let engine = server.engine();
         let thread = Some(thread::spawn(move || server.run()));
         Self {
             address,
-            floor,
+            engine,
             stop,
             was_asked: AtomicBool::new(false),
             thread,

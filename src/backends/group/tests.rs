@@ -1,24 +1,32 @@
 //! Groups of one to five backends, and every order of what can be seen of them.
 
 use super::*;
-use crate::backends::Name;
 use crate::backends::health::Evidence::{Gone, Silent, Unwell};
 use crate::backends::health::Health;
 use crate::backends::health::Observation::{Bad, Failing, Good, Response, TrialPassed};
+use crate::backends::{Name, Wanted};
 
 /// So many backends that have answered their first check and go down after one bad one.
 fn group(count: usize) -> Backends<()> {
-    let name = Name {
+    let name = |index: usize| Name {
         host: "x".into(),
-        port: 1,
+        port: u16::try_from(index).expect("a few backends"),
     };
-    let new = |index| Arc::new(Backend::new(index, name.clone(), Health::new(1, 1)));
+    let new = |index| Arc::new(Backend::new(name(index), Health::new(1, 1)));
     let group = Backends::new((0..count).map(new).collect());
     (0..count).for_each(|index| drop(see(&group, index, Good)));
     group
 }
 
-fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change> {
+fn index(backend: &Backend<()>) -> usize {
+    usize::from(backend.name.port)
+}
+
+fn next(group: &Backends<()>) -> Option<usize> {
+    group.pick(0, Wanted::Next).map(|lease| index(&lease))
+}
+
+fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change<()>> {
     see_at(group, index, observation, Instant::now())
 }
 
@@ -27,11 +35,11 @@ fn see_at(
     index: usize,
     observation: Observation,
     now: Instant,
-) -> Option<Change> {
+) -> Option<Change<()>> {
     group.observe(&group.all()[index], observation, &Finding::default(), now)
 }
 
-/// The state of each: up, suspect, silent and kept, failing and kept, down for silence, down by
+/// The state of each: up, suspect, silent and idle, failing and idle, down for silence, down by
 /// itself, ejected.
 fn states(group: &Backends<()>) -> String {
     let state = |backend: &Arc<Backend<()>>| {
@@ -120,7 +128,7 @@ fn those_that_are_used_again_are_named() {
     let group = group(3);
     see(&group, 0, Bad(Silent));
     let change = see(&group, 1, Bad(Silent)).expect("a change");
-    let restored: Vec<usize> = change.restored.iter().map(|(index, _)| *index).collect();
+    let restored: Vec<usize> = change.restored.iter().map(|(one, _)| index(one)).collect();
     assert_eq!((restored, change.up, change.of), (vec![0], 3, 3));
     // For a while after that nobody leaves for silence; then it is a trouble of its own.
     let start = Instant::now();
@@ -186,7 +194,6 @@ fn ejections_and_silence_together_take_at_most_half() {
     assert_eq!(states(&group), "eduu");
     see(&group, 2, Failing);
     assert_eq!(states(&group), "edFu");
-    let next = |group: &Backends<()>| group.next().map(|one| one.index);
     assert_eq!(
         [next(&group), next(&group)],
         [Some(3); 2],
@@ -205,15 +212,12 @@ fn failing_ones_that_are_kept_get_nothing_while_a_better_one_is_there() {
     see(&all, 0, Failing);
     see(&all, 1, Failing);
     assert_eq!(states(&all), "eFu");
-    let indices: Vec<_> = (0..10)
-        .filter_map(|_| all.next())
-        .map(|one| one.index)
-        .collect();
+    let indices: Vec<_> = (0..10).filter_map(|_| next(&all)).collect();
     assert_eq!(indices, [2; 10]);
     // Both are tried, the one that is kept too.
     let later = Instant::now() + Duration::from_secs(5);
     let tried: Vec<_> = (0..3)
-        .map(|_| all.claim_trial(true, later).map(|one| one.index))
+        .map(|_| all.claim_trial(true, later).map(|one| index(&one)))
         .collect();
     assert_eq!(tried, [Some(0), Some(1), None]);
     see(&all, 2, Bad(Gone));
@@ -225,7 +229,7 @@ fn the_last_one_is_never_out_and_an_ejected_one_is_used_when_no_other_is_up() {
     let alone = group(1);
     see(&alone, 0, Failing);
     assert_eq!(states(&alone), "F");
-    assert!(alone.next().is_some());
+    assert!(next(&alone).is_some());
     see(&alone, 0, Response);
     assert_eq!(states(&alone), "u");
     let both = group(2);

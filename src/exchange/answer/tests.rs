@@ -1,17 +1,17 @@
 use super::*;
-use crate::config::LogMode;
-use crate::crew::Crew;
+use crate::engine::scheduler::Scheduler;
 use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
-use crate::exchange::record::Record;
+use crate::exchange::shared::{Local, Shared};
 use crate::http::Version;
 use crate::http::request::{self, Method};
-use crate::net::conn::Wait;
+use crate::log::LogMode;
+use crate::log::Record;
+use crate::net::buffer::BufferCache;
+use crate::net::conn::Blocking;
 use crate::net::connect;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::options::Options;
-use crate::turn::Dates;
-use crate::turn::tests::context;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -38,17 +38,17 @@ fn record(address: SocketAddr) -> Record {
 /// How many turns it takes to pass on the heads that came at once, while another session is
 /// queued.
 fn turns_for(heads: &str) -> usize {
-    let (context, crew) = (context(), Crew::new(1, || ()));
-    let (mut shelf, mut dates) = (Shelf::default(), Dates::default());
-    crew.join();
-    crew.add_job(|| ());
+    let (shared, scheduler) = (Shared::alone(), Scheduler::new(1, || ()));
+    let (mut buffers, mut local) = (BufferCache::default(), Local::default());
+    scheduler.add_worker();
+    scheduler.add_job(|| ());
     let ((backend, server), (conn, _reader)) = (pair(), pair());
     let address = backend.local_addr().expect("connected");
     let mut client = Client::new(conn, address);
     let mut sent = 0;
     while sent < heads.len() {
         if let Moved::Bytes(count) = server
-            .write(&heads.as_bytes()[sent..], Wait::No)
+            .write(&heads.as_bytes()[sent..], Blocking::Never)
             .expect("open")
         {
             sent += count;
@@ -65,9 +65,10 @@ fn turns_for(heads: &str) -> usize {
     let (mut answer, mut record) = (Answer::default(), record(address));
     let (mut expectation, mut turns) = (Expectation::new(false), 0);
     loop {
-        let mut turn = Turn::new(&context, &mut shelf, &mut dates, &crew, false);
+        let mut turn = Turn::new(&shared, &mut local, &mut buffers, &scheduler, false);
         turn.is_resumed = true;
         let mut served = Served {
+            config: shared.config(),
             request: &request,
             expectation: &mut expectation,
             record: &mut record,
@@ -76,8 +77,8 @@ fn turns_for(heads: &str) -> usize {
         };
         let progress = answer.pump(&mut served, &mut client, &backend, &mut turn);
         match progress.expect("well-formed") {
-            Progress::Paused => turns += 1,
-            Progress::Complete => return turns + 1,
+            AnswerState::OtherFirst => turns += 1,
+            AnswerState::Complete => return turns + 1,
             // It is on its way.
             _ => {}
         }

@@ -1,8 +1,8 @@
 //! Each rule by which no change of a connection is forgotten.
 
 use super::*;
-use crate::net::buffer::{Buffer, Shelf};
-use crate::net::conn::{Moved, Wait};
+use crate::net::buffer::{Buffer, BufferCache};
+use crate::net::conn::{Blocking, Moved};
 use std::io::Write as _;
 use std::time::Instant;
 
@@ -59,10 +59,10 @@ fn send_urgent(stream: &TcpStream) {
 
 /// Reads with so much room.
 fn read(conn: &Conn, room: usize) -> Moved {
-    let (mut buffer, mut shelf) = (Buffer::default(), Shelf::default());
-    let tail = buffer.tail(&mut shelf);
+    let (mut buffer, mut cache) = (Buffer::default(), BufferCache::default());
+    let tail = buffer.tail(&mut cache);
     tail.resize(tail.capacity() - room, 0);
-    let read = conn.read(&mut buffer, &mut shelf, Wait::No);
+    let read = conn.read(&mut buffer, &mut cache, Blocking::Never);
     read.expect("open")
 }
 
@@ -127,7 +127,7 @@ fn a_report_that_came_too_late_for_one_is_made_to_the_next() {
     for is_known_before in [true, false] {
         let mut told = watched_again();
         // It leaves for another reason, and finds nothing to read.
-        assert_eq!(read(&told.conn, 8192), Moved::Nothing);
+        assert_eq!(read(&told.conn, 8192), Moved::WouldWait);
         told.other.write_all(b"y").expect("sends");
         let report = next(&told.readiness);
         if is_known_before {
@@ -146,7 +146,7 @@ fn an_urgent_byte_alone_is_reported_until_it_is_passed_over() {
     let mut told = watched_again();
     send_urgent(&told.other);
     assert_eq!(next(&told.readiness).key, 2);
-    assert_eq!(read(&told.conn, 8192), Moved::Nothing);
+    assert_eq!(read(&told.conn, 8192), Moved::WouldWait);
     watch(&mut told.conn, &told.readiness, 3);
     assert_wakes_nobody(&told.readiness);
 }
@@ -179,7 +179,7 @@ fn room_to_write_is_reported_as_often_as_it_is_asked_for() {
     let mut told = told();
     for key in [2, 3] {
         // That there is nothing to read says nothing of the other direction.
-        while read(&told.conn, 8192) != Moved::Nothing {}
+        while read(&told.conn, 8192) != Moved::WouldWait {}
         let asked = told.conn.watch(&told.readiness, key, Interest::Write);
         asked.expect("open");
         assert_eq!(next(&told.readiness).key, key);

@@ -50,6 +50,7 @@ fn check_written(response: &ResponseHead<'_, '_>, method: Method, version: Versi
         write_response(
             response,
             &glue::delivery(version, method, keep_alive),
+            Some("lb"),
             &mut out,
         );
         let closes = response.status >= 200 && !keep_alive;

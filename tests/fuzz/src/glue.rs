@@ -3,15 +3,17 @@
 
 use crate::stage::PATIENCE;
 use lb::backends::Name;
-use lb::config::{Config, LogMode};
-use lb::http::forward::Delivery;
+use lb::config::Config;
+use lb::log::LogMode;
+use lb::http::delivery::Delivery;
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::request::Method;
 use lb::http::scan::{HeadLimits, HeadScan};
 use lb::http::{Refusal, Version};
-use lb::journal::Journal;
+use lb::log::writer::LogWriter;
 use lb::server::Server;
-use lb::workers::Floor;
+use lb::engine::Engine;
+use lb::session::ClientSession;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +90,6 @@ pub fn delivery(version: Version, method: Method, keep_alive: bool) -> Delivery<
         keep_alive,
         method,
         date: "Sun, 06 Nov 1994 08:49:37 GMT",
-        via: Some("lb"),
     }
 }
 
@@ -97,27 +98,27 @@ pub fn delivery(version: Version, method: Method, keep_alive: bool) -> Delivery<
 pub struct Balancer {
     /// Where it listens.
     pub address: SocketAddr,
-    floor: Arc<Floor>,
+    engine: Arc<Engine<ClientSession>>,
 }
 
 impl Balancer {
     /// Starts one over these backends, for as long as the process lives.
     pub fn over(backends: &[SocketAddr]) -> Self {
-        let server = Server::start(config(backends), Journal::silent()).expect("it starts");
+        let server = Server::start(config(backends), LogWriter::silent()).expect("it starts");
         let address = server.local_addr().expect("it listens");
-        let floor = server.floor();
+        let engine = server.engine();
         std::thread::spawn(move || server.run());
-        Self { address, floor }
+        Self { address, engine }
     }
 
     /// Waits until no client is inside any more; returns whether that came.
     pub fn is_empty_within(&self, timeout: Duration) -> bool {
-        self.floor.context.gate.wait_until_empty(timeout)
+        self.engine.shared.connections.wait_until_empty(timeout)
     }
 
     /// Closes the backend connections that rest.
     pub fn close_resting(&self) {
-        self.floor.give_back_resting();
+        self.engine.shared.close_idle_backend_connections();
     }
 }
 

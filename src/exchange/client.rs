@@ -1,0 +1,78 @@
+//! The client's side of a session: its connection, what came in and what goes out.
+
+use super::pin::Pin;
+use crate::exchange::shared::Turn;
+use crate::http::error::{Cause, Error, Phase};
+use crate::net::buffer::Buffer;
+use crate::net::conn::{Blocking, Conn, Moved};
+use crate::net::pipe::Pipe;
+use std::io;
+use std::net::SocketAddr;
+
+/// A client connection with its buffers.
+#[derive(Debug)]
+pub struct Client {
+    /// The connection.
+    pub conn: Conn,
+    /// Who it is.
+    pub address: SocketAddr,
+    /// Came in and is not used yet: heads, bodies, requests that came early.
+    pub inbound: Buffer,
+    /// Goes out and is not written yet.
+    pub outbound: Buffer,
+    /// Bytes written so far.
+    pub written: u64,
+    /// The backend connection that nobody else may use. In a box: few clients have one.
+    pub pin: Option<Box<Pin>>,
+}
+
+impl Client {
+    /// A client that has just been accepted.
+    #[must_use]
+    pub fn new(conn: Conn, address: SocketAddr) -> Self {
+        Self {
+            conn,
+            address,
+            inbound: Buffer::default(),
+            outbound: Buffer::default(),
+            written: 0,
+            pin: None,
+        }
+    }
+
+    /// Writes what goes out; returns whether all of it is written.
+    pub fn flush(&mut self, blocking: Blocking, turn: &mut Turn<'_>) -> Result<bool, Error> {
+        match turn.write(&self.conn, self.outbound.bytes(), blocking) {
+            Ok(Moved::Bytes(count)) => {
+                self.outbound.consume(count);
+                self.written += count as u64;
+                Ok(self.outbound.is_empty())
+            }
+            Ok(_) => Ok(false),
+            Err(_) => Err(Error::client(Phase::ResponseBody, Cause::Reset)),
+        }
+    }
+
+    /// Writes what is in the pipe, as far as there is room; the rest goes out later.
+    pub fn flush_pipe(&mut self, pipe: &mut Pipe, turn: &mut Turn<'_>) -> Result<(), Error> {
+        let gone = |_| Error::client(Phase::ResponseBody, Cause::Reset);
+        let count = turn.splice_out(pipe, &self.conn).map_err(gone)?;
+        self.written += count as u64;
+        if !pipe.is_empty() {
+            turn.pour(pipe, &mut self.outbound).map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    /// How much memory it will hold when it is parked.
+    #[must_use]
+    pub fn shrunk_bytes(&self) -> usize {
+        self.inbound.shrunk_bytes() + self.outbound.shrunk_bytes()
+    }
+
+    /// Gives back the storage that is not needed while nothing happens.
+    pub fn shrink(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        turn.shrink(&mut self.inbound)?;
+        turn.shrink(&mut self.outbound)
+    }
+}

@@ -1,0 +1,145 @@
+//! What all sessions share, and what one worker keeps for the sessions that it serves.
+
+use super::Exchange;
+use super::slot::SpareSlots;
+use crate::backends::Backends;
+use crate::config::{Config, Snapshot};
+use crate::engine::connection_limit::ConnectionLimit;
+use crate::engine::memory::Claim;
+use crate::engine::turn;
+use crate::health::Monitor;
+use crate::log::Output;
+use crate::log::dates::Dates;
+use crate::log::writer::LogWriter;
+use crate::net::conn::Conn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A worker's turn with one session.
+pub type Turn<'w> = turn::Turn<'w, Shared, Local>;
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration and the backends, as they are now.
+    pub snapshot: Arc<Snapshot>,
+    /// What is known of their health.
+    pub health: Monitor,
+    /// Where access lines go.
+    pub log: LogWriter,
+    /// How many connections are open, and how many may be.
+    pub connections: Arc<ConnectionLimit>,
+    /// Set once, when a stop is asked for.
+    stopping: AtomicBool,
+    /// Set once, when a stop is near: `--ready-path` says no from then on.
+    leaving: AtomicBool,
+}
+
+impl Shared {
+    /// What sessions share before the first backend is checked.
+    #[must_use]
+    pub fn new(health: Monitor, log: LogWriter, connections: Arc<ConnectionLimit>) -> Self {
+        Self {
+            snapshot: Arc::clone(&health.snapshot),
+            health,
+            log,
+            connections,
+            stopping: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// What sessions share where there are no backends.
+    #[cfg(test)]
+    pub(super) fn alone() -> Self {
+        let snapshot = Snapshot {
+            config: Config::default(),
+            backends: Backends::new(Vec::new()),
+        };
+        let health = Monitor::new(Arc::new(snapshot)).expect("descriptors");
+        let memory = crate::engine::memory::Memory::new(usize::MAX, || u64::MAX);
+        let connections = ConnectionLimit::new(1, memory);
+        Self::new(health, LogWriter::silent(), connections)
+    }
+
+    /// The configuration as it is now.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.snapshot.config
+    }
+
+    /// The backends as they are now.
+    #[must_use]
+    pub fn backends(&self) -> &Backends<Conn> {
+        &self.snapshot.backends
+    }
+
+    /// Closes all idle connections to backends, because descriptors are short.
+    pub fn close_idle_backend_connections(&self) {
+        for backend in self.backends().all() {
+            backend.idle.give_back();
+        }
+    }
+
+    /// From now on `--ready-path` says no.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on no connection is kept alive, and no failure counts against a backend.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.health.stop();
+    }
+
+    /// Whether the balancer is about to end, so that no connection is kept alive.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether new clients should come here: not when a stop is near or no backend is live.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let is_leaving = self.is_stopping() || self.leaving.load(Ordering::Relaxed);
+        !is_leaving
+            && self
+                .backends()
+                .all()
+                .iter()
+                .any(|backend| backend.is_live())
+    }
+
+    /// Whether connections are worth keeping: not while stopping, and not while new clients cannot
+    /// be accepted.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        !self.is_stopping() && !self.connections.is_crowded()
+    }
+
+    /// How many bytes of memory are left for what sessions hold while they wait.
+    #[must_use]
+    pub fn memory_left(&self) -> usize {
+        self.connections.memory().room(Claim::UnderWay)
+    }
+}
+
+/// What one worker keeps for the sessions that it serves.
+#[derive(Debug, Default)]
+pub struct Local {
+    /// The clock for `Date` and the log.
+    pub dates: Dates,
+    /// Boxes for exchanges.
+    pub exchanges: SpareSlots<Exchange>,
+    /// Where lines of the access log are gathered.
+    text: Vec<u8>,
+}
+
+/// What is needed to print a line of the access log.
+pub fn log_output<'t>(turn: &'t mut Turn<'_>) -> Output<'t> {
+    Output {
+        dates: &mut turn.local.dates,
+        text: &mut turn.local.text,
+        writer: &turn.shared.log,
+    }
+}

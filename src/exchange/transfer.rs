@@ -1,0 +1,123 @@
+//! Phase 3: request and response pass at the same time, through one connection to the backend.
+
+use super::answer::AnswerState;
+use super::client::Client;
+use super::served::Served;
+use super::shared::Turn;
+use super::upload::UploadState;
+use super::wait_for::Peer;
+use super::{Exchange, ExchangePhase, Flow};
+use crate::backends::health::Observation;
+use crate::health::outliers;
+use crate::http::error::{Cause, Error, Phase};
+use crate::net::conn::Blocking;
+
+/// What must change for a timeout to begin anew.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Bytes of the request that were sent.
+    pub(super) sent: u64,
+    /// Bytes of the final response that the client got. Interim responses are no progress.
+    pub(super) written: u64,
+    /// The whole request is sent; and how often the backend has asked for more time (102) since.
+    pub(super) extensions: Option<u32>,
+}
+
+impl Exchange {
+    /// Moves bytes both ways until the response is complete or nothing more can move now.
+    pub(super) fn transfer(
+        &mut self,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Flow>, Error> {
+        loop {
+            let Some((sending, answering)) = self.pump(client, turn)? else {
+                return Ok(None);
+            };
+            match (sending, answering) {
+                (_, AnswerState::Complete) => return Ok(Some(self.finish(client, turn))),
+                (_, AnswerState::Switched) if self.upload.is_complete() => {
+                    return Ok(Some(self.switch(turn)));
+                }
+                (UploadState::Done, AnswerState::Switched) => {
+                    return Err(self.cannot_switch());
+                }
+                _ if turn.is_over() => return Ok(Some(Flow::Yield)),
+                (UploadState::OtherFirst, _) | (_, AnswerState::OtherFirst) => continue,
+                (UploadState::Held, _) if self.stops_holding(client, turn) => continue,
+                _ => {}
+            }
+            let mut wait_for = self.wait_for(sending, answering, client, turn)?;
+            if self.leave_if_lost(turn) {
+                return Ok(None);
+            }
+            let look = self.next_look(turn).unwrap_or(wait_for.deadline);
+            wait_for.deadline = wait_for.deadline.min(look);
+            // With the request sent, the calls for the answer have blocked already.
+            let may_block = !sending.is_at_rest() && turn.may_block() == Blocking::Briefly;
+            if !may_block || !self.can_move(&wait_for, client) {
+                let flow = self.wait(Phase::ResponseHead, wait_for, client, turn)?;
+                return Ok(Some(flow));
+            }
+        }
+    }
+
+    /// One pass in each direction; `None` in another phase.
+    fn pump(
+        &mut self,
+        client: &mut Client,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<(UploadState, AnswerState)>, Error> {
+        let ExchangePhase::Transferring(attempt, backend) = &mut self.phase else {
+            return Ok(None);
+        };
+        let is_held = self.expectation.is_held();
+        let sending = self
+            .upload
+            .pump(&client.conn, &mut client.inbound, is_held, backend, turn);
+        let sending = match sending {
+            // The answer is on its way already: the client gets it although it gave up sending.
+            Err(error) if error.cause == Cause::Closed && !self.answer.is_awaited() => {
+                self.upload.break_off(backend)
+            }
+            sending => sending?,
+        };
+        let mut served = Served {
+            config: &self.snapshot.config,
+            request: &self.request,
+            expectation: &mut self.expectation,
+            record: &mut self.record,
+            is_sent: sending.is_at_rest(),
+            is_received: self.upload.is_received(),
+        };
+        let (was_begun, received) = (self.answer.is_begun, self.answer.received);
+        let answering = self.answer.pump(&mut served, client, backend, turn);
+        if self.answer.received > received {
+            let (backend, now) = (&attempt.backend, turn.now());
+            let is_first_there = !attempt.is_reused;
+            if was_begun {
+                backend.heard.other(now);
+            } else if backend.hear_response(is_first_there, now) {
+                outliers::of_response(&turn.shared.health, backend, Observation::Response);
+            }
+            if !self.answer.is_awaited() {
+                attempt.pass_trial(turn.shared);
+            }
+        }
+        Ok(Some((sending, answering?)))
+    }
+}
+
+impl UploadState {
+    /// Whether it waits for this side.
+    pub(super) fn waits_for(self, peer: Peer) -> bool {
+        self == UploadState::WouldWait(peer)
+    }
+}
+
+impl AnswerState {
+    /// Whether it waits for this side.
+    pub(super) fn waits_for(self, peer: Peer) -> bool {
+        self == AnswerState::WouldWait(peer)
+    }
+}

@@ -1,0 +1,267 @@
+//! What is printed, and the thread that prints it.
+//!
+//! Lines gather in a batch of bounded size, so that a stuck terminal or a full disk never
+//! holds a worker; what did not fit is counted and said. Story lines come by way of the `log`
+//! crate and go to stderr, access lines go to stdout.
+//!
+//! To wake a thread costs as much as half a request, so it is done for a line that comes after
+//! a silence, not for each: having printed, the thread pauses for a moment, and whatever came
+//! meanwhile is the next batch.
+//!
+//! Must not know what a line says.
+
+mod batch;
+mod sink;
+
+use batch::Batch;
+use sink::{Sink, Stream};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub use batch::MAX_LINE_BYTES;
+
+/// Bytes of lines that wait to be printed: a fraction of a second's worth on a busy machine.
+/// As many may be with the printer at the same time.
+const QUEUED_BYTES: usize = 2 * 1024 * 1024;
+
+/// With so many the printer cuts its pause short.
+const URGENT_BYTES: usize = QUEUED_BYTES / 4;
+
+/// How long the printer leaves lines to gather. Nobody who watches them come notices, and
+/// its wake-ups take a thousandth of a processor.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// How long the last lines get at the end, should the terminal be stuck.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Lost lines are counted up for so long before they are told of.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The way to the printer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LogWriter {
+    shared: Arc<Shared>,
+}
+
+/// Where a line is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outlet {
+    Stderr,
+    Stdout,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung for the printer.
+    bell: Condvar,
+}
+
+/// What waits for the printer. Held for as long as it takes to copy a line, no longer.
+#[derive(Debug)]
+struct Queue {
+    batch: Batch,
+    /// The most bytes of the batch.
+    room: usize,
+    /// Lines that found no room, ever.
+    lost: u64,
+    /// The printer sleeps until there is something.
+    is_awaited: bool,
+    is_ending: bool,
+}
+
+/// The thread that prints.
+#[derive(Debug)]
+pub struct Printer {
+    thread: JoinHandle<()>,
+    log: LogWriter,
+}
+
+impl LogWriter {
+    /// Starts the thread `log`.
+    pub fn start() -> io::Result<(Self, Printer)> {
+        Self::start_with(
+            Stream(rustix::stdio::stderr()),
+            Stream(rustix::stdio::stdout()),
+        )
+    }
+
+    fn start_with(
+        stderr: impl Write + Send + 'static,
+        stdout: impl Write + Send + 'static,
+    ) -> io::Result<(Self, Printer)> {
+        let log = Self::with_room(QUEUED_BYTES);
+        let shared = Arc::clone(&log.shared);
+        let thread = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || print(&shared, stderr, stdout))?;
+        Ok((log.clone(), Printer { thread, log }))
+    }
+
+    /// A log that nobody reads, for tests.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::with_room(0)
+    }
+
+    fn with_room(room: usize) -> Self {
+        let queue = Queue {
+            batch: Batch::default(),
+            room,
+            lost: 0,
+            is_awaited: false,
+            is_ending: false,
+        };
+        let shared = Shared {
+            queue: Mutex::new(queue),
+            bell: Condvar::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// An access line, with or without its line end.
+    pub fn access(&self, line: &[u8]) {
+        self.shared.add(Outlet::Stdout, line);
+    }
+}
+
+/// What `env_logger` writes to: each call is a whole record.
+impl Write for LogWriter {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.shared.add(Outlet::Stderr, record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that is done with it can be left half done.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, outlet: Outlet, line: &[u8]) {
+        let is_needed = self.queue().add(outlet, line);
+        // Rung without the lock, or whoever wakes would wait for it at once.
+        if is_needed {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Exchanges `printed`, which is empty, for what has gathered, once there is something or
+    /// lost lines may be told of; returns how many lines were lost so far, and whether this
+    /// is the end.
+    fn take(&self, printed: &mut Batch) -> (u64, bool) {
+        let mut queue = self.queue();
+        queue.is_awaited = true;
+        let woken = self
+            .bell
+            .wait_timeout_while(queue, TELL_INTERVAL, |queue| !queue.has_news());
+        (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        queue.is_awaited = false;
+        std::mem::swap(&mut queue.batch, printed);
+        (queue.lost, queue.is_ending)
+    }
+
+    /// Lets lines gather for a moment.
+    fn pause(&self) {
+        let paused = self
+            .bell
+            .wait_timeout_while(self.queue(), PAUSE, |queue| !queue.is_urgent());
+        drop(paused);
+    }
+
+    fn end(&self) {
+        self.queue().is_ending = true;
+        self.bell.notify_one();
+    }
+}
+
+impl Queue {
+    /// Takes a line in, if there is room; returns whether the printer has to be woken.
+    fn add(&mut self, outlet: Outlet, line: &[u8]) -> bool {
+        let was_urgent = self.is_urgent();
+        if !self.batch.add(outlet, line, self.room) {
+            self.lost += 1;
+            return false;
+        }
+        std::mem::take(&mut self.is_awaited) || (self.is_urgent() && !was_urgent)
+    }
+
+    fn has_news(&self) -> bool {
+        self.is_ending || !self.batch.is_empty()
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.is_ending || self.batch.len() >= URGENT_BYTES
+    }
+}
+
+impl Printer {
+    /// Prints what is queued and ends the thread, unless what it prints to is stuck.
+    pub fn finish(self) {
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
+        self.log.shared.end();
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if self.thread.is_finished() {
+            // A panic in it has been printed by the panic itself.
+            let _ = self.thread.join();
+        }
+    }
+}
+
+fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
+    let (mut stderr, mut stdout) = (Sink::new(stderr), Sink::new(stdout));
+    let (mut batch, mut unwritten) = (Batch::default(), 0);
+    let mut told = Told {
+        count: 0,
+        next: Instant::now(),
+    };
+    loop {
+        let (unqueued, is_end) = shared.take(&mut batch);
+        // A line that cannot be written (a full disk, a closed pipe) is lost like one that
+        // found no room: counted.
+        unwritten += batch.print(&mut stderr, &mut stdout);
+        batch.clear();
+        if is_end {
+            told.next = Instant::now();
+        }
+        told.tell(unqueued + unwritten, &mut stderr);
+        if is_end {
+            return;
+        }
+        shared.pause();
+    }
+}
+
+/// What has been said of lost lines.
+struct Told {
+    count: u64,
+    next: Instant,
+}
+
+impl Told {
+    /// Says how many were lost since the last time, unless that was a moment ago.
+    fn tell(&mut self, lost: u64, stderr: &mut Sink<impl Write>) {
+        let now = Instant::now();
+        if lost > self.count && now >= self.next {
+            let line = format!("Log lines lost: {}\n", lost - self.count);
+            if stderr.print(line.as_bytes()) < line.len() {
+                return;
+            }
+            (self.count, self.next) = (lost, now + TELL_INTERVAL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
