@@ -103,7 +103,7 @@ impl<C> Backends<C> {
         let mut with_this = self.count(now, |one| !std::ptr::eq(one, backend));
         (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
         let may_leave = !silence.is_on && !with_this.are_too_many_out();
-        let changed = backend.observe(observation, finding, may_leave, now);
+        let changed = backend.apply(observation, finding, may_leave, now);
         let restored = self.restore(now);
         let counts = self.count(now, |_| true);
         self.has_ejected

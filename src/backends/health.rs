@@ -183,7 +183,7 @@ impl Health {
 
     /// Takes an observation into account. The first one always gives a transition. Silence and
     /// failing requests take it away only if it `may_leave`.
-    pub fn observe(&mut self, observation: Observation, may_leave: bool) -> Option<Transition> {
+    pub fn step(&mut self, observation: Observation, may_leave: bool) -> Option<Transition> {
         let before = self.clone();
         self.state = self.after(observation, may_leave);
         let is_first = !before.is_known() && self.is_known();

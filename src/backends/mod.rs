@@ -241,7 +241,7 @@ impl<C> Backend<C> {
 
     /// Takes an observation into account; returns what changed, if anything, and how long it
     /// was up or down before. `finding` says what was seen.
-    fn observe(
+    fn apply(
         &self,
         observation: Observation,
         finding: &Finding,
@@ -270,7 +270,7 @@ impl<C> Backend<C> {
                 self.is_unreachable.store(false, Ordering::Relaxed);
             }
         }
-        let transition = state.health.observe(observation, may_leave);
+        let transition = state.health.step(observation, may_leave);
         let (is_ejected, lasted) = (
             state.health.is_ejected(),
             was_known.then(|| now.saturating_duration_since(state.since)),

@@ -12,7 +12,7 @@ fn backend() -> Backend<()> {
 }
 
 fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
-    let change = backend.observe(observation, &Finding::default(), true, Instant::now());
+    let change = backend.apply(observation, &Finding::default(), true, Instant::now());
     change.map(|(transition, _)| transition)
 }
 
@@ -57,7 +57,7 @@ fn an_unreachable_host_is_reachable_again_with_the_first_sign_of_life() {
         ..Finding::default()
     };
     for sign in [Observation::Good, Observation::Response] {
-        backend.observe(Observation::Bad(Evidence::Gone), &finding, true, now);
+        backend.apply(Observation::Bad(Evidence::Gone), &finding, true, now);
         assert!(backend.is_unreachable() && backend.hear_response(true, now));
         see(&backend, sign);
         assert!(!backend.is_unreachable() && !backend.hear_response(true, now));

@@ -1,12 +1,12 @@
 //! Finds backends that lead back to this balancer, by whatever name or way.
 //!
-//! Each check carries a token of its own. When a request with the token of an open check comes
-//! in at our own listener, the check has come back. A token is 128 random bits and counts only
-//! while its check is open, so that nobody can guess one or use an old one again; a backend that
-//! sends back its own token says something of itself only.
+//! Each check carries a token. A request with the token of an open check that comes in at our own
+//! listener shows that the check has come back. A token is 128 random bits and counts only while its
+//! check is open, so no client can guess one or use an old one again. A backend that sends its own
+//! token back accuses only itself.
 //!
-//! The field is passed on like any other, so that a check is found as well that comes back by
-//! way of another proxy.
+//! The field is forwarded like any other, so a check that comes back by way of another proxy is
+//! found as well.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ pub const FIELD: &str = "Lb-Check-Token";
 #[derive(Debug, Default)]
 pub struct OpenChecks {
     open: Mutex<Vec<Open>>,
-    /// How many there are, so that a request is not searched while there is none.
+    /// How many there are: without any, requests are not searched.
     count: AtomicUsize,
 }
 
@@ -29,7 +29,7 @@ struct Open {
     has_come_back: bool,
 }
 
-/// One check under way; its token counts until this is dropped.
+/// A check under way. Its token counts until this is dropped.
 #[derive(Debug)]
 pub struct OpenCheck {
     token: Box<str>,
@@ -64,8 +64,8 @@ impl OpenChecks {
         self.count.load(Ordering::Relaxed) > 0
     }
 
-    /// A request has come in with this value in [`FIELD`]. Returns whether it is a check of ours,
-    /// and notes that.
+    /// Notes that a request came in with this value in [`FIELD`]. Returns whether it is an open check
+    /// of ours.
     #[must_use]
     pub fn take_back(&self, token: &[u8]) -> bool {
         let mut open = self.lock();

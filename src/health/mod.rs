@@ -1,18 +1,23 @@
-//! The thread that asks every backend how it is: a raw HTTP GET each, side by side on one
-//! thread, each at its own time and with its own deadline, so that one that hangs delays no
-//! other.
+//! Health: what is seen of backends, by checks and by requests, and what follows from it.
 //!
-//! It reports observations and knows no thresholds; `backends::health` decides what follows for
-//! new requests. Those under way it never ends: it calls sessions that wait for a backend to
-//! come up, or for one that is lost, and they see for themselves what to do.
+//! The health thread sends every backend a raw HTTP `GET`, all side by side on one thread, each with
+//! its own time and deadline, so that a backend that hangs delays no other. It reports observations;
+//! the thresholds are those of `backends::health`, a pure state machine. Requests report what they
+//! met ([`outliers`]).
 //!
-//! | file | duty |
+//! Nothing here ends a request. The health thread recalls sessions that wait for a backend to come
+//! up, or for one that is lost, and each of them sees what to do.
+//!
+//! | file | what it is |
 //! |---|---|
+//! | `monitor` | what requests and the health thread share |
 //! | `probe` | one probe: connect, send, read, judge |
-//! | `schedule` | when a backend is probed, and what it means that a probe is late |
+//! | `schedule` | when a backend is probed, and what follows when a probe is late |
 //! | `usual` | how long probes of a backend usually take |
-//! | `report` | what is told of checks, round by round |
-//! | `symptom` | what is wrong with a backend, and how it is said |
+//! | `symptom` | why a check failed |
+//! | [`outliers`] | what requests see of backends, and what follows from each observation |
+//! | `report` | what is logged of checks, round by round |
+//! | [`loop_detection`] | how a check recognises this balancer itself |
 
 pub mod loop_detection;
 mod monitor;
@@ -38,30 +43,29 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use symptom::Symptom;
 
-/// How often connections that rested for too long are looked for and closed, and those who
-/// wait for a backend that is down are called.
+/// How often connections that were idle for too long are closed, and sessions that wait for a
+/// backend are recalled.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Held up for longer than this, we take what we did not hear meanwhile for no silence. Shorter
-/// than any silence that something follows from.
+/// A pause of this thread after which silence of backends is not counted: it may be ours. Shorter
+/// than any silence from which something follows.
 const HELD_UP: Duration = Duration::from_millis(200);
 
-/// How soon after a change sessions that wait are called once more: one that was about to park
-/// when it happened has done so by then, and one that had just looked for a backend may look
-/// again.
-const CALL_AGAIN: Duration = Duration::from_millis(250);
+/// How soon after a change waiting sessions are recalled once more. A session that was about to be
+/// parked at the change is parked by then, and one that had just looked for a backend may look again.
+const RECALL_AGAIN: Duration = Duration::from_millis(250);
 
-/// Checks every backend once and tells how each is, unless the waker is raised before. What is
-/// found here decides at once. The checks go on from here, with [`Checks::run`].
+/// Checks every backend once and logs the results, unless `stop` is woken before. A first result
+/// decides alone. The checks go on with [`Checks::run`].
 #[must_use]
-pub fn first_round(monitor: &Monitor, waker: &Waker) -> Checks {
+pub fn first_round(monitor: &Monitor, stop: &Waker) -> Checks {
     let (all, now) = (monitor.backends().all(), Instant::now());
     let new = |backend| Schedule::new(backend, &monitor.open_checks, now);
     let mut checks = Checks {
         schedules: all.iter().map(new).collect(),
         report: Report::new(all, monitor.config(), now),
     };
-    if waker.wait(Duration::ZERO) {
+    if stop.wait(Duration::ZERO) {
         return checks;
     }
     checks.report.begin();
@@ -70,8 +74,8 @@ pub fn first_round(monitor: &Monitor, waker: &Waker) -> Checks {
         let now = Instant::now();
         checks.go_on(monitor, now, |one| !one.is_known());
         let unknown = || checks.schedules.iter().filter(|one| !one.is_known());
-        wait(unknown, monitor, waker, now + SWEEP_INTERVAL);
-        if waker.wait(Duration::ZERO) {
+        wait(unknown, monitor, stop, now + SWEEP_INTERVAL);
+        if stop.wait(Duration::ZERO) {
             return checks;
         }
     }
@@ -87,23 +91,23 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Checks on until the waker is raised. `call` brings back sessions that wait for a backend
+    /// Goes on checking until `stop` is woken. `recall` queues the sessions that wait for a backend
     /// to come up, or for one that is lost or down.
-    pub fn run(mut self, monitor: &Monitor, waker: &Waker, call: impl Fn()) {
-        let mut next_call = Instant::now();
-        while !waker.wait(Duration::ZERO) {
+    pub fn run(mut self, monitor: &Monitor, stop: &Waker, recall: impl Fn()) {
+        let mut next_recall = Instant::now();
+        while !stop.wait(Duration::ZERO) {
             monitor.waker.reset();
             let now = Instant::now();
             self.go_on(monitor, now, |_| true);
             self.report.go_on(now);
-            // A request may have changed something, too.
+            // A request may have changed something as well.
             let has_changed = monitor.has_changed.swap(false, Ordering::SeqCst);
-            if has_changed || now >= next_call {
-                call();
+            if has_changed || now >= next_recall {
+                recall();
                 sweep(monitor, now);
-                next_call = now
+                next_recall = now
                     + if has_changed {
-                        CALL_AGAIN
+                        RECALL_AGAIN
                     } else {
                         SWEEP_INTERVAL
                     };
@@ -111,13 +115,13 @@ impl Checks {
             let next = self
                 .report
                 .due(now)
-                .map_or(next_call, |due| due.min(next_call));
-            let awaited = wait(|| self.schedules.iter(), monitor, waker, next);
+                .map_or(next_recall, |due| due.min(next_recall));
+            let awaited = wait(|| self.schedules.iter(), monitor, stop, next);
             listen_again(monitor, awaited, Instant::now());
         }
     }
 
-    /// Each of these goes on as far as possible.
+    /// Goes on with the schedules for which `which` holds.
     fn go_on(&mut self, monitor: &Monitor, now: Instant, which: impl Fn(&Schedule) -> bool) {
         for (index, schedule) in self.schedules.iter_mut().enumerate() {
             if !which(schedule) {
@@ -131,27 +135,27 @@ impl Checks {
     }
 }
 
-/// Waits until a probe can go on or is due, something is odd, or it is `until`; returns the
-/// time by which it should be over.
+/// Waits until a probe can go on or is due, a request met something odd, or it is `until`. Returns
+/// when the wait was to end.
 fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     schedules: impl Fn() -> I,
     monitor: &Monitor,
-    waker: &Waker,
+    stop: &Waker,
     until: Instant,
 ) -> Instant {
     let next = schedules().map(Schedule::due).min();
     let until = next.map_or(until, |next| next.min(until));
     let sources = schedules().filter_map(Schedule::waits);
     let sources = sources.map(|(conn, interest)| (conn as &dyn AsFd, interest));
-    let wakers = [waker, &monitor.waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
+    let wakers = [stop, &monitor.waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
     let timeout = until.saturating_duration_since(Instant::now());
-    // If waiting itself fails, the deadlines still end every probe.
+    // If the wait itself fails, the deadlines still end every probe.
     let _ = wait_many(sources.chain(wakers), timeout);
     until
 }
 
-/// Woken much later than asked, we were paused or starved of processor: what we did not hear
-/// meanwhile is no silence.
+/// If this thread woke much later than asked, the process was paused or starved of processor time:
+/// then silence of backends does not count.
 fn listen_again(monitor: &Monitor, awaited: Instant, now: Instant) {
     if now.saturating_duration_since(awaited) > HELD_UP {
         for backend in monitor.backends().all() {
@@ -160,7 +164,7 @@ fn listen_again(monitor: &Monitor, awaited: Instant, now: Instant) {
     }
 }
 
-/// Takes what was seen into account.
+/// Reports what was seen.
 fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
     let (observation, reason) = match seen {
         Seen::Good => (Observation::Good, String::new()),
@@ -171,7 +175,7 @@ fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
                 return;
             };
             if *symptom == Symptom::Itself {
-                tell_loop(backend, &symptom.to_string());
+                log_loop(backend, &symptom.to_string());
             }
             (Observation::Bad(evidence), symptom.to_string())
         }
@@ -180,11 +184,11 @@ fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
         reason,
         is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
     };
-    outliers::observe(monitor, backend, observation, &finding, outliers::CHECKS);
+    outliers::of_check(monitor, backend, observation, &finding);
 }
 
-/// Says once that a backend is we ourselves: what has to be mended is the command line.
-fn tell_loop(backend: &Backend<Conn>, reason: &str) {
+/// Logs once that a backend is this balancer itself: the command line is wrong.
+fn log_loop(backend: &Backend<Conn>, reason: &str) {
     if backend.state().reason != reason {
         log::warn!(
             "Server {} is this balancer itself: it gets no requests; name another server.",
@@ -193,7 +197,7 @@ fn tell_loop(backend: &Backend<Conn>, reason: &str) {
     }
 }
 
-/// Closes backend connections that rested for too long.
+/// Closes backend connections that were idle for too long.
 fn sweep(monitor: &Monitor, now: Instant) {
     let limit = monitor.config().timeouts.backend_idle;
     for backend in monitor.backends().all() {

@@ -1,17 +1,16 @@
-//! What is seen of backends, by checks and by requests, and what follows from it: it is taken
-//! into account, told, and looked into.
+//! What is observed of backends, and what follows: it is counted, logged, and checked.
 //!
 //! | what a request met | what it counts as |
 //! |---|---|
 //! | connection refused, host unreachable | a failed check: the backend is gone |
-//! | no connection in time, an answer that is late | nothing but the next check, at once |
-//! | broken or malformed answer, none in time | one of `--eject-after` in a row |
-//! | the same, and the next backend failed at it too | nothing: it is the request's fault |
+//! | no connection in time, a late answer | nothing, but the next check comes at once |
+//! | broken or malformed answer, none in time | one of `--eject-after` failures in a row |
+//! | the same, and the next backend failed at it too | nothing: the request is at fault |
 //! | the backend's own 5xx | nothing: that is an answer |
-//! | the client left, our own descriptors or ports are used up, we are stopping | nothing |
+//! | the client left, our descriptors or ports are used up, the balancer stops | nothing |
 //!
 //! Each but the last two brings the next check at once. Must not know which requests wait where:
-//! what is found here never ends one.
+//! nothing here ends one.
 
 use super::monitor::Monitor;
 use crate::backends::group::Change;
@@ -21,7 +20,45 @@ use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::net::conn::Conn;
 use std::time::{Duration, Instant};
 
-/// What a failed attempt says of the backend at once, whatever becomes of the request.
+/// What takes a backend down when enough of it comes in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    /// Bad checks.
+    Checks(u32),
+    /// Connections of requests that were refused, or found no way to the host.
+    Connections(u32),
+    /// Requests that failed there, and not because of what they asked for.
+    Requests(u32),
+}
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Counted::Checks(count) => write!(out, "{count} failed checks"),
+            Counted::Connections(count) => write!(out, "{count} failed connections"),
+            Counted::Requests(1) => write!(out, "1 failed request"),
+            Counted::Requests(count) => write!(out, "{count} failed requests in a row"),
+        }
+    }
+}
+
+/// A check was good, bad or late. `finding` says what was bad.
+pub(super) fn of_check(
+    monitor: &Monitor,
+    backend: &Backend<Conn>,
+    observation: Observation,
+    finding: &Finding,
+) {
+    let counted = Counted::Checks(monitor.config().health.fall);
+    note(monitor, backend, observation, finding, counted);
+}
+
+/// A response has begun, or a trial has passed, which is news.
+pub fn of_response(monitor: &Monitor, backend: &Backend<Conn>, observation: Observation) {
+    of_check(monitor, backend, observation, &Finding::default());
+}
+
+/// An attempt has failed: what that says of the backend at once, whatever becomes of the request.
 pub fn of_failed_attempt(monitor: &Monitor, backend: &Backend<Conn>, error: &Error) {
     if !is_evidence(monitor, error) {
         return;
@@ -31,28 +68,22 @@ pub fn of_failed_attempt(monitor: &Monitor, backend: &Backend<Conn>, error: &Err
             reason: error.to_string(),
             is_unreachable: error.cause == Cause::Unreachable,
         };
-        let observation = Observation::Bad(Evidence::Gone);
-        observe(
-            monitor,
-            backend,
-            observation,
-            &finding,
-            "failed connections",
-        );
+        let counted = Counted::Connections(monitor.config().health.fall);
+        let gone = Observation::Bad(Evidence::Gone);
+        note(monitor, backend, gone, &finding, counted);
     }
     ask_for_check(monitor, backend);
 }
 
-/// Whether the failed attempt is one of those that eject a backend when they come in a row, if
-/// the request is not at fault.
+/// Whether the failed attempt counts towards an ejection, if the request is not at fault.
 #[must_use]
 pub fn counts_towards_ejection(monitor: &Monitor, error: &Error) -> bool {
-    let is_connecting = error.phase == Phase::Connect;
-    let is_of_checks = matches!(
-        error.cause,
-        Cause::Refused | Cause::Unreachable | Cause::TimedOut
-    );
-    is_evidence(monitor, error) && !(is_connecting && is_of_checks)
+    let is_left_to_checks = error.phase == Phase::Connect
+        && matches!(
+            error.cause,
+            Cause::Refused | Cause::Unreachable | Cause::TimedOut
+        );
+    is_evidence(monitor, error) && !is_left_to_checks
 }
 
 /// A request failed there, and not because of what it asked for.
@@ -64,16 +95,11 @@ pub fn of_failed_request(monitor: &Monitor, backend: &Backend<Conn>, error: &Err
         reason: error.to_string(),
         ..Finding::default()
     };
-    let what = match in_row {
-        1 => "failed request",
-        _ => "failed requests in a row",
-    };
-    let backends = monitor.backends();
-    let change = backends.observe(backend, Observation::Failing, &finding, Instant::now());
-    follow(monitor, backend, &finding, (in_row, what), change);
+    let counted = Counted::Requests(in_row);
+    note(monitor, backend, Observation::Failing, &finding, counted);
 }
 
-/// A backend's failures only, and not those that follow from a decision of ours.
+/// Whether an error is a failure of the backend, and not the result of a decision of ours.
 fn is_evidence(monitor: &Monitor, error: &Error) -> bool {
     let is_ours = matches!(
         error.cause,
@@ -84,72 +110,53 @@ fn is_evidence(monitor: &Monitor, error: &Error) -> bool {
     error.blame == Blame::Backend && !monitor.is_stopping() && !is_ours && !has_left
 }
 
-/// Something is odd: has the backend checked at once.
+/// Has a backend checked at once, because a request met something odd there.
 pub fn ask_for_check(monitor: &Monitor, backend: &Backend<Conn>) {
     if backend.is_live() && backend.ask_for_check() {
         monitor.wake();
     }
 }
 
-/// What is counted when checks take a backend down.
-pub const CHECKS: &str = "failed checks";
-
-/// Takes what was seen into account; tells what changed, if anything. `what` names what was
-/// counted, `finding` says what was seen that was bad.
-pub fn observe(
+/// Passes an observation on to the backends' state, and logs what it changed.
+fn note(
     monitor: &Monitor,
     backend: &Backend<Conn>,
     observation: Observation,
     finding: &Finding,
-    what: &str,
+    counted: Counted,
 ) {
-    let backends = monitor.backends();
-    let change = backends.observe(backend, observation, finding, Instant::now());
-    let count = monitor.config().health.fall;
-    follow(monitor, backend, finding, (count, what), change);
-}
-
-/// A response has begun, or a trial has passed, which is news.
-pub fn of_response(monitor: &Monitor, backend: &Backend<Conn>, observation: Observation) {
-    observe(monitor, backend, observation, &Finding::default(), CHECKS);
-}
-
-/// Tells what changed, and has the checking thread see to those whom it concerns.
-fn follow(
-    monitor: &Monitor,
-    backend: &Backend<Conn>,
-    finding: &Finding,
-    (count, what): (u32, &str),
-    change: Option<Change<Conn>>,
-) {
-    let Some(change) = change else {
+    let now = Instant::now();
+    let observed = monitor
+        .backends()
+        .observe(backend, observation, finding, now);
+    let Some(change) = observed else {
         return;
     };
-    tell_of_silence(&change);
-    let (name, up, of) = (&backend.name, change.up, change.of);
-    let reason = &finding.reason;
+    log_silence(&change);
+    let (name, reason) = (&backend.name, &finding.reason);
     match (change.transition, change.lasted) {
         (Some(Transition::Suspected), _) => log::debug!("Server {name} is suspect ({reason})."),
         (Some(Transition::Cleared), _) => log::debug!("Server {name} is free of suspicion."),
         (Some(Transition::Down), Some(_)) => {
-            log::warn!("Server {name} is DOWN after {count} {what} ({reason}); {up} of {of} up");
+            let (up, of) = (change.up, change.of);
+            log::warn!("Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
         }
         (Some(Transition::Up), Some(lasted)) => {
             let slow_start = monitor.config().health.slow_start;
-            backend.slow_start.begin(Instant::now(), slow_start);
-            tell_up(&backend.name, lasted, &change);
+            backend.slow_start.begin(now, slow_start);
+            log_up(name, lasted, &change);
         }
         (Some(Transition::Up | Transition::Down), None) | (None, _) => {}
     }
     monitor.note_change();
 }
 
-fn tell_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
+fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
     let (up, of, lasted) = (change.up, change.of, seconds(lasted));
     log::warn!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
 }
 
-fn tell_of_silence(change: &Change<Conn>) {
+fn log_silence(change: &Change<Conn>) {
     match change.silence {
         Some(true) => log::warn!(
             "More than half of the servers are late: the trouble may be ours or everybody's, so \
@@ -159,11 +166,11 @@ fn tell_of_silence(change: &Change<Conn>) {
         None => {}
     }
     for (backend, lasted) in &change.restored {
-        tell_up(&backend.name, *lasted, change);
+        log_up(&backend.name, *lasted, change);
     }
 }
 
-/// A time as people say it: `0.8 s`, `12 s`.
+/// A time as people write it: `0.8 s`, `12 s`.
 #[must_use]
 pub fn seconds(time: Duration) -> String {
     match time.as_secs() {

@@ -1,6 +1,6 @@
-//! One probe: connect, send a GET, read until the answer is complete or enough of it is seen.
-//! It does not know when its time is over: that is the schedule's business, which may let it
-//! wait on.
+//! One probe: connect, send a `GET`, and read until the answer is complete or enough of it is known.
+//!
+//! Must not know when its time is over: the schedule decides that, and may let it wait on.
 
 use super::symptom::Symptom;
 use crate::backends::Backend;
@@ -18,40 +18,57 @@ use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
 use crate::net::limits::shortage;
 use crate::net::options::Options;
+use std::fmt;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Bounds on the head of a probe's answer.
+/// Limits of the head of an answer.
 const HEAD_LIMITS: HeadLimits = HeadLimits {
     bytes: 16 * 1024,
     start_line: 8 * 1024,
     fields: 100,
 };
 
-/// Body bytes that are read, and searched if something has to stand there, before the
-/// connection is closed on the rest. Reading a short body to its end spares the backend an
-/// error about a closed connection.
+/// Body bytes that are read, and searched for `--health-match`, before the connection is closed. To
+/// read a short body to its end spares the backend an error about a closed connection.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// What a probe is doing that has no connection yet.
-pub(super) const CONNECTING: &str = "connecting";
+/// What a probe is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    Connecting,
+    Sending,
+    AwaitingAnswer,
+    ReadingAnswer,
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Activity::Connecting => "connecting",
+            Activity::Sending => "sending",
+            Activity::AwaitingAnswer => "waiting for the answer",
+            Activity::ReadingAnswer => "reading the answer",
+        })
+    }
+}
 
 /// A probe under way.
 #[derive(Debug)]
 pub(super) struct Probe {
     backend: Arc<Backend<Conn>>,
-    /// When connecting has to be done, with all addresses.
+    /// When the connection has to be made, over all addresses.
     connect_due: Instant,
-    /// What tells that it has come back to us.
+    /// Shows whether the probe has come back to our own listener.
     token: Option<OpenCheck>,
     request: Vec<u8>,
     sent: usize,
     received: Buffer,
     cache: BufferCache,
-    stage: Stage,
+    stage: ProbeStage,
     statuses: Statuses,
-    /// What has to stand in the body, and as much of the body as has come.
+    /// `--health-match`, as long as it was not found, and the body so far.
     matches: Option<String>,
     content: Vec<u8>,
     interim: InterimRate,
@@ -59,9 +76,9 @@ pub(super) struct Probe {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum ProbeStage {
     Connecting(Dial),
-    /// No address has answered in time: the schedule sees that it is late.
+    /// No address has answered in time; the schedule notices that the probe is late.
     Late,
     Sending(Conn),
     ReadingHead(Conn, HeadScan),
@@ -93,7 +110,7 @@ impl Probe {
             sent: 0,
             received: Buffer::default(),
             cache: BufferCache::default(),
-            stage: Stage::Connecting(Dial::new(addresses, Options::default(), connect_due)),
+            stage: ProbeStage::Connecting(Dial::new(addresses, Options::default(), connect_due)),
             statuses: config.statuses.clone(),
             matches: config.matches.clone(),
             content: Vec::new(),
@@ -102,65 +119,69 @@ impl Probe {
         }
     }
 
-    /// When it tries the next address, if it has to.
+    /// When it tries the next address, if there is one.
     #[must_use]
     pub(super) fn next_address_due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Connecting(dial) if dial.has_more() => Some(dial.address_due()),
+            ProbeStage::Connecting(dial) if dial.has_more() => Some(dial.address_due()),
             _ => None,
         }
     }
 
-    /// What it is doing.
+    /// What it is doing now.
     #[must_use]
-    pub(super) fn activity(&self) -> &'static str {
+    pub(super) fn activity(&self) -> Activity {
         match &self.stage {
-            Stage::Connecting(_) | Stage::Late => CONNECTING,
-            Stage::Sending(_) => "sending",
-            Stage::ReadingHead(..) if self.received.is_empty() => "waiting for the answer",
-            Stage::ReadingHead(..) | Stage::ReadingBody(..) | Stage::Over => "reading the answer",
+            ProbeStage::Connecting(_) | ProbeStage::Late => Activity::Connecting,
+            ProbeStage::Sending(_) => Activity::Sending,
+            ProbeStage::ReadingHead(..) if self.received.is_empty() => Activity::AwaitingAnswer,
+            ProbeStage::ReadingHead(..) | ProbeStage::ReadingBody(..) | ProbeStage::Over => {
+                Activity::ReadingAnswer
+            }
         }
     }
 
-    /// Whether the backend's system has all that was sent, so that an answer may yet come on
-    /// this connection. On a connection that is not made, or to a host that has vanished, none
-    /// will.
+    /// Whether an answer may still come on this connection: the backend's system has acknowledged
+    /// all that was sent. It has not if there is no connection, or if its host has vanished.
     #[must_use]
     pub(super) fn may_be_answered(&self) -> bool {
         match &self.stage {
-            Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
+            ProbeStage::ReadingHead(conn, _) | ProbeStage::ReadingBody(conn, _) => {
                 conn.unacknowledged().unwrap_or(0) == 0
             }
-            Stage::Connecting(_) | Stage::Late | Stage::Sending(_) | Stage::Over => false,
+            ProbeStage::Connecting(_)
+            | ProbeStage::Late
+            | ProbeStage::Sending(_)
+            | ProbeStage::Over => false,
         }
     }
 
-    /// What it has found, once.
+    /// The result, once.
     #[must_use]
     pub(super) fn take_verdict(&mut self) -> Option<Result<(), Symptom>> {
         self.verdict.take()
     }
 
-    /// Whether it has nothing more to do.
+    /// Whether nothing is left to do.
     #[must_use]
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over)
+        matches!(self.stage, ProbeStage::Over)
     }
 
-    /// What it waits for, while it is not over.
+    /// What it waits for.
     #[must_use]
     pub(super) fn waits(&self) -> Option<(&Conn, Interest)> {
         match &self.stage {
-            Stage::Connecting(dial) => Some((dial.conn()?, Interest::Write)),
-            Stage::Sending(conn) => Some((conn, Interest::Write)),
-            Stage::ReadingHead(conn, _) | Stage::ReadingBody(conn, _) => {
+            ProbeStage::Connecting(dial) => Some((dial.conn()?, Interest::Write)),
+            ProbeStage::Sending(conn) => Some((conn, Interest::Write)),
+            ProbeStage::ReadingHead(conn, _) | ProbeStage::ReadingBody(conn, _) => {
                 Some((conn, Interest::Read))
             }
-            Stage::Late | Stage::Over => None,
+            ProbeStage::Late | ProbeStage::Over => None,
         }
     }
 
-    /// Goes on as far as possible.
+    /// Goes on as far as possible without blocking.
     pub(super) fn advance(&mut self, now: Instant) {
         while let Some(stage) = self.step(now) {
             self.stage = stage;
@@ -168,39 +189,39 @@ impl Probe {
     }
 
     /// The next stage, or `None` while this one has to wait.
-    fn step(&mut self, now: Instant) -> Option<Stage> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Over => None,
-            Stage::Late => self.stay(Stage::Late),
-            Stage::Connecting(dial) => self.connect(dial, now),
-            Stage::Sending(conn) => self.send(conn),
-            Stage::ReadingHead(conn, scan) => self.read_head(conn, scan, now),
-            Stage::ReadingBody(conn, body) => self.read_body(conn, body, now),
+    fn step(&mut self, now: Instant) -> Option<ProbeStage> {
+        match std::mem::replace(&mut self.stage, ProbeStage::Over) {
+            ProbeStage::Over => None,
+            ProbeStage::Late => self.stay(ProbeStage::Late),
+            ProbeStage::Connecting(dial) => self.connect(dial, now),
+            ProbeStage::Sending(conn) => self.send(conn),
+            ProbeStage::ReadingHead(conn, scan) => self.read_head(conn, scan, now),
+            ProbeStage::ReadingBody(conn, body) => self.read_body(conn, body, now),
         }
     }
 
-    fn end(&mut self, verdict: Result<(), Symptom>) -> Option<Stage> {
+    fn end(&mut self, verdict: Result<(), Symptom>) -> Option<ProbeStage> {
         self.verdict = Some(verdict);
-        self.stage = Stage::Over;
+        self.stage = ProbeStage::Over;
         None
     }
 
     /// Waits in `stage`.
-    fn stay(&mut self, stage: Stage) -> Option<Stage> {
+    fn stay(&mut self, stage: ProbeStage) -> Option<ProbeStage> {
         self.stage = stage;
         None
     }
 
-    fn connect(&mut self, mut dial: Dial, now: Instant) -> Option<Stage> {
+    fn connect(&mut self, mut dial: Dial, now: Instant) -> Option<ProbeStage> {
         match dial.advance(now) {
-            Ok(Dialed::WouldWait) => self.stay(Stage::Connecting(dial)),
+            Ok(Dialed::WouldWait) => self.stay(ProbeStage::Connecting(dial)),
             Ok(Dialed::Connected(conn, mut address)) => {
                 address.set_port(self.backend.name.port);
                 self.backend.addresses.prefer(address);
-                Some(Stage::Sending(conn))
+                Some(ProbeStage::Sending(conn))
             }
             Err(error) if error.kind() == ErrorKind::TimedOut && now >= self.connect_due => {
-                self.stay(Stage::Late)
+                self.stay(ProbeStage::Late)
             }
             Err(error) => self.end(Err(match shortage(&error) {
                 Some(_) => Symptom::Ours,
@@ -209,18 +230,18 @@ impl Probe {
         }
     }
 
-    fn send(&mut self, conn: Conn) -> Option<Stage> {
+    fn send(&mut self, conn: Conn) -> Option<ProbeStage> {
         while self.sent < self.request.len() {
             match conn.write(&self.request[self.sent..], Blocking::Never) {
                 Ok(Moved::Bytes(count)) => self.sent += count,
-                Ok(_) => return self.stay(Stage::Sending(conn)),
+                Ok(_) => return self.stay(ProbeStage::Sending(conn)),
                 Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
-        Some(Stage::ReadingHead(conn, HeadScan::of_response()))
+        Some(ProbeStage::ReadingHead(conn, HeadScan::of_response()))
     }
 
-    fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<Stage> {
+    fn read_head(&mut self, conn: Conn, mut scan: HeadScan, now: Instant) -> Option<ProbeStage> {
         loop {
             let received = self.received.bytes();
             match response::find_end(&mut scan, received, &HEAD_LIMITS) {
@@ -230,15 +251,15 @@ impl Probe {
             }
             match conn.read(&mut self.received, &mut self.cache, Blocking::Never) {
                 Ok(Moved::Bytes(_)) => self.backend.heard.other(now),
-                Ok(Moved::WouldWait) => return self.stay(Stage::ReadingHead(conn, scan)),
+                Ok(Moved::WouldWait) => return self.stay(ProbeStage::ReadingHead(conn, scan)),
                 Ok(Moved::End) | Err(_) => return self.end(Err(Symptom::Reset)),
             }
         }
     }
 
-    /// The head is there. Unless something has to stand in the body, that is the verdict, and
-    /// what follows is politeness.
-    fn judge(&mut self, conn: Conn, length: usize, now: Instant) -> Option<Stage> {
+    /// The head is complete. It decides, unless the body has to match; the rest is then read only
+    /// so that the backend sees an ordinary end.
+    fn judge(&mut self, conn: Conn, length: usize, now: Instant) -> Option<ProbeStage> {
         let mut table = field_table();
         let head = response::parse(&self.received.bytes()[..length], Method::Get, &mut table);
         let head = match head {
@@ -250,7 +271,7 @@ impl Probe {
                 return self.end(Err(Symptom::NotHttp("too many interim responses")));
             }
             self.received.consume(length);
-            return Some(Stage::ReadingHead(conn, HeadScan::of_response()));
+            return Some(ProbeStage::ReadingHead(conn, HeadScan::of_response()));
         }
         if self.token.as_ref().is_some_and(OpenCheck::has_come_back) {
             return self.end(Err(Symptom::Itself));
@@ -266,10 +287,10 @@ impl Probe {
             self.matches = None;
         }
         self.received.consume(length);
-        Some(Stage::ReadingBody(conn, body))
+        Some(ProbeStage::ReadingBody(conn, body))
     }
 
-    fn read_body(&mut self, conn: Conn, mut body: Body, now: Instant) -> Option<Stage> {
+    fn read_body(&mut self, conn: Conn, mut body: Body, now: Instant) -> Option<ProbeStage> {
         loop {
             let relayed = body.relay(self.received.bytes(), &mut self.content);
             let consumed = match relayed {
@@ -282,14 +303,14 @@ impl Probe {
             }
             match conn.read(&mut self.received, &mut self.cache, Blocking::Never) {
                 Ok(Moved::Bytes(_)) => self.backend.heard.other(now),
-                Ok(Moved::WouldWait) => return self.stay(Stage::ReadingBody(conn, body)),
+                Ok(Moved::WouldWait) => return self.stay(ProbeStage::ReadingBody(conn, body)),
                 Ok(Moved::End) => return self.end_body(Symptom::NoMatch),
                 Err(_) => return self.end_body(Symptom::Reset),
             }
         }
     }
 
-    /// Whether what has to stand in the body does; then the rest is not worth reading.
+    /// Whether the body contains `--health-match`; then the rest need not be read.
     fn is_matched(&mut self) -> bool {
         let Some(text) = &self.matches else {
             return false;
@@ -303,8 +324,8 @@ impl Probe {
         is_matched
     }
 
-    /// The body is over: `otherwise`, if something had to stand in it that did not.
-    fn end_body(&mut self, otherwise: Symptom) -> Option<Stage> {
+    /// The body is over. The symptom is `otherwise`, if `--health-match` was not found.
+    fn end_body(&mut self, otherwise: Symptom) -> Option<ProbeStage> {
         match self.matches.take() {
             Some(_) => self.end(Err(otherwise)),
             None => None,

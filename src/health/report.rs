@@ -1,7 +1,7 @@
-//! What is told of checks: the first round, and in the story a round every interval, as if all
-//! servers were asked together. Each is asked at its own time; a round is told as soon as each
-//! has a new result. One that has none (its check began a moment later, or takes long) holds the
-//! round up for one interval at most; then its last result is told again.
+//! What is logged of checks: the first round, and in the story one round per interval, as if all
+//! servers were asked together. Each server is asked at its own time, so a round is logged as soon
+//! as each has a new result. A server without one (its check began later, or takes long) delays the
+//! round by one interval at most; then its last result is logged again.
 //!
 //! Must not know what follows from a result.
 
@@ -15,35 +15,35 @@ use log::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// With more servers than this, a round counts those that are healthy and names the others.
+/// With more servers than this, a round counts the healthy ones and names the others.
 const MOST_NAMED: usize = 10;
 
-/// What is said once when a server answers the first check with a status that is no error of
-/// its own.
+/// Logged once when a server answers the first check with a status below 500: it may be the check
+/// that is wrong.
 const CURE: &str = "If such a server is well, tell the checks what to ask for, or what is good: \
                     --health-path /health, --health-status 2xx-3xx, --health-host app.example";
 
-/// The results of checks, as far as they are told.
+/// The results of checks that are to be logged.
 #[derive(Debug)]
 pub(super) struct Report {
     servers: Vec<Server>,
-    /// Every round is told, not just the first.
+    /// Every round is logged, not just the first.
     is_story: bool,
     interval: Duration,
-    /// When a round was told last.
-    told: Instant,
+    /// When the last round was logged.
+    logged: Instant,
 }
 
 #[derive(Debug)]
 struct Server {
     backend: Arc<Backend<Conn>>,
     last: Option<Seen>,
-    /// It came after the last round.
+    /// The result came after the last round.
     is_new: bool,
 }
 
 impl Report {
-    /// Nothing is told of these yet.
+    /// A report of these backends, with no results yet.
     pub(super) fn new(backends: &[Arc<Backend<Conn>>], config: &Config, now: Instant) -> Self {
         let server = |backend: &Arc<Backend<Conn>>| Server {
             backend: Arc::clone(backend),
@@ -54,25 +54,25 @@ impl Report {
             servers: backends.iter().map(server).collect(),
             is_story: config.log == LogMode::Story,
             interval: config.health.interval,
-            told: now,
+            logged: now,
         }
     }
 
     /// Begins the first round.
     pub(super) fn begin(&self) {
         if self.is_story {
-            self.tell_beginning();
+            self.log_beginning();
         }
     }
 
-    /// A check of the server with this index has ended, or is late.
+    /// Notes that a check of the server with this index has ended, or is late.
     pub(super) fn note(&mut self, index: usize, seen: &Seen) {
         let server = &mut self.servers[index];
         server.last = Some(seen.clone());
         server.is_new = true;
     }
 
-    /// Ends the first round. Servers that are not healthy are told of whatever else is.
+    /// Ends the first round. Unhealthy servers are logged in any mode.
     pub(super) fn end_first(&mut self, now: Instant) {
         for (level, line) in self.lines() {
             if self.is_story || level == Level::Warn {
@@ -85,21 +85,21 @@ impl Report {
         self.end_round(now);
     }
 
-    /// Tells a round, if it is time.
+    /// Logs a round, if it is time.
     pub(super) fn go_on(&mut self, now: Instant) {
         let is_complete = || self.servers.iter().all(Server::is_done);
         if !self.is_story || now < self.earliest() || (now < self.latest() && !is_complete()) {
             return;
         }
-        self.tell_beginning();
+        self.log_beginning();
         for (_, line) in self.lines() {
             log::info!("{line}");
         }
         self.end_round(now);
     }
 
-    /// When there is something to tell in any case. A check that completes the round sooner is
-    /// noticed by itself.
+    /// When a round has to be logged at the latest. A check that completes it sooner wakes the thread
+    /// by itself.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let due = match now < self.earliest() {
             true => self.earliest(),
@@ -108,26 +108,26 @@ impl Report {
         self.is_story.then_some(due)
     }
 
-    /// Servers that are not well are asked more often than once in an interval; intervals of
-    /// the others vary by as much.
+    /// Unhealthy servers are asked more often than once per interval, and the intervals of the others
+    /// vary by this much.
     fn earliest(&self) -> Instant {
-        self.told + self.interval / 20 * 19
+        self.logged + self.interval / 20 * 19
     }
 
     fn latest(&self) -> Instant {
-        self.told + self.interval * 2
+        self.logged + self.interval * 2
     }
 
     fn end_round(&mut self, now: Instant) {
-        self.told = now;
+        self.logged = now;
         self.servers.iter_mut().for_each(|one| one.is_new = false);
     }
 
-    fn tell_beginning(&self) {
+    fn log_beginning(&self) {
         log::info!("Performing health check...");
     }
 
-    /// What there is to say of the servers, in the order of the command line.
+    /// The lines of a round, in the order of the command line.
     fn lines(&self) -> Vec<(Level, String)> {
         let all = self.servers.iter();
         if self.servers.len() <= MOST_NAMED {
@@ -147,13 +147,13 @@ impl Server {
         self.last == Some(Seen::Good)
     }
 
-    /// Whether nothing more comes of it in this round.
+    /// Whether its result for this round is there.
     fn is_done(&self) -> bool {
         self.is_new || self.backend.state().admin == AdminState::Disabled
     }
 
-    /// Whether it may be the question that is wrong: what it was asked for is not there, or
-    /// somewhere else, or for others.
+    /// Whether the check may be what is wrong: it asks for something that is not there, has moved, or
+    /// is not allowed.
     fn may_be_misunderstood(&self) -> bool {
         matches!(self.last, Some(Seen::Bad(Symptom::Status(..500))))
     }
@@ -176,6 +176,7 @@ mod tests {
     use super::*;
     use crate::backends::Name;
     use crate::backends::health::Health;
+    use crate::health::probe::Activity;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -207,7 +208,7 @@ mod tests {
         assert_eq!(texts(&ten), (1..=10).map(line).collect::<Vec<_>>());
         let mut eleven = report(11, Instant::now());
         (0..9).for_each(|index| eleven.note(index, &Seen::Good));
-        eleven.note(9, &Seen::Late("connecting"));
+        eleven.note(9, &Seen::Late(Activity::Connecting));
         assert_eq!(
             texts(&eleven),
             [
@@ -219,24 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_told_when_each_server_has_a_new_result_and_once_an_interval() {
+    fn a_round_is_logged_when_each_server_has_a_new_result_and_once_an_interval() {
         let began = Instant::now();
         let mut report = report(2, began);
-        let told_at = |report: &mut Report, seconds: f32| {
+        let logged_at = |report: &mut Report, seconds: f32| {
             let now = began + Duration::from_secs_f32(seconds);
             report.go_on(now);
-            report.told == now
+            report.logged == now
         };
         report.note(0, &Seen::Good);
         report.note(1, &Seen::Good);
-        assert!(!told_at(&mut report, 1.0), "too soon");
-        assert!(told_at(&mut report, 4.8));
+        assert!(!logged_at(&mut report, 1.0), "too soon");
+        assert!(logged_at(&mut report, 4.8));
         report.note(0, &Seen::Good);
-        assert!(!told_at(&mut report, 9.9), "one has no new result");
-        report.note(1, &Seen::Late("connecting"));
-        assert!(told_at(&mut report, 10.0));
-        assert!(!told_at(&mut report, 19.9), "none has");
-        assert!(told_at(&mut report, 20.0), "no result for two intervals");
+        assert!(!logged_at(&mut report, 9.9), "one has no new result");
+        report.note(1, &Seen::Late(Activity::Connecting));
+        assert!(logged_at(&mut report, 10.0));
+        assert!(!logged_at(&mut report, 19.9), "none has");
+        assert!(logged_at(&mut report, 20.0), "no result for two intervals");
     }
 
     #[test]

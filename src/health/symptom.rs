@@ -1,32 +1,33 @@
-//! What is wrong with a backend, what it means, and how it is said. Knows no probe.
+//! Why a check failed: what it is evidence of, and how it is logged.
 
+use super::probe::Activity;
 use crate::backends::health::Evidence;
 use crate::http::error::Cause;
 use std::fmt;
 
-/// Why a backend is not healthy.
+/// Why a check failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Symptom {
-    /// It could not be connected to.
+    /// No connection could be made.
     Connect(Cause),
-    /// It did not answer in time.
-    TimedOut(&'static str),
-    /// It broke or ended the connection before its answer.
+    /// The backend did not answer in time.
+    TimedOut(Activity),
+    /// The backend broke or closed the connection before its answer.
     Reset,
-    /// Its answer is no HTTP response.
+    /// The answer is no HTTP response.
     NotHttp(&'static str),
-    /// Its answer has another status than a good one.
+    /// The answer has a status that does not count as good.
     Status(u16),
-    /// What has to stand in the body does not.
+    /// The body does not contain `--health-match`.
     NoMatch,
-    /// The check has come in at our own listener.
+    /// The check came in at our own listener.
     Itself,
-    /// We had no descriptor or port for it.
+    /// The balancer had no descriptor or port for the check.
     Ours,
 }
 
 impl Symptom {
-    /// What kind of evidence it is; `None` for our own trouble, which says nothing.
+    /// What it is evidence of; `None` for a shortage of our own, which says nothing of the backend.
     #[must_use]
     pub(super) fn evidence(&self) -> Option<Evidence> {
         match self {

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// Checks that are remembered: one that was slow by accident changes nothing, two in a row are
-/// the new usual.
+/// Checks that are remembered. The median of three ignores one that was slow by accident; two slow
+/// ones in a row count as usual.
 const REMEMBERED: usize = 3;
 
-/// So many times as long as usual is late.
+/// A check is late after this many times the usual time.
 const LATE_FACTOR: u32 = 8;
 
-/// No check is late before this: quicker ones than a garbage collection or a page from disk
-/// would say nothing.
-const LEAST_PATIENCE: Duration = Duration::from_millis(250);
+/// No check is late before this. Less than a garbage collection or a read from disk takes would say
+/// nothing.
+const LEAST_LATENESS: Duration = Duration::from_millis(250);
 
-/// The last good checks of one backend.
+/// How long the last good checks of one backend took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usual {
     last: [Duration; REMEMBERED],
@@ -21,19 +21,19 @@ pub(super) struct Usual {
 }
 
 impl Usual {
-    /// A good check took so long.
+    /// Notes a good check.
     pub(super) fn note(&mut self, took: Duration) {
         self.last[self.count % REMEMBERED] = took;
         self.count += 1;
     }
 
-    /// After how long a check is late, `timeout` at the most.
-    pub(super) fn patience(&self, timeout: Duration) -> Duration {
+    /// The time after which a check is late, at most `timeout`.
+    pub(super) fn lateness(&self, timeout: Duration) -> Duration {
         let known = self.count.min(REMEMBERED);
         let mut sorted = self.last;
         sorted[..known].sort();
         let usual = sorted[known / 2];
-        (usual * LATE_FACTOR).max(LEAST_PATIENCE).min(timeout)
+        (usual * LATE_FACTOR).max(LEAST_LATENESS).min(timeout)
     }
 }
 
@@ -42,19 +42,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_is_a_multiple_of_what_is_usual_and_one_slow_check_is_not() {
+    fn a_check_is_late_after_a_multiple_of_what_is_usual_and_one_slow_check_is_not() {
         let (ms, timeout) = (Duration::from_millis, Duration::from_secs(2));
         let mut usual = Usual::default();
-        assert_eq!(usual.patience(timeout), ms(250));
+        assert_eq!(usual.lateness(timeout), ms(250));
         usual.note(ms(100));
-        assert_eq!(usual.patience(timeout), ms(800));
+        assert_eq!(usual.lateness(timeout), ms(800));
         for took in [1, 1, 1, 900] {
             usual.note(ms(took));
         }
-        assert_eq!(usual.patience(timeout), ms(250));
+        assert_eq!(usual.lateness(timeout), ms(250));
         usual.note(ms(200));
-        assert_eq!(usual.patience(timeout), ms(1600), "two of three are slow");
+        assert_eq!(usual.lateness(timeout), ms(1600), "two of three are slow");
         usual.note(ms(900));
-        assert_eq!(usual.patience(timeout), timeout);
+        assert_eq!(usual.lateness(timeout), timeout);
     }
 }

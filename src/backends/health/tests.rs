@@ -44,7 +44,7 @@ fn at(state: State) -> Health {
 fn run(rise: u32, fall: u32, seen: &[Observation]) -> Vec<Option<Transition>> {
     let mut health = Health::new(rise, fall);
     seen.iter()
-        .map(|&observation| health.observe(observation, true))
+        .map(|&observation| health.step(observation, true))
         .collect()
 }
 
@@ -71,7 +71,7 @@ fn every_state_takes_every_observation_where_it_belongs() {
     for (before, row) in TABLE {
         for (observation, after) in OBSERVATIONS.into_iter().zip(row) {
             let mut health = at(before);
-            let transition = health.observe(observation, true);
+            let transition = health.step(observation, true);
             assert_eq!(health.state, after, "{observation:?} at {before:?}");
             let standing = |health: &Health| (health.is_up(), !health.is_clear());
             let expected = match (standing(&at(before)), standing(&health)) {
@@ -97,7 +97,7 @@ fn one_that_may_not_leave_is_kept_on_silence_and_failing_requests_only() {
                 _ => after,
             };
             let mut health = at(before);
-            health.observe(observation, false);
+            health.step(observation, false);
             assert_eq!(health.state, expected, "{observation:?} at {before:?}");
         }
     }
@@ -107,11 +107,11 @@ fn one_that_may_not_leave_is_kept_on_silence_and_failing_requests_only() {
 fn bad_checks_in_a_row_explain_why_one_was_ejected() {
     for (evidence, after) in [(Gone, DOWN), (Unwell, DOWN), (Silent, SILENCED)] {
         let mut health = at(OUT_BAD);
-        health.observe(Bad(evidence), false);
+        health.step(Bad(evidence), false);
         assert_eq!(health.state, after);
     }
     let mut health = at(OUT_BAD);
-    health.observe(Good, false);
+    health.step(Good, false);
     assert_eq!(health.state, OUT);
 }
 
@@ -162,7 +162,7 @@ fn it_is_unsettled_until_all_is_well() {
         Good,
     ];
     let unsettled = seen.map(|observation| {
-        health.observe(observation, true);
+        health.step(observation, true);
         health.is_unsettled()
     });
     assert_eq!(
@@ -190,6 +190,6 @@ fn only_who_is_down_by_silence_or_ejected_is_restored() {
     }
     // One that was never seen to answer is down, whatever the others are.
     let mut health = Health::new(2, 2);
-    health.observe(Bad(Silent), true);
+    health.step(Bad(Silent), true);
     assert!(!health.restore_silent());
 }

@@ -1,16 +1,17 @@
-//! When a backend is probed, and what it means that a probe is late.
+//! When a backend is probed, and what follows when a probe is late.
 //!
-//! As a rule every interval; once it was seen failing or suspect, at least every second, so
-//! that it is out, or back, soon; when a request met something odd there, at once. One probe
-//! is open at a time, so that checks do not fill the queue of a backend that is busy: one that
-//! was not answered in time stays open, and counts as one more bad check after each further
-//! timeout.
+//! A backend is probed once per interval. While it is down, suspect or failing, it is probed at
+//! least once per second, so that it is out, or back, soon. When a request meets something odd
+//! there, it is probed at once.
 //!
-//! Two deadlines run: after the *patience* a probe is late, which makes the backend suspect if
-//! a request was late as well; after the *timeout* it has failed. Neither counts when we were
-//! late ourselves to notice it; then it runs once more.
+//! One probe is open at a time, so that checks do not fill the queue of a busy backend. A probe that
+//! is not answered in time stays open, and counts as another bad check after each further timeout.
+//!
+//! A probe has two deadlines. After the first it is *late*, which makes the backend suspect if a
+//! request was late as well. After the *timeout* it has failed. A deadline that this process notices
+//! late itself says nothing about the backend; it runs once more.
 
-use super::probe::{CONNECTING, Probe};
+use super::probe::{Activity, Probe};
 use super::symptom::Symptom;
 use super::usual::Usual;
 use crate::backends::health::Evidence;
@@ -25,28 +26,28 @@ use std::time::{Duration, Instant};
 /// The longest pause between probes while a backend is not up and free of suspicion.
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Intervals vary by this part, up or down, so that several balancers do not probe in step.
+/// Intervals vary by this fraction, up or down, so that several balancers do not probe in step.
 const JITTER: f64 = 0.05;
 
-/// The shortest time between the beginnings of two probes, however much is odd: a slow backend,
-/// of which every request seems odd, is asked four times a second.
+/// The shortest time between the starts of two probes: a slow backend, where every request seems
+/// odd, is probed four times per second.
 const HASTY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A deadline that we notice later than this says nothing: we are what is slow.
+/// A deadline that is noticed later than this says nothing: this process is what is slow.
 const OWN_DELAY: Duration = Duration::from_millis(50);
 
-/// A probe that is not answered is replaced after so long, and once after `fall` timeouts: its connection may have died without
-/// a word, and a backend that was busy for so long has closed some itself.
+/// An unanswered probe is replaced after this time, and once after `fall` timeouts: its connection
+/// may have died unnoticed, and a backend that was busy for so long has closed some itself.
 const LONGEST_PROBE: Duration = Duration::from_secs(10);
 
-/// What was seen of a backend.
+/// The result of a look at a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It answered as it should.
+    /// The backend gave a good answer.
     Good,
-    /// A probe is late, with what it is doing.
-    Late(&'static str),
-    /// A probe failed.
+    /// The probe is late, while it does this.
+    Late(Activity),
+    /// The probe failed.
     Bad(Symptom),
 }
 
@@ -59,37 +60,35 @@ pub(super) struct Schedule {
     probe: Option<Probe>,
     /// When the probe under way, or the last one, began.
     began: Instant,
-    /// Since when its present timeout runs, and until when.
+    /// When its present timeout began, and when it ends.
     counted: Instant,
     due: Instant,
-    /// When it is late, unless that was said already.
+    /// When it is late, unless that was reported already.
     late: Option<Instant>,
     /// When the next one begins.
     next: Instant,
     usual: Usual,
-    /// The probe under way, or else the last one, has its verdict; what is left of it is
-    /// politeness.
+    /// The probe under way, or the last one, has its result; what is left is an orderly close.
     is_judged: bool,
-    /// Any probe has had a verdict.
+    /// Any probe has had a result.
     is_known: bool,
-    /// A request was late: so that a late probe makes the backend suspect.
-    is_impatient: bool,
-    patience_excuse: Excuse,
+    /// A request was late, so a late probe makes the backend suspect.
+    is_urgent: bool,
+    lateness_excuse: Excuse,
     timeout_excuse: Excuse,
-    /// Timeouts in a row since the last verdict.
+    /// Timeouts in a row since the last result.
     missed: u32,
 }
 
-/// Whether a deadline was given once more because we were late ourselves. Once only: on a
-/// machine that is always late, none would ever count.
+/// Whether a deadline was run once more because this process was late. Only once: on a machine that
+/// is always late, no deadline would ever count.
 #[derive(Clone, Copy, Debug, Default)]
 struct Excuse {
     is_used: bool,
 }
 
 impl Excuse {
-    /// Whether we noticed the deadline so late that it says nothing, and this for the first
-    /// time.
+    /// Whether the deadline was noticed so late that it says nothing, for the first time.
     fn holds(&mut self, deadline: Instant, now: Instant) -> bool {
         let is_late = now.saturating_duration_since(deadline) > OWN_DELAY;
         is_late && !std::mem::replace(&mut self.is_used, is_late)
@@ -97,7 +96,7 @@ impl Excuse {
 }
 
 impl Schedule {
-    /// A backend that is due at once.
+    /// The schedule of a backend that is to be probed at once.
     pub(super) fn new(
         backend: &Arc<Backend<Conn>>,
         open_checks: &Arc<OpenChecks>,
@@ -115,19 +114,19 @@ impl Schedule {
             usual: Usual::default(),
             is_judged: false,
             is_known: false,
-            is_impatient: false,
-            patience_excuse: Excuse::default(),
+            is_urgent: false,
+            lateness_excuse: Excuse::default(),
             timeout_excuse: Excuse::default(),
             missed: 0,
         }
     }
 
-    /// Whether any probe has had a verdict.
+    /// Whether any probe has had a result.
     pub(super) fn is_known(&self) -> bool {
         self.is_known
     }
 
-    /// Goes on as far as possible; returns what was seen, each thing once.
+    /// Goes on as far as possible without blocking. Returns each result once.
     pub(super) fn go_on(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
         if self.backend.take_check() {
             self.hasten(config, now);
@@ -148,7 +147,7 @@ impl Schedule {
             Some(verdict) => Some(self.take(verdict, config, now)),
             None if self.is_judged => None,
             None if now >= self.due => self.time_out(config, now),
-            None => self.see_patience(config, now),
+            None => self.check_lateness(config, now),
         }
     }
 
@@ -158,13 +157,12 @@ impl Schedule {
             return;
         }
         self.is_judged = false;
-        self.late = Some(now + self.usual.patience(config.timeout));
-        (self.patience_excuse, self.timeout_excuse) = (Excuse::default(), Excuse::default());
+        self.late = Some(now + self.usual.lateness(config.timeout));
+        (self.lateness_excuse, self.timeout_excuse) = (Excuse::default(), Excuse::default());
         self.probe_anew(config, now);
     }
 
-    /// Opens a probe, which has the whole timeout. The next one is planned when it has its
-    /// verdict.
+    /// Opens a probe with the whole timeout. The next one is planned when it has its result.
     fn probe_anew(&mut self, config: &HealthConfig, now: Instant) {
         self.began = now;
         self.count_anew(config, now);
@@ -181,7 +179,7 @@ impl Schedule {
         self.set_next(self.due);
     }
 
-    /// The answer has come, or none ever will.
+    /// The answer has come, or none will.
     fn take(&mut self, verdict: Result<(), Symptom>, config: &HealthConfig, now: Instant) -> Seen {
         let evidence = verdict.as_ref().err().and_then(Symptom::evidence);
         if verdict.is_ok() || evidence == Some(Evidence::Unwell) {
@@ -197,26 +195,27 @@ impl Schedule {
         }
     }
 
-    /// Looks whether the probe is late.
-    fn see_patience(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
+    /// Reports the probe as late, if it is.
+    fn check_lateness(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
         let late = self.late.filter(|late| now >= *late)?;
-        let patience = self.usual.patience(config.timeout);
-        if self.patience_excuse.holds(late, now) {
-            self.late = Some(now + patience);
+        let lateness = self.usual.lateness(config.timeout);
+        if self.lateness_excuse.holds(late, now) {
+            self.late = Some(now + lateness);
             return None;
         }
         self.late = self.backend.release_idle(now);
         self.backend.watch_rest(self.late.is_none());
         let activity = self.probe.as_ref()?.activity();
-        // One that responds to others has much to do, and is not frozen; but connections are
-        // taken by its system, however busy it is, until the queue is full.
-        let since = now.checked_sub(patience).unwrap_or(self.began);
-        let is_busy = activity != CONNECTING && self.backend.heard.has_responded_since(since);
-        (self.is_impatient && !is_busy).then_some(Seen::Late(activity))
+        // A backend that responds to other requests is busy, not frozen. But its system accepts
+        // connections however busy it is, until the queue is full.
+        let since = now.checked_sub(lateness).unwrap_or(self.began);
+        let is_busy =
+            activity != Activity::Connecting && self.backend.heard.has_responded_since(since);
+        (self.is_urgent && !is_busy).then_some(Seen::Late(activity))
     }
 
-    /// The time is over. While responses to requests come from it, that makes it no worse than
-    /// late.
+    /// The timeout has passed. While responses to requests come from the backend, it is no worse
+    /// than late.
     fn time_out(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
         let probe = self.probe.as_ref()?;
         let (activity, may_be_answered) = (probe.activity(), probe.may_be_answered());
@@ -224,7 +223,7 @@ impl Schedule {
         let responds = self.backend.heard.has_responded_since(self.counted);
         let is_old = now.saturating_duration_since(self.began) >= LONGEST_PROBE;
         self.missed += u32::from(!is_excused);
-        // It may have been lost: a backend that is out for that is asked once more at once.
+        // The probe may have been lost: a backend that goes down for this is probed again at once.
         let is_lost = !is_excused && self.missed == config.fall;
         let is_replaced = is_old || is_lost;
         let symptom = Symptom::TimedOut(activity);
@@ -247,12 +246,12 @@ impl Schedule {
         }
     }
 
-    /// Plans the next probe by what this one has found.
+    /// Plans the next probe by the result of this one.
     fn end(&mut self, symptom: Option<&Symptom>, config: &HealthConfig, now: Instant) {
-        (self.is_judged, self.is_known, self.is_impatient) = (true, true, false);
+        (self.is_judged, self.is_known, self.is_urgent) = (true, true, false);
         self.missed = 0;
         self.backend.watch_rest(false);
-        // As it was before this verdict: who has just become well is looked at once more.
+        // As it was before this result: a backend that has just recovered is probed again soon.
         let state = self.backend.state();
         let is_unsettled = state.health.is_known() && state.health.is_unsettled();
         let is_up = state.health.is_up();
@@ -263,7 +262,7 @@ impl Schedule {
         };
         let jitter = 1.0 + JITTER * (2.0 * fastrand::f64() - 1.0);
         self.set_next(self.began + interval.mul_f64(jitter));
-        // One that is gone need not be given time: whether it stays so is soon known.
+        // A backend that is gone is probed again at once: whether it stays gone is soon known.
         let is_gone = symptom.and_then(Symptom::evidence) == Some(Evidence::Gone);
         if is_gone && is_up {
             self.hasten_next(now);
@@ -275,14 +274,14 @@ impl Schedule {
         self.backend.state().next_check = Some(next);
     }
 
-    /// A request met something odd: probes now, or takes the probe under way for an impatient
-    /// one, which may be late already.
+    /// A request met something odd: probes now, or makes the probe under way urgent, which may be
+    /// late already.
     fn hasten(&mut self, config: &HealthConfig, now: Instant) {
-        self.is_impatient = true;
+        self.is_urgent = true;
         if !self.is_waiting() {
             return self.hasten_next(now);
         }
-        let late = self.began + self.usual.patience(config.timeout);
+        let late = self.began + self.usual.lateness(config.timeout);
         self.late = Some(late.max(now));
     }
 
@@ -295,7 +294,7 @@ impl Schedule {
         self.set_next(self.next.min(now.max(self.began + HASTY_INTERVAL)));
     }
 
-    /// When it has something to do in any case.
+    /// When it has something to do at the latest.
     pub(super) fn due(&self) -> Instant {
         let Some(probe) = &self.probe else {
             return self.next;

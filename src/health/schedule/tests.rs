@@ -4,6 +4,7 @@ use super::*;
 use crate::backends::Name;
 use crate::backends::health::{Health, Observation};
 use crate::backends::{Finding, select::Backends};
+use crate::health::probe::Activity;
 use crate::net::options::Options;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -55,7 +56,7 @@ impl Scene {
     }
 
     fn go_on_until_waiting(&mut self, millis: u32) {
-        while self.schedule.probe.as_ref().map(Probe::activity) != Some("waiting for the answer") {
+        while self.schedule.probe.as_ref().map(Probe::activity) != Some(Activity::AwaitingAnswer) {
             assert_eq!(self.at(millis), None);
         }
     }
@@ -74,11 +75,11 @@ impl Scene {
 }
 
 fn timed_out() -> Option<Seen> {
-    Some(Seen::Bad(Symptom::TimedOut("waiting for the answer")))
+    Some(Seen::Bad(Symptom::TimedOut(Activity::AwaitingAnswer)))
 }
 
 fn late() -> Option<Seen> {
-    Some(Seen::Late("waiting for the answer"))
+    Some(Seen::Late(Activity::AwaitingAnswer))
 }
 
 fn answer(stream: &mut TcpStream) {
