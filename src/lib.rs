@@ -38,7 +38,7 @@
 //!
 //! | | where | what happens |
 //! |---|---|---|
-//! | 1 | [`server`], `accept_while` | a client is accepted |
+//! | 1 | [`server`], `accept` | a client is accepted |
 //! | 2 | [`engine`], [`engine::queue`] | its socket goes through the channel |
 //! | 3 | [`engine::worker`] | a worker takes it, and gives its session a turn |
 //! | 4 | [`session`], [`session::read_head`] | the head of a request is read |

@@ -1,4 +1,4 @@
-//! The end: what is in flight is finished, then every thread is joined.
+//! The end: what is in flight is finished, then the threads end.
 
 use super::warning::Warning;
 use super::{Ended, Stop};
@@ -9,14 +9,14 @@ use crate::session::ClientSession;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a thread gets to end that may be inside the system's resolver.
+/// How long to wait for a thread that may be inside the system's resolver.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether somebody can be accepted or sent away.
+/// How often the drain accepts what is queued and closes what is idle.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Serves those whom the kernel has queued already, then waits until nobody is inside, saying
-/// once a second what it waits for.
+/// Serves the clients that the kernel has queued already, then waits until every connection is
+/// closed, logging once per second what it waits for.
 pub(super) fn drain(engine: &Engine<ClientSession>, listener: Listener, stop: &Stop) -> Ended {
     let connections = &engine.shared.connections;
     let deadline = Instant::now() + engine.shared.config().timeouts.drain;
@@ -24,12 +24,12 @@ pub(super) fn drain(engine: &Engine<ClientSession>, listener: Listener, stop: &S
     listener.close_queue();
     let mut listener = Some(listener);
     loop {
-        // Once it is dropped the kernel refuses whoever comes.
+        // Once the listener is dropped, the kernel refuses new clients.
         listener = listener.filter(|listener| accept_what_is_queued(listener, engine, stop));
-        // Without a request they close when called. Called again and again, because one may
-        // have been on its way to the lot.
+        // Sessions without a request close when they are recalled. They are recalled again and again,
+        // because one may have been on its way to the lot.
         recall_without_request(engine);
-        let is_over = stop.is_insisted_on() || Instant::now() >= deadline;
+        let is_over = stop.is_repeated() || Instant::now() >= deadline;
         if connections.wait_until_empty(LOOK) && (listener.is_none() || is_over) {
             return Ended::Drained;
         }
@@ -37,18 +37,18 @@ pub(super) fn drain(engine: &Engine<ClientSession>, listener: Listener, stop: &S
             log::warn!("{} connections are cut.", connections.open());
             return Ended::Cut;
         }
-        waiting.say(|| what_is_waited_for(engine));
+        waiting.log(|| what_is_waited_for(engine));
     }
 }
 
-/// Queues all sessions without a request, so that each looks again whether to stay.
+/// Recalls all sessions without a request, so that each closes or goes on.
 fn recall_without_request(engine: &Engine<ClientSession>) {
     engine.recall(usize::MAX, ClientSession::has_no_request, |_| ());
 }
 
-/// Accepts as many as there are places for; returns whether more may be waiting.
+/// Accepts as many clients as the limits allow; returns whether more may be queued.
 fn accept_what_is_queued(listener: &Listener, engine: &Engine<ClientSession>, stop: &Stop) -> bool {
-    while !engine.shared.connections.is_full() && !stop.is_insisted_on() {
+    while !engine.shared.connections.is_full() && !stop.is_repeated() {
         if !listener.has_client(Duration::ZERO) {
             return false;
         }
@@ -56,7 +56,7 @@ fn accept_what_is_queued(listener: &Listener, engine: &Engine<ClientSession>, st
             Ok(Accepted::Client(conn, address)) => engine.admit(conn, address),
             Ok(Accepted::Nobody) => {}
             Err(error) => {
-                // For want of descriptors it goes on when others have ended.
+                // If descriptors are short, it goes on when other sessions have ended.
                 engine.shared.close_idle_backend_connections();
                 return limits::shortage(&error).is_some();
             }
@@ -86,7 +86,7 @@ fn what_is_waited_for(engine: &Engine<ClientSession>) -> String {
     }
 }
 
-/// Ends the threads that serve, once nobody is inside or the time is over.
+/// Ends the workers, once every connection is closed or the time is over.
 pub(super) fn end_threads(engine: &Engine<ClientSession>, workers: Vec<JoinHandle<()>>) {
     engine.close();
     workers.into_iter().for_each(join);
@@ -99,7 +99,7 @@ pub(super) fn join(thread: JoinHandle<()>) {
     let _ = thread.join();
 }
 
-/// Joins a thread that may be inside a call that nothing can interrupt.
+/// Joins a thread that may be inside a call that cannot be interrupted.
 pub(super) fn join_soon(thread: JoinHandle<()>) {
     let deadline = Instant::now() + JOIN_TIMEOUT;
     while !thread.is_finished() && Instant::now() < deadline {

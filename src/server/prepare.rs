@@ -1,5 +1,4 @@
-//! What a start needs from outside before there is a balancer: the port, and the addresses of the
-//! backends.
+//! What a start needs from outside: the port, and the addresses of the backends.
 
 use super::{StartError, Stop};
 use crate::backends::Name;
@@ -10,8 +9,8 @@ use crate::net::listener::Listener;
 use std::io;
 use std::time::Duration;
 
-/// How long the name to listen on may take to be resolved: as long as the system asks a name
-/// server that is silent, since without an address nothing can be started.
+/// How long the look-up of the name to listen on may take: as long as the system asks a silent name
+/// server, because nothing can be started without an address.
 const LISTEN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Takes the port to listen on.
@@ -25,7 +24,7 @@ pub(super) fn bind(config: &Config, stop: &Stop) -> Result<Listener, StartError>
     listener.map_err(|error| not_listening(config, error))
 }
 
-/// The error that says where it cannot listen.
+/// The error for an address on which it cannot listen.
 pub(super) fn not_listening(config: &Config, error: io::Error) -> StartError {
     let own = Name {
         host: config.address.clone().unwrap_or_default(),

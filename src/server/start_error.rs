@@ -14,25 +14,25 @@ pub enum StartError {
     Resolve(String, io::Error),
     /// Threads or descriptors are short.
     Resources(io::Error),
-    /// There are too few descriptors to serve anybody.
+    /// There are too few descriptors for a single client.
     Descriptors {
         /// How many the process may have.
         limit: u64,
-        /// How many would do.
+        /// How many suffice.
         needed: u64,
     },
-    /// There is too little memory to serve anybody.
+    /// There is too little memory for a single client.
     Memory {
         /// How many bytes the process may have.
         has: u64,
-        /// How many would do.
+        /// How many suffice.
         needed: u64,
     },
-    /// `--max-memory` is too small to serve anybody.
+    /// `--max-memory` is too small for a single client.
     MaxMemory {
-        /// What is set.
+        /// The value that is set.
         set: u64,
-        /// What would do.
+        /// The least value that suffices.
         least: u64,
     },
 }

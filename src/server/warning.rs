@@ -1,11 +1,11 @@
-//! Messages that would otherwise be said again and again.
+//! Warnings that would otherwise be logged again and again.
 
 use std::time::{Duration, Instant};
 
-/// A warning that holds for long is repeated this seldom.
+/// The pause between two equal warnings.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 
-/// A message that is said once, and again only after a while.
+/// A message that is logged once, and again only after a pause.
 pub(super) struct Warning {
     next: Option<Instant>,
     pause: Duration,
@@ -21,7 +21,7 @@ impl Default for Warning {
 }
 
 impl Warning {
-    /// First said after `pause`.
+    /// A message that is logged for the first time after `pause`.
     pub(super) fn every(pause: Duration) -> Self {
         Self {
             next: Some(Instant::now() + pause),
@@ -29,8 +29,8 @@ impl Warning {
         }
     }
 
-    /// Says it, unless that was done a short while ago.
-    pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
+    /// Logs it, unless that was done a short while ago.
+    pub(super) fn log(&mut self, text: impl FnOnce() -> String) {
         let now = Instant::now();
         if self.next.is_none_or(|next| now >= next) {
             self.next = Some(now + self.pause);
