@@ -1,12 +1,10 @@
-//! The last stage: our last bytes are on their way, and the connection stays until the client
-//! has them.
+//! Stage 4: the last bytes go to the client, and the connection stays open until it has them.
 //!
-//! Closing a socket while bytes from the client are unread makes the kernel send a reset, and
-//! a reset makes the client's kernel throw our answer away (RFC 9112 §9.6). So: finish
-//! sending, then read and discard: for a bounded time, so many bytes, and at a bounded pace,
-//! since a client that sends at full speed would take processor time and its share of the link
-//! from those that are served. Its own sending waits meanwhile. Only a client that has asked for the
-//! close itself, and so must not send more (RFC 9112 §9.6), is not waited for.
+//! A socket that is closed while bytes from the client are unread makes the kernel send a reset, and
+//! a reset makes the client's kernel discard the answer (RFC 9112 §9.6). So the session sends what is
+//! left, then reads and discards. Time, bytes and pace are bounded: a client that sends at full speed
+//! would take processor time and bandwidth from others. A client that asked for the close itself must
+//! not send more (RFC 9112 §9.6), and is not waited for.
 
 use super::Step;
 use crate::exchange::client::Client;
@@ -16,29 +14,28 @@ use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
 use std::time::{Duration, Instant};
 
-/// The most that is spent on a client that goes on sending. A third of nginx's
-/// `lingering_time`: whoever sends for longer does not look at answers.
+/// The longest wait for a client that goes on sending. A third of nginx's `lingering_time`: a client
+/// that sends for longer does not look at answers.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most that is spent on a client that does nothing (nginx's `lingering_timeout` is 5 s).
+/// The longest wait for a client that does nothing (nginx's `lingering_timeout` is 5 s).
 const QUIET_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The same while the balancer is about to end, or others wait for the place.
+/// The same while the balancer stops, or new clients wait for a connection.
 const PRESSED_QUIET_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The most that is discarded before the client has to wait for [`PAUSE`]. With that some
-/// 13 MB/s, more than most links have. Eight clients that send without end at loopback speed
-/// then take a twentieth of one processor.
+/// Bytes that are discarded before a [`PAUSE`]. Together they allow some 13 MB/s, more than most links
+/// have. Eight clients that send without end at loopback speed take a twentieth of a processor.
 const BURST_BYTES: usize = 64 * 1024;
 
-/// How long a client waits that has sent so much.
+/// How long nothing is read after [`BURST_BYTES`].
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The most that is discarded in all, some five seconds' worth.
+/// The most bytes that are discarded in all: five seconds' worth.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// So many bytes are sent as soon as they are written (RFC 6928: ten segments), and so are out
-/// of the reach of a reset that comes behind them.
+/// The kernel sends this many bytes as soon as they are written (RFC 6928: ten segments), so a later
+/// reset cannot take them back.
 const AT_ONCE_BYTES: u64 = 10 * 1024;
 
 /// Progress in closing.
@@ -49,12 +46,12 @@ pub struct Linger {
     has_ended: bool,
     has_yielded: bool,
     due: Option<Instant>,
-    /// Since when the client has done nothing.
+    /// When the client began to do nothing.
     quiet_since: Option<Instant>,
 }
 
 impl Linger {
-    /// After the answer to a request without a body, with which the client asked for the close.
+    /// After an answer to a request without a body that asked for the close.
     #[must_use]
     pub fn as_asked() -> Self {
         Self {
@@ -65,7 +62,7 @@ impl Linger {
 
     /// Sends what is left, then discards what comes.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
-        // No request follows that could use it.
+        // No request follows that could use the pinned connection.
         client.pin = None;
         let due = *self
             .due
@@ -87,8 +84,8 @@ impl Linger {
         self.discard(client, turn, due)
     }
 
-    /// Whether the client has asked for the close, and no late byte of its could cost it what we
-    /// have written. If it has sent something all the same, it gets the answer all the same.
+    /// Whether to close at once: the client has asked for it, and no late byte could cost it the
+    /// answer.
     fn is_over(&self, client: &Client) -> bool {
         let is_small = client.written <= AT_ONCE_BYTES;
         self.is_asked && is_small && client.inbound.is_empty() && client.conn.is_quiet()
@@ -97,7 +94,7 @@ impl Linger {
     fn discard(&mut self, client: &mut Client, turn: &mut Turn<'_>, due: Instant) -> Step {
         client.inbound.clear();
         loop {
-            // Most clients close as soon as they have the answer: worth a moment.
+            // Most clients close as soon as they have the answer, so the call may block.
             let moved = turn.discard(&client.conn, turn.may_block());
             let now = Instant::now();
             match moved {
@@ -109,7 +106,7 @@ impl Linger {
                         Left::None => return Step::Close,
                     }
                 }
-                // Its own end is on the way; those who are queued are enough to wait for.
+                // The client's own end is on its way; other sessions go first.
                 Ok(Moved::WouldWait) if !self.has_yielded && turn.are_others_queued() => {
                     self.has_yielded = true;
                     return Step::Yield;
@@ -144,7 +141,7 @@ struct Allowance {
 #[derive(Debug, PartialEq, Eq)]
 enum Left {
     Some,
-    /// After a pause.
+    /// Something, after a pause.
     Later,
     None,
 }

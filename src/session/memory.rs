@@ -1,21 +1,21 @@
-//! What a session holds while it waits, and its end when there is no memory left for that.
+//! What a session holds while it is parked or queued, and its end when no memory is left for that.
 //!
-//! Before it leaves the worker, for the lot or the channel, it gives all storage back; bytes that
-//! it must keep move to blocks of its own, which count towards `--max-memory`. When they find no
-//! room it is ended: with 503 if nothing of an answer was sent.
+//! Before a session leaves its worker, it gives back the storage of its buffers. Bytes that it must
+//! keep move to blocks of their size, which count towards `--max-memory`. If there is no room for
+//! them, the session is ended: with a 503, if nothing of an answer was sent.
 
-use super::{ClientSession, Stage, Step, after, read_head};
+use super::{ClientSession, Stage, Step, after, own_reply};
 use crate::engine::Outcome;
 use crate::engine::memory::Claim;
 use crate::exchange::shared::Turn;
 use crate::http::Refusal;
 
-/// What a client is told whose request head finds no room.
+/// The answer to a request head for which there is no memory.
 const NO_MEMORY: Refusal = Refusal::with_status(503, "the balancer has no memory left for this");
 
 impl ClientSession {
-    /// Gives back all storage, and moves what must be kept to blocks; returns whether there was
-    /// memory for that.
+    /// Gives back the storage of its buffers, and moves the bytes in them to blocks; returns whether
+    /// there was memory for that.
     pub(super) fn shrink(&mut self, turn: &mut Turn<'_>) -> bool {
         let exchange = match &self.stage {
             Stage::Exchange(exchange) => exchange.shrunk_bytes(),
@@ -37,8 +37,8 @@ impl ClientSession {
         }
     }
 
-    /// There is no memory for what it would have to hold: what it does instead of waiting, if it
-    /// can do anything.
+    /// There is no memory for what it would have to hold: returns the stage that follows instead of a
+    /// wait, if there is one.
     pub(super) fn run_out(&mut self, turn: &mut Turn<'_>) -> Option<Stage> {
         if let Some(count) = turn.shared.connections.memory().refuse(turn.now()) {
             log::warn!(
@@ -48,7 +48,7 @@ impl ClientSession {
         }
         let client = &mut self.client;
         let step = match &mut self.stage {
-            Stage::ReadHead(_) => read_head::refuse(NO_MEMORY, client, turn),
+            Stage::ReadHead(_) => own_reply::refuse(NO_MEMORY, client, turn),
             Stage::Exchange(exchange) => after(exchange.run_out(client, turn), client),
             Stage::Tunnel(tunnel) => tunnel.cut(client),
             Stage::Linger(_) => Step::Close,
@@ -63,7 +63,7 @@ impl ClientSession {
         }
     }
 
-    /// Gives back all storage of a session that is over.
+    /// Gives back the storage of a session that is over.
     pub(super) fn close(&mut self, turn: &mut Turn<'_>) -> Outcome {
         let client = &mut self.client;
         turn.discard_buffer(&mut client.inbound);

@@ -1,19 +1,20 @@
 //! One client connection, from accept to close.
 //!
-//! [`Session::advance`] reads like the life of a connection: each stage goes on for as long
-//! as it need not wait, keeps its progress in the session, and says what comes next.
+//! [`ClientSession::advance`](Session::advance) reads like the life of a connection: each stage goes
+//! on until it would wait, keeps its progress in the session, and returns what comes next.
 //!
 //! | file | stage |
 //! |---|---|
-//! | [`read_head`] | a request head is waited for and read |
-//! | [`crate::exchange`] | it is answered |
-//! | [`tunnel`] | bytes pass both ways after 101 |
-//! | [`linger`] | our last bytes are on their way |
-//! | `slot` | where an exchange is kept |
-//! | `memory` | what it holds while it waits, and its end when there is none left |
+//! | [`read_head`] | 1. a request head is waited for and read |
+//! | [`crate::exchange`] | 2. the request is answered; then the next head |
+//! | [`tunnel`] | 3. after a 101, bytes pass both ways |
+//! | [`linger`] | 4. the last bytes go to the client |
+//! | `own_reply` | what the balancer answers itself |
+//! | `memory` | what a session holds while it is parked, and its end when no memory is left |
 
 pub mod linger;
 mod memory;
+mod own_reply;
 pub mod read_head;
 pub mod tunnel;
 
@@ -60,7 +61,7 @@ pub enum Stage {
     Linger(Linger),
 }
 
-/// What a stage says when it stops.
+/// How a stage stops.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a request costs no allocation")]
 pub enum Step {
@@ -70,7 +71,7 @@ pub enum Step {
     Begin(Exchange),
     /// The session would wait for this.
     WouldWait(WaitFor),
-    /// Let others have a turn.
+    /// Let others go first.
     Yield,
     /// Close the connection.
     Close,
@@ -152,15 +153,15 @@ impl ClientSession {
         }
     }
 
-    /// Whether it does so after an earlier request, so that closing it loses nothing.
+    /// Whether it is idle after an earlier request, so that closing it loses nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(&self.stage, Stage::ReadHead(stage) if stage.is_between_requests())
             && self.client.inbound.is_empty()
     }
 
-    /// Whether it waits for a backend that is lost or, if that ends it, down; or for any to come
-    /// up.
+    /// Whether it waits for a backend that is lost (or down, with `--on-down close`), or for any backend
+    /// to come up.
     #[must_use]
     pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         match &self.stage {
@@ -170,14 +171,14 @@ impl ClientSession {
         }
     }
 
-    /// Ends an idle connection to make room, unless its next request is there already.
+    /// Closes an idle connection to make room, unless its next request is there already.
     pub fn evict(&mut self) {
         if self.is_idle() && self.client.conn.is_quiet() {
             self.stage = Stage::Linger(Linger::default());
         }
     }
 
-    /// The exchange in progress, if there is one: since when, and with which backend.
+    /// Describes the exchange in progress, if there is one: since when it lasts, and what it is.
     #[must_use]
     pub fn describe(&self) -> Option<(Instant, String)> {
         match &self.stage {
@@ -203,9 +204,8 @@ fn after(flow: Flow, client: &mut Client) -> Step {
 }
 
 impl Drop for ClientSession {
-    /// Whatever ends a session in the middle of an answer (an error, a panic, the end of a
-    /// drain): where only closing tells the client that the body is whole, it must not see an
-    /// ordinary close.
+    /// A session may end in the middle of an answer: after an error, a panic, or the end of a drain. If
+    /// only a close shows the client where the body ends, it must not see an ordinary one.
     fn drop(&mut self) {
         if let Stage::Exchange(exchange) = &self.stage
             && exchange.would_look_whole()

@@ -1,38 +1,29 @@
-//! The first stage: a request head is waited for, read, and becomes an exchange; or what came
+//! Stage 1: a request head is waited for and read, and becomes an exchange. What is no valid request
 //! is refused, and nothing that follows on the connection is read as a request.
 
 use super::linger::Linger;
+use super::own_reply::{self, refuse};
 use super::{Stage, Step};
 use crate::config::Timeouts;
 use crate::exchange::Exchange;
 use crate::exchange::client::Client;
-use crate::exchange::shared::{Shared, Turn, log_output};
+use crate::exchange::shared::Turn;
 use crate::exchange::upload::TOO_LARGE;
 use crate::exchange::wait_for::WaitFor;
-use crate::health::loop_detection;
-use crate::http::delivery::Delivery;
-use crate::http::error::{Cause, Error, Phase};
+use crate::http::Refusal;
 use crate::http::framing::Framing;
-use crate::http::reply::Reply;
-use crate::http::request::{self, Method, RequestHead};
+use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
-use crate::http::{Refusal, Version};
-use crate::log::event::{Ending, Event};
-use crate::log::{LogMode, Record, print_refused};
 use crate::net::Interest;
-use crate::net::buffer::Buffer;
 use crate::net::conn::{Blocking, Moved};
-use httparse::Header;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What a whole exchange counts in a turn, however few bytes it moves: so a client that sends
-/// many requests at once has some of them answered before others get their turn.
+/// What an exchange counts in a turn, however few bytes it moves. So of a client that sends many
+/// requests at once, some are answered before other sessions get their turn.
 const EXCHANGE_CHARGE: usize = 16 * 1024;
 
-/// Empty lines that may stand before a request. RFC 9112 §2.2 asks for one at least, since old
-/// clients send one behind the body of a `POST`; where such bodies follow one another, or a script
-/// prints its requests, there are more.
+/// Empty lines that are skipped before a request. RFC 9112 §2.2 asks for at least one, because old
+/// clients send one after the body of a `POST`. Clients that print their requests send more.
 const MAX_EMPTY_LINES: u8 = 16;
 
 /// Progress in a request head.
@@ -41,12 +32,12 @@ pub struct ReadHead {
     scan: HeadScan,
     /// The connection has had no request yet.
     is_first: bool,
-    /// Empty lines before the request that were passed over.
+    /// Empty lines that were skipped before the request.
     empty_lines: u8,
-    /// The first line was looked at before the rest of the head had come.
+    /// The first line was checked before the rest of the head came.
     has_checked_line: bool,
     due: Option<Instant>,
-    /// Whether `due` is that of a head, not of an idle connection.
+    /// Whether `due` is the deadline of a head, not of an idle connection.
     due_is_heads: bool,
 }
 
@@ -64,7 +55,7 @@ impl ReadHead {
         }
     }
 
-    /// A later one.
+    /// A later head.
     #[must_use]
     pub fn next() -> Self {
         Self {
@@ -101,14 +92,14 @@ impl ReadHead {
             match turn.read(&client.conn, &mut client.inbound, blocking) {
                 Ok(Moved::Bytes(_)) => {}
                 Ok(Moved::WouldWait) => return self.wait(true, client, turn),
-                // Between requests that is how a connection ends; in a head there is nobody
-                // left who could be told.
+                // Between requests, this is how a connection ends. Within a head, no client is left
+                // that could get an answer.
                 Ok(Moved::End) | Err(_) => return Step::Close,
             }
         }
     }
 
-    /// An answer of our own may be on its way still; the next request has to wait for it.
+    /// Writes what is left of an answer of our own; the next request has to wait for it.
     fn flush(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Option<Step> {
         while !client.outbound.is_empty() {
             match client.flush(turn.may_block(), turn) {
@@ -127,7 +118,7 @@ impl ReadHead {
         None
     }
 
-    /// Whether it is too early to look for another request.
+    /// Whether it is too early for another request.
     fn expects_nothing(&self, client: &Client, blocking: Blocking, turn: &Turn<'_>) -> bool {
         !self.is_first && client.inbound.is_empty() && turn.expects_nothing(blocking)
     }
@@ -144,13 +135,13 @@ impl ReadHead {
         }
         match client.inbound.bytes() {
             [] | [b'\r'] => Ok(None),
-            // Known at the first byte, as with TLS on a plain port: no need to wait for more.
+            // The first byte shows it, as with TLS on a plain port: no need to wait for more.
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
             bytes => {
                 let config = turn.shared.config();
                 let found = self.scan.find_end(bytes, &config.head)?;
                 if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
-                    // As of HTTP/0.9, whose requests have no other line.
+                    // A request of HTTP/0.9 has no other line.
                     request::check_first_line(bytes, config.sender(client.address.ip()))?;
                     self.has_checked_line = true;
                 }
@@ -159,8 +150,8 @@ impl ReadHead {
         }
     }
 
-    /// Nothing to read: wait in the lot, or give up. A stop closes only what was looked at: a
-    /// request that came in time may be there; if not, the session is called soon.
+    /// Nothing can be read: waits, or gives up. A stop closes the connection only if a read was tried:
+    /// otherwise a request may be there that came in time. The session is recalled soon.
     fn wait(&mut self, has_looked: bool, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         let now = turn.now();
         let is_idle = client.inbound.is_empty();
@@ -175,8 +166,8 @@ impl ReadHead {
         }
     }
 
-    /// Closes a connection on which nobody waits for an answer: at once if there never was one,
-    /// else as after the last one, which may be unread.
+    /// Closes a connection without a request: at once if it never had one, otherwise as after the last
+    /// answer, which may still be unread.
     fn close_unused(&self) -> Step {
         match self.is_first {
             true => Step::Close,
@@ -184,8 +175,8 @@ impl ReadHead {
         }
     }
 
-    /// The deadline of the head, or of the idle connection. It is set when waiting begins and
-    /// moved once, when the first byte of a later head has come.
+    /// The deadline of the head, or of the idle connection. It is set when the wait begins, and moved
+    /// once, when the first byte of a later head comes.
     fn deadline(&mut self, is_idle: bool, timeouts: &Timeouts, now: Instant) -> Instant {
         if !is_idle && !self.due_is_heads {
             (self.due, self.due_is_heads) = (None, true);
@@ -199,13 +190,9 @@ impl ReadHead {
     }
 }
 
-/// What a check of ours is answered that has come back.
-const LOOP: &str =
-    "This check was sent by this balancer itself: one of its backends leads back here.";
+pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
-const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
-
-/// A complete head: checks it, and begins the exchange.
+/// Checks a complete head, and begins the exchange.
 fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge_head(length);
     let mut table = request::field_table();
@@ -216,8 +203,8 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
     };
-    if let Some(reply) = own_reply(&head, turn.shared) {
-        let goes_on = end_here(&head, &reply, client.address, &mut client.outbound, turn);
+    if let Some(reply) = own_reply::to(&head, turn.shared) {
+        let goes_on = own_reply::send(&head, &reply, client.address, &mut client.outbound, turn);
         client.inbound.consume(length);
         return Step::Next(match goes_on {
             true => Stage::ReadHead(ReadHead::next()),
@@ -232,69 +219,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     Step::Begin(exchange)
 }
 
-/// The answer in the server's place to what is asked of us, or may go no further.
-fn own_reply(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<Reply> {
-    if head.ends_here() {
-        Some(Reply::of_last_recipient(head))
-    } else if has_come_back(head, shared) {
-        Some(Reply::new(508, LOOP))
-    } else {
-        asks_whether_ready(head, shared).then(|| readiness(shared))
-    }
-}
-
-/// Whether it is a check of ours, sent to a backend that leads back here.
-fn has_come_back(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
-    let checks = &shared.health.open_checks;
-    let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
-    let mut tokens = head.fields.iter().filter(is_token);
-    checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
-}
-
-/// Whether it asks for `--ready-path`, which is ours.
-fn asks_whether_ready(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
-    let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
-    shared.config().ready_path.as_ref().is_some_and(asked)
-}
-
-fn readiness(shared: &Shared) -> Reply {
-    match shared.is_ready() {
-        true => Reply::new(200, "ready"),
-        false => Reply::new(503, "not ready"),
-    }
-}
-
-/// Answers in the server's place; returns whether the connection goes on.
-fn end_here(
-    head: &RequestHead<'_, '_>,
-    reply: &Reply,
-    address: SocketAddr,
-    outbound: &mut Buffer,
-    turn: &mut Turn<'_>,
-) -> bool {
-    let goes_on = head.keeps_alive() && head.framing == Framing::Empty && turn.shared.keeps_alive();
-    let log = turn.shared.config().log;
-    let now = turn.now();
-    let mut record = Record::begin(head, address, log, now);
-    record.note(&Event::AnsweredHere(reply.status), now);
-    let ended = Ending {
-        status: reply.status,
-        bytes: 0,
-        error: None,
-    };
-    record.end(&ended, now, &mut log_output(turn));
-    let date = turn.local.dates.at(now);
-    let delivery = Delivery {
-        version: head.version,
-        method: head.method,
-        keep_alive: goes_on,
-        date: date.as_str(),
-    };
-    reply.write(&delivery, turn.tail(outbound));
-    goes_on
-}
-
-/// What the configuration forbids.
+/// Refuses what the configuration forbids.
 fn admit<'h, 'b>(
     head: RequestHead<'h, 'b>,
     turn: &Turn<'_>,
@@ -302,45 +227,5 @@ fn admit<'h, 'b>(
     match (head.framing, turn.shared.config().max_body) {
         (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
         _ => Ok(head),
-    }
-}
-
-/// Answers what is no request that we take, and closes.
-pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
-    let Refusal { status, why } = refusal;
-    let error = match status {
-        503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
-        _ => Error::client(Phase::RequestHead, cause(refusal)),
-    };
-    match turn.shared.config().log {
-        LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
-        LogMode::Access => {
-            let (client, now) = (client.address.ip(), turn.now());
-            print_refused(client, status, &error, now, &mut log_output(turn));
-        }
-        LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
-    }
-    // An answer to HEAD has no content, whatever is wrong with the request.
-    let method = match client.inbound.bytes().starts_with(b"HEAD ") {
-        true => Method::Head,
-        false => Method::Other,
-    };
-    let date = turn.local.dates.at(turn.now());
-    let delivery = Delivery {
-        version: Version::Http11,
-        method,
-        keep_alive: false,
-        date: date.as_str(),
-    };
-    Reply::new(status, why).write(&delivery, turn.tail(&mut client.outbound));
-    client.inbound.clear();
-    Step::Next(Stage::Linger(Linger::default()))
-}
-
-fn cause(refusal: Refusal) -> Cause {
-    if refusal == TOO_SLOW {
-        Cause::TimedOut
-    } else {
-        Cause::Message(refusal)
     }
 }

@@ -1,16 +1,16 @@
-//! After 101: bytes pass both ways until both sides are done. Each direction ends by itself,
-//! so that a half-closed tunnel keeps working in the other one.
+//! Stage 3, after a 101: bytes pass both ways until both sides are done. Each direction ends by itself,
+//! so a half-closed tunnel goes on in the other direction.
 //!
-//! An end is passed on as an end and a reset as a reset, so that neither side takes bytes for
-//! complete that are not. A side that has vanished is noticed by the kernel (TCP keep-alive), and
-//! is to the other side like one that was reset.
+//! An end is passed on as an end and a reset as a reset, so neither side takes incomplete bytes for
+//! complete. The kernel notices a peer that has vanished (TCP keep-alive); the other side is then
+//! reset.
 
 use super::Step;
 use crate::backends::Backend;
 use crate::config::OnDown;
 use crate::exchange::client::Client;
 use crate::exchange::shared::{Shared, Turn};
-use crate::exchange::wait_for::{ProgressTimer, WaitFor};
+use crate::exchange::wait_for::{Peer, ProgressTimer, WaitFor};
 use crate::http::error::{Cause, Error, Phase};
 use crate::log::LogMode;
 use crate::net::Interest;
@@ -20,7 +20,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A tunnel between the client and one backend. The client's buffers hold what is under way.
+/// A tunnel between the client and a backend. The client's buffers hold the bytes under way.
 #[derive(Debug)]
 pub struct Tunnel {
     conn: Conn,
@@ -31,7 +31,7 @@ pub struct Tunnel {
     moved: u64,
 }
 
-/// How far one direction has come to its end.
+/// The end of one direction.
 #[derive(Debug, Default)]
 struct Direction {
     /// The sender has finished.
@@ -41,8 +41,8 @@ struct Direction {
 }
 
 impl Tunnel {
-    /// A tunnel that begins with `rest`, the bytes that came right behind the 101; those right
-    /// behind the request are still with the client.
+    /// A tunnel that begins with `rest`, the bytes right behind the 101. Those right behind the request
+    /// are still in the client's buffer.
     #[must_use]
     pub fn new(
         conn: Conn,
@@ -66,13 +66,13 @@ impl Tunnel {
         &mut self.conn
     }
 
-    /// Whether it is to end because its backend is down.
+    /// Whether it has to end because its backend is down.
     #[must_use]
     pub fn is_backend_lost(&self, shared: &Shared) -> bool {
         shared.config().on_down == OnDown::Close && !self.backend.is_up()
     }
 
-    /// Passes bytes on for as long as it need not wait.
+    /// Passes bytes on until it would wait.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
             if self.is_backend_lost(turn.shared) {
@@ -110,8 +110,8 @@ impl Tunnel {
         }
     }
 
-    /// Ends it although both sides would go on. A side for which bytes are held is reset, so that
-    /// it does not take what it has got for all.
+    /// Ends it although both sides would go on. A side for which bytes are held is reset, so that it
+    /// does not take what it has for everything.
     pub(super) fn cut(&self, client: &Client) -> Step {
         if !client.inbound.is_empty() {
             self.conn.reset_on_close();
@@ -122,16 +122,16 @@ impl Tunnel {
         Step::Close
     }
 
-    /// Moves what there is in both directions; returns how much.
+    /// Moves what there is in both directions; returns how many bytes.
     fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<u64, Broken> {
         let up = self
             .up
             .pump(&client.conn, &mut client.inbound, &self.conn, turn)
-            .map_err(|failure| failure.between(Side::Client, Side::Backend))?;
+            .map_err(|failure| failure.between(Peer::Client, Peer::Backend))?;
         let down = self
             .down
             .pump(&self.conn, &mut client.outbound, &client.conn, turn)
-            .map_err(|failure| failure.between(Side::Backend, Side::Client))?;
+            .map_err(|failure| failure.between(Peer::Backend, Peer::Client))?;
         if down > 0 {
             self.backend.heard.other(turn.now());
         }
@@ -151,30 +151,30 @@ impl Tunnel {
         }
     }
 
-    /// A side that broke while nothing is read from it, because what it sent before waits for
-    /// room on the other side.
+    /// Finds a side that broke while nothing is read from it, because bytes from it still wait for room
+    /// on the other side.
     fn find_broken(&self, client: &Client, turn: &Turn<'_>) -> Option<Broken> {
         if !turn.is_resumed {
             return None;
         }
-        let broken = |conn: &Conn, side| conn.take_error().map(|error| Broken { side, error });
-        broken(&client.conn, Side::Client).or_else(|| broken(&self.conn, Side::Backend))
+        let broken = |conn: &Conn, peer| conn.take_error().map(|error| Broken { peer, error });
+        broken(&client.conn, Peer::Client).or_else(|| broken(&self.conn, Peer::Backend))
     }
 
-    /// One side is broken: the other one is reset.
+    /// One side is broken: resets the other one.
     fn end(&self, broken: &Broken, client: &Client, turn: &Turn<'_>) -> Step {
         let cause = Cause::of_broken(&broken.error);
-        let (error, level) = match broken.side {
-            Side::Client => {
+        let (error, level) = match broken.peer {
+            Peer::Client => {
                 self.conn.reset_on_close();
                 (Error::client(Phase::Tunnel, cause), log::Level::Debug)
             }
-            Side::Backend => {
+            Peer::Backend => {
                 client.conn.reset_on_close();
                 (Error::backend(Phase::Tunnel, cause), log::Level::Info)
             }
         };
-        // Clients come and go; that is of interest where everything is told.
+        // That a client is gone is of interest only in the story.
         let level = match turn.shared.config().log {
             LogMode::Story => log::Level::Info,
             LogMode::Access | LogMode::Off => level,
@@ -189,30 +189,23 @@ impl Tunnel {
     }
 }
 
-/// What is waited for on one connection, from which one direction comes with the bytes `held`, and
-/// to which the other one leads with the bytes `waiting`. That it breaks is noticed in any case,
-/// unless it is shut on our side: then its ordinary end would be reported too, again and again.
+/// What to wait for on one connection: `held` came from it and is not passed on, `waiting` goes to it
+/// and is not written. A reset is noticed in any case, unless our side is shut: then its ordinary end
+/// would be reported again and again.
 fn interest(from: &Direction, held: &Buffer, to: &Direction, waiting: &Buffer) -> Option<Interest> {
     let reads = !from.has_ended && held.is_empty();
     let interest = Interest::of(reads, !waiting.is_empty());
     interest.or((!to.is_shut).then_some(Interest::Reset))
 }
 
-/// One of the two connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Client,
-    Backend,
-}
-
 /// A connection that cannot be used any more, and why.
 #[derive(Debug)]
 struct Broken {
-    side: Side,
+    peer: Peer,
     error: io::Error,
 }
 
-/// Where moving bytes in one direction failed.
+/// Which end of a direction failed.
 #[derive(Debug)]
 enum Failure {
     Reading(io::Error),
@@ -220,17 +213,17 @@ enum Failure {
 }
 
 impl Failure {
-    fn between(self, from: Side, to: Side) -> Broken {
-        let (side, error) = match self {
+    fn between(self, from: Peer, to: Peer) -> Broken {
+        let (peer, error) = match self {
             Failure::Reading(error) => (from, error),
             Failure::Writing(error) => (to, error),
         };
-        Broken { side, error }
+        Broken { peer, error }
     }
 }
 
 impl Direction {
-    /// Moves at most one buffer of bytes; returns how many were taken by `to`.
+    /// Moves at most one buffer of bytes; returns how many `to` took.
     fn pump(
         &mut self,
         from: &Conn,

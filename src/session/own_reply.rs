@@ -1,0 +1,126 @@
+//! What the balancer answers itself: requests that end here, and what it refuses.
+
+use super::linger::Linger;
+use super::read_head::TOO_SLOW;
+use super::{Stage, Step};
+use crate::exchange::client::Client;
+use crate::exchange::shared::{Shared, Turn, log_output};
+use crate::health::loop_detection;
+use crate::http::delivery::Delivery;
+use crate::http::error::{Cause, Error, Phase};
+use crate::http::framing::Framing;
+use crate::http::reply::Reply;
+use crate::http::request::{Method, RequestHead};
+use crate::http::{Refusal, Version};
+use crate::log::event::{Ending, Event};
+use crate::log::{LogMode, Record, print_refused};
+use crate::net::buffer::Buffer;
+use httparse::Header;
+use std::net::SocketAddr;
+
+/// The answer to a check of ours that has come back.
+const LOOP: &str =
+    "This check was sent by this balancer itself: one of its backends leads back here.";
+
+/// The answer to a request that ends here: it may go no further, is a check of ours that came back, or
+/// asks for `--ready-path`.
+pub(super) fn to(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<Reply> {
+    if head.ends_here() {
+        Some(Reply::of_last_recipient(head))
+    } else if has_come_back(head, shared) {
+        Some(Reply::new(508, LOOP))
+    } else {
+        asks_whether_ready(head, shared).then(|| readiness(shared))
+    }
+}
+
+/// Whether it is a check of ours, sent to a backend that leads back to this balancer.
+fn has_come_back(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
+    let checks = &shared.health.open_checks;
+    let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
+    let mut tokens = head.fields.iter().filter(is_token);
+    checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
+}
+
+/// Whether it asks for `--ready-path`.
+fn asks_whether_ready(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
+    let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
+    shared.config().ready_path.as_ref().is_some_and(asked)
+}
+
+fn readiness(shared: &Shared) -> Reply {
+    match shared.is_ready() {
+        true => Reply::new(200, "ready"),
+        false => Reply::new(503, "not ready"),
+    }
+}
+
+/// Answers a request that ends here; returns whether the connection stays open.
+pub(super) fn send(
+    head: &RequestHead<'_, '_>,
+    reply: &Reply,
+    address: SocketAddr,
+    outbound: &mut Buffer,
+    turn: &mut Turn<'_>,
+) -> bool {
+    let goes_on = head.keeps_alive() && head.framing == Framing::Empty && turn.shared.keeps_alive();
+    let log = turn.shared.config().log;
+    let now = turn.now();
+    let mut record = Record::begin(head, address, log, now);
+    record.note(&Event::AnsweredHere(reply.status), now);
+    let ended = Ending {
+        status: reply.status,
+        bytes: 0,
+        error: None,
+    };
+    record.end(&ended, now, &mut log_output(turn));
+    let date = turn.local.dates.at(now);
+    let delivery = Delivery {
+        version: head.version,
+        method: head.method,
+        keep_alive: goes_on,
+        date: date.as_str(),
+    };
+    reply.write(&delivery, turn.tail(outbound));
+    goes_on
+}
+
+/// Answers a request that is refused, and closes the connection.
+pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+    let Refusal { status, why } = refusal;
+    let error = match status {
+        503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
+        _ => Error::client(Phase::RequestHead, cause(refusal)),
+    };
+    match turn.shared.config().log {
+        LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
+        LogMode::Access => {
+            let (client, now) = (client.address.ip(), turn.now());
+            print_refused(client, status, &error, now, &mut log_output(turn));
+        }
+        LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
+    }
+    // An answer to HEAD has no content, whatever is wrong with the request.
+    let method = match client.inbound.bytes().starts_with(b"HEAD ") {
+        true => Method::Head,
+        false => Method::Other,
+    };
+    let date = turn.local.dates.at(turn.now());
+    let delivery = Delivery {
+        version: Version::Http11,
+        method,
+        keep_alive: false,
+        date: date.as_str(),
+    };
+    Reply::new(status, why).write(&delivery, turn.tail(&mut client.outbound));
+    client.inbound.clear();
+    Step::Next(Stage::Linger(Linger::default()))
+}
+
+fn cause(refusal: Refusal) -> Cause {
+    if refusal == TOO_SLOW {
+        Cause::TimedOut
+    } else {
+        Cause::Message(refusal)
+    }
+}
