@@ -15,7 +15,7 @@ use crate::http::error::{Cause, Error, Phase};
 use crate::http::forward::{client_encoding, write_response};
 use crate::http::interim_rate::InterimRate;
 use crate::http::request::field_table;
-use crate::http::response;
+use crate::http::response::{self, ResponseHead};
 use crate::http::scan::HeadScan;
 use crate::log::event::Event;
 use crate::net::buffer::{Buffer, STORAGE_BYTES};
@@ -25,44 +25,45 @@ use std::io;
 /// A response in transit.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// What came from the backend and is not passed on yet.
+    /// Bytes from the backend that are not passed on yet.
     from_backend: Buffer,
-    state: State,
+    state: AnswerPhase,
     interim: InterimRate,
-    /// How often the backend has said that it is still at work (102).
+    /// How often the backend has asked for more time (102).
     extensions: u32,
     /// Whether the backend has sent anything at all.
     pub is_begun: bool,
-    /// Bytes that have come.
+    /// Bytes that have come from the backend.
     pub received: u64,
-    /// A head has announced content that it cannot have, so more may follow than belongs to it.
+    /// A head has announced content that it cannot have, so bytes may follow that belong to no
+    /// response.
     is_doubtful: bool,
     /// Whether the client has got bytes of the final answer.
     pub is_forwarded: bool,
-    /// What the final head has settled.
+    /// What the final head settles.
     pub terms: Terms,
 }
 
 #[derive(Debug)]
-enum State {
+enum AnswerPhase {
     Awaited(HeadScan),
     Relayed(Body),
-    /// The head of a 101 is with the client; what follows is no HTTP.
+    /// The head of a 101 is passed on; what follows is not HTTP.
     Switched,
 }
 
-impl Default for State {
+impl Default for AnswerPhase {
     fn default() -> Self {
-        State::Awaited(HeadScan::of_response())
+        AnswerPhase::Awaited(HeadScan::of_response())
     }
 }
 
 /// How far the response has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerState {
-    /// All of it is with the client.
+    /// The client has all of it.
     Complete,
-    /// The protocols have been switched.
+    /// The two sides have switched to another protocol.
     Switched,
     /// The backend's next bytes are missing, or room at the client.
     WouldWait(Peer),
@@ -74,7 +75,7 @@ impl Answer {
     /// Whether the final head is still to come.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
-        matches!(self.state, State::Awaited(_))
+        matches!(self.state, AnswerPhase::Awaited(_))
     }
 
     /// How often the backend has asked for more time.
@@ -83,8 +84,8 @@ impl Answer {
         self.extensions
     }
 
-    /// Whether the backend sent nothing that does not belong to the response, and has announced
-    /// nothing of the kind.
+    /// Whether the backend sent nothing that does not belong to the response, and announced nothing
+    /// of the kind.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.from_backend.is_empty() && !self.is_doubtful
@@ -94,7 +95,7 @@ impl Answer {
     #[must_use]
     pub fn content(&self) -> u64 {
         match &self.state {
-            State::Relayed(body) => body.content,
+            AnswerPhase::Relayed(body) => body.content,
             _ => 0,
         }
     }
@@ -105,8 +106,8 @@ impl Answer {
         self.from_backend
     }
 
-    /// Moves what can be moved from the backend to the client. `wait` says whether either
-    /// call may wait for a moment, which it may when nothing else can happen meanwhile.
+    /// Moves what can be moved from the backend to the client. Its calls may block when the request
+    /// is sent, because then nothing else can happen meanwhile.
     pub fn pump(
         &mut self,
         exchange: &mut Served<'_>,
@@ -126,8 +127,10 @@ impl Answer {
                 continue;
             }
             match &self.state {
-                State::Relayed(body) if body.is_complete() => return Ok(AnswerState::Complete),
-                State::Switched => return Ok(AnswerState::Switched),
+                AnswerPhase::Relayed(body) if body.is_complete() => {
+                    return Ok(AnswerState::Complete);
+                }
+                AnswerPhase::Switched => return Ok(AnswerState::Switched),
                 _ => {}
             }
             if self.digest(exchange, client, turn)? {
@@ -136,7 +139,7 @@ impl Answer {
                 }
                 continue;
             }
-            // Either others want a turn, or the upload wants one beside this.
+            // Other sessions are queued, or the upload can go on.
             if turn.is_over() || (!exchange.is_sent && client.written >= until) {
                 return Ok(AnswerState::OtherFirst);
             }
@@ -146,8 +149,8 @@ impl Answer {
         }
     }
 
-    /// Turns what came from the backend into what goes to the client; returns whether it
-    /// could do anything.
+    /// Turns bytes from the backend into bytes for the client; returns whether there was anything to
+    /// do.
     fn digest(
         &mut self,
         exchange: &mut Served<'_>,
@@ -159,18 +162,18 @@ impl Answer {
             return Ok(has_heads);
         }
         match &mut self.state {
-            State::Awaited(_) => Ok(has_heads),
-            State::Relayed(body) => {
+            AnswerPhase::Awaited(_) => Ok(has_heads),
+            AnswerPhase::Relayed(body) => {
                 let event = Event::Body(self.from_backend.bytes());
                 exchange.record.note(&event, turn.now());
                 relay(body, &mut self.from_backend, &mut client.outbound, turn)
                     .map(|has_moved| has_moved || has_heads)
             }
-            State::Switched => Ok(has_heads),
+            AnswerPhase::Switched => Ok(has_heads),
         }
     }
 
-    /// Passes on the heads that are there, up to the final one or to the end of the turn; returns
+    /// Passes on the heads that are complete, up to the final one or to the end of the turn; returns
     /// whether there were any.
     fn digest_heads(
         &mut self,
@@ -179,7 +182,7 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
         let mut has_any = false;
-        while let State::Awaited(scan) = &mut self.state {
+        while let AnswerPhase::Awaited(scan) = &mut self.state {
             let bytes = self.from_backend.bytes();
             if bytes.is_empty() || (has_any && turn.is_over()) {
                 break;
@@ -204,58 +207,30 @@ impl Answer {
         client: &mut Client,
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
-        let request = exchange.request;
         let mut table = field_table();
         let head = &self.from_backend.bytes()[..length];
-        let head = response::parse(head, request.method, &mut table).map_err(bad_head)?;
+        let head = response::parse(head, exchange.request.method, &mut table).map_err(bad_head)?;
         self.is_doubtful |= head.announces_what_it_cannot_have();
-        if head.is_interim() {
+        self.state = if head.is_interim() {
             if !self.interim.admits(turn.now()) {
                 return Err(bad_head(TOO_MANY_INTERIM));
             }
             self.extensions += u32::from(head.status == 102);
-        } else if head.status == 101 && !head.switches_to_one_of(request.upgrade.as_deref()) {
-            return Err(bad_head(Refusal::bad(
-                "switched to a protocol that was not offered",
-            )));
+            AnswerPhase::default()
         } else {
-            if head.status == 101 && exchange.expectation.is_held() {
-                // The switch comes behind the whole request, so the body is wanted.
-                let is_sending = !client.inbound.is_empty();
-                exchange
-                    .expectation
-                    .ask_in_place(is_sending, turn.tail(&mut client.outbound));
-            }
+            let next = begin_body(&head, exchange, client, turn)?;
             self.terms = terms(&head, exchange, turn);
             exchange.record.note(&Event::Answered(&head), turn.now());
-        }
-        if !head.is_interim() || exchange.passes_interim(head.status) {
-            let date = turn.local.dates.at(turn.now());
-            let delivery = Delivery {
-                version: request.version,
-                keep_alive: self.terms.keeps_client,
-                method: request.method,
-                date: date.as_str(),
-            };
-            let via = exchange.config.via.as_deref();
-            write_response(&head, &delivery, via, turn.tail(&mut client.outbound));
-        }
-        self.state = match (head.is_interim(), head.status) {
-            (true, _) => State::default(),
-            (false, 101) => State::Switched,
-            _ => {
-                let (encoding, _) = client_encoding(head.framing, request.version);
-                State::Relayed(Body::of_response(
-                    head.framing,
-                    encoding,
-                    !head.options.nominates_any(),
-                ))
-            }
+            next
         };
+        if !head.is_interim() || exchange.passes_interim(head.status) {
+            let keep_alive = self.terms.keeps_client;
+            write_head(&head, keep_alive, exchange, client, turn);
+        }
         Ok(())
     }
 
-    /// Takes from the backend what there is; returns whether there was something.
+    /// Takes what there is from the backend; returns whether there was anything.
     fn receive(
         &mut self,
         exchange: &Served<'_>,
@@ -264,8 +239,8 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
         let passed = match &mut self.state {
-            // What is told of it has to be looked at.
-            State::Relayed(body) if !exchange.record.wants_body() => {
+            // The story shows the beginning of the body, so it must not be spliced.
+            AnswerPhase::Relayed(body) if !exchange.record.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
                 let from = Source::small(backend);
                 splice::pass(body, &from, broken, turn, |pipe, turn| {
@@ -305,10 +280,10 @@ impl Answer {
         Ok(moved)
     }
 
-    /// The backend closed: the end of a body that is framed by that, else a failure.
+    /// The backend has closed: the end of a body without a length, otherwise a failure.
     fn end(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<(), Error> {
         let ended = match &mut self.state {
-            State::Relayed(body) => body.close(turn.tail(&mut client.outbound)).is_ok(),
+            AnswerPhase::Relayed(body) => body.close(turn.tail(&mut client.outbound)).is_ok(),
             _ => false,
         };
         if ended {
@@ -344,8 +319,52 @@ impl Answer {
     }
 }
 
-/// Passes body bytes on, without a copy where all of them are body and stay as they are; as
-/// many as there is room for in the storage.
+/// What follows the final head: a body, or whatever the two sides have switched to.
+fn begin_body(
+    head: &ResponseHead<'_, '_>,
+    exchange: &mut Served<'_>,
+    client: &mut Client,
+    turn: &mut Turn<'_>,
+) -> Result<AnswerPhase, Error> {
+    if head.status != 101 {
+        let (encoding, _) = client_encoding(head.framing, exchange.request.version);
+        let passes_trailers = !head.options.nominates_any();
+        let body = Body::of_response(head.framing, encoding, passes_trailers);
+        return Ok(AnswerPhase::Relayed(body));
+    }
+    if !head.switches_to_one_of(exchange.request.upgrade.as_deref()) {
+        return Err(bad_head(NOT_OFFERED));
+    }
+    if exchange.expectation.is_held() {
+        // The switch comes behind the whole request, so the body is wanted.
+        let is_sending = !client.inbound.is_empty();
+        let outbound = turn.tail(&mut client.outbound);
+        exchange.expectation.ask_in_place(is_sending, outbound);
+    }
+    Ok(AnswerPhase::Switched)
+}
+
+/// Appends the head for the client.
+fn write_head(
+    head: &ResponseHead<'_, '_>,
+    keep_alive: bool,
+    exchange: &Served<'_>,
+    client: &mut Client,
+    turn: &mut Turn<'_>,
+) {
+    let date = turn.local.dates.at(turn.now());
+    let delivery = Delivery {
+        version: exchange.request.version,
+        keep_alive,
+        method: exchange.request.method,
+        date: date.as_str(),
+    };
+    let via = exchange.config.via.as_deref();
+    write_response(head, &delivery, via, turn.tail(&mut client.outbound));
+}
+
+/// Passes body bytes on, as many as there is room for in the storage. Bytes that stay as they are are
+/// handed over without a copy.
 fn relay(
     body: &mut Body,
     from: &mut Buffer,
@@ -365,6 +384,9 @@ fn relay(
     from.consume(consumed);
     Ok(consumed > 0)
 }
+
+/// The refusal of a 101 that the client did not ask for.
+const NOT_OFFERED: Refusal = Refusal::bad("switched to a protocol that was not offered");
 
 /// The refusal of an endless row of interim responses.
 const TOO_MANY_INTERIM: Refusal = Refusal::bad("too many interim responses");

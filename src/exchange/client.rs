@@ -14,20 +14,20 @@ use std::net::SocketAddr;
 pub struct Client {
     /// The connection.
     pub conn: Conn,
-    /// Who it is.
+    /// The client's address.
     pub address: SocketAddr,
-    /// Came in and is not used yet: heads, bodies, requests that came early.
+    /// Bytes that came in and are not used yet: heads, bodies, requests that came early.
     pub inbound: Buffer,
-    /// Goes out and is not written yet.
+    /// Bytes that are not written yet.
     pub outbound: Buffer,
     /// Bytes written so far.
     pub written: u64,
-    /// The backend connection that nobody else may use. In a box: few clients have one.
+    /// The backend connection that belongs to this client. In a box: few clients have one.
     pub pin: Option<Box<Pin>>,
 }
 
 impl Client {
-    /// A client that has just been accepted.
+    /// A client that was just accepted.
     #[must_use]
     pub fn new(conn: Conn, address: SocketAddr) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Client {
         }
     }
 
-    /// Writes what goes out; returns whether all of it is written.
+    /// Writes what is outbound; returns whether all of it is written.
     pub fn flush(&mut self, blocking: Blocking, turn: &mut Turn<'_>) -> Result<bool, Error> {
         match turn.write(&self.conn, self.outbound.bytes(), blocking) {
             Ok(Moved::Bytes(count)) => {
@@ -53,7 +53,7 @@ impl Client {
         }
     }
 
-    /// Writes what is in the pipe, as far as there is room; the rest goes out later.
+    /// Writes what is in the pipe, as far as there is room; the rest becomes outbound.
     pub fn flush_pipe(&mut self, pipe: &mut Pipe, turn: &mut Turn<'_>) -> Result<(), Error> {
         let gone = |_| Error::client(Phase::ResponseBody, Cause::Reset);
         let count = turn.splice_out(pipe, &self.conn).map_err(gone)?;
@@ -70,7 +70,7 @@ impl Client {
         self.inbound.shrunk_bytes() + self.outbound.shrunk_bytes()
     }
 
-    /// Gives back the storage that is not needed while nothing happens.
+    /// Gives back the storage that is not needed while it is parked.
     pub fn shrink(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
         turn.shrink(&mut self.inbound)?;
         turn.shrink(&mut self.outbound)

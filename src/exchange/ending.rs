@@ -1,5 +1,4 @@
-//! The end of an exchange that went well: what becomes of the client's connection and of the
-//! backend's.
+//! The end of an exchange that went well: what becomes of its two connections.
 
 use super::attempt::Attempt;
 use super::shared::log_output;
@@ -12,7 +11,7 @@ use crate::net::conn::Conn;
 use std::sync::Arc;
 
 impl Exchange {
-    /// The response is with the client: decides what becomes of both connections.
+    /// The client has the response: decides what becomes of both connections.
     pub(super) fn finish(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         turn.renew_budget(turn.now());
         let terms = self.answer.terms;
@@ -22,7 +21,7 @@ impl Exchange {
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Transferring(mut attempt, conn) = phase {
             attempt.succeed(turn.shared);
-            self.put_to_rest(attempt, conn, is_reusable, client, turn);
+            self.keep_connection(attempt, conn, is_reusable, client, turn);
         }
         self.end_record(terms.status, None, turn);
         self.release(turn);
@@ -33,9 +32,9 @@ impl Exchange {
         }
     }
 
-    /// Keeps the backend's connection for the next request: of this client only, if it is or may
-    /// be authenticated as this client, else of any.
-    fn put_to_rest(
+    /// Keeps the backend's connection for the next request: of this client only, if it may be
+    /// authenticated as this client, otherwise of any.
+    fn keep_connection(
         &self,
         attempt: Attempt,
         conn: Conn,
@@ -56,8 +55,8 @@ impl Exchange {
         client.pin = None;
     }
 
-    /// The backend has switched, and takes no more of the request, or the client has sent no more
-    /// of it: nobody knows any more what the next byte means.
+    /// The backend has switched, but takes no more of the request, or the client sends no more of it: the
+    /// next byte has no meaning any more.
     pub(super) fn cannot_switch(&self) -> Error {
         match self.upload.is_abandoned() {
             true => Error::client(Phase::RequestBody, Cause::Closed),

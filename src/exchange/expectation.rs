@@ -1,32 +1,32 @@
 //! `Expect: 100-continue`: a client that waits to be asked for its body (RFC 9110 §10.1.1).
 //!
-//! The head goes to the backend with the expectation in it, and the body is held back until
-//! the backend asks for it with a 100. A backend that never heard of expectations and a client
-//! that trusts in them would wait for each other; so after [`HOLD`] we ask in its place. If the
-//! backend answers without asking, the body is not wanted and never read. Must not know how
-//! bytes are moved.
+//! The head goes to the backend with the expectation in it, and the body is held back until the
+//! backend asks for it with a 100. A backend that does not know expectations and a client that relies
+//! on them would wait for each other, so after [`HOLD`] the balancer asks in the backend's place. If
+//! the backend answers without asking, it does not want the body, which is then never read. Must not
+//! know how bytes are moved.
 
 use std::time::{Duration, Instant};
 
-/// How long a body is held back for a backend that does not ask for it: as long as curl waits
-/// before it sends unasked.
+/// How long a body is held back for a backend that does not ask for it. As long as curl waits before
+/// it sends unasked.
 pub const HOLD: Duration = Duration::from_secs(1);
 
 /// How far the expectation of one request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expectation {
-    /// The client has none.
+    /// The client has no expectation.
     None,
     /// The body is held back; until when, once the head is sent.
     Held(Option<Instant>),
-    /// It is held back no longer, and the client was not asked: it sends already.
+    /// The body is held back no longer. The client was not asked, because it sends already.
     Unasked,
     /// The client was asked for it.
     Asked,
 }
 
 impl Expectation {
-    /// The beginning: held back, if the client expects to be asked.
+    /// The beginning: the body is held back if the client expects to be asked.
     #[must_use]
     pub fn new(expects_continue: bool) -> Self {
         match expects_continue {
@@ -41,7 +41,7 @@ impl Expectation {
         matches!(self, Expectation::Held(_))
     }
 
-    /// Until when it is held back, from the first time that this is asked on.
+    /// Until when the body is held back. The time begins with the first call.
     pub fn due(&mut self, now: Instant) -> Option<Instant> {
         match self {
             Expectation::Held(due) => Some(*due.get_or_insert(now + HOLD)),
@@ -49,8 +49,8 @@ impl Expectation {
         }
     }
 
-    /// The backend asks for the body. Returns whether the client is to hear it: once, but a 100
-    /// that nobody expects is passed on like any other interim response (RFC 9110 §15.2).
+    /// The backend asks for the body. Returns whether to pass its 100 on: once; without an expectation,
+    /// always, like any other interim response (RFC 9110 §15.2).
     pub fn backend_asks(&mut self) -> bool {
         let is_news = *self != Expectation::Asked;
         if *self != Expectation::None {
@@ -59,8 +59,7 @@ impl Expectation {
         is_news
     }
 
-    /// The backend does not ask, but is to get the body. Asks in its place, which a client that
-    /// `is_sending` does not need.
+    /// Asks in the place of a backend that does not ask. A client that `is_sending` need not be asked.
     pub fn ask_in_place(&mut self, is_sending: bool, out: &mut Vec<u8>) {
         *self = match is_sending {
             true => Expectation::Unasked,
@@ -71,7 +70,7 @@ impl Expectation {
         }
     }
 
-    /// Another backend is tried, and may take its time.
+    /// Another backend is tried, with a time of its own.
     pub fn rewind(&mut self) {
         if self.is_held() {
             *self = Expectation::Held(None);

@@ -1,4 +1,4 @@
-//! What the client is told when nobody could answer.
+//! The answer to a client when no backend could answer.
 
 use super::attempt::Attempt;
 use super::shared::{Shared, Turn};
@@ -27,8 +27,8 @@ pub struct Failure {
     pub was_pinned: bool,
     /// What happened.
     pub error: Error,
-    /// Whether the backend is to blame is not known before the request was answered elsewhere:
-    /// it may fail at any.
+    /// Whether the backend is to blame is known only when another one has answered the request: it may
+    /// fail at any.
     pub is_pending: bool,
 }
 
@@ -62,7 +62,7 @@ impl Failure {
 }
 
 impl Exchange {
-    /// Ends the exchange with an error: an answer where one can still be given, else a close.
+    /// Ends the exchange with an error: with an answer if one can still be given, otherwise with a close.
     pub(super) fn give_up(
         &mut self,
         error: Error,
@@ -101,8 +101,7 @@ impl Exchange {
         self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
     }
 
-    /// Answers in the backend's place. What was written of its answer, but not sent, is
-    /// replaced.
+    /// Answers in the backend's place. What is outbound of the backend's answer is replaced.
     fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {
         if !self.answer.is_awaited() {
             client.outbound.clear();
@@ -124,8 +123,8 @@ impl Exchange {
     }
 }
 
-/// The answer that ends an exchange with `error`: what was tried, and why it failed. In JSON
-/// for those who would rather read that.
+/// The answer that ends an exchange with `error`: what was tried, and why it failed. In JSON if
+/// `in_json`.
 #[must_use]
 pub fn reply(
     error: &Error,
@@ -159,38 +158,42 @@ pub fn reply(
     }
 }
 
-/// What is told of one backend.
-struct Told {
+/// What the answer says about one backend.
+struct Entry {
     name: String,
     reason: String,
     /// Since when it has been down, and when it is checked next, from now.
     outage: Option<(Duration, Duration)>,
 }
 
-fn attempts(failures: &[Failure]) -> Vec<Told> {
-    let told = |failure: &Failure| Told {
+fn attempts(failures: &[Failure]) -> Vec<Entry> {
+    let entry = |failure: &Failure| Entry {
         name: failure.backend.name.to_string(),
         reason: failure.error.to_string(),
         outage: None,
     };
-    failures.iter().map(told).collect()
+    failures.iter().map(entry).collect()
 }
 
-/// All are down, or not wanted: each with its reason.
-fn outages(backends: &Backends<Conn>) -> Vec<Told> {
-    let told = |backend: &Backend<Conn>| {
+/// All backends with the reason why they get no requests.
+fn outages(backends: &Backends<Conn>) -> Vec<Entry> {
+    let entry = |backend: &Backend<Conn>| {
         let state = backend.state();
         let reason = match state.health.is_up() {
             true => state.admin.word().into(),
             false => state.reason.clone(),
         };
-        Told {
+        Entry {
             name: backend.name.to_string(),
             reason,
             outage: Some((state.since.elapsed(), until(state.next_check))),
         }
     };
-    backends.all().iter().map(|backend| told(backend)).collect()
+    backends
+        .all()
+        .iter()
+        .map(|backend| entry(backend))
+        .collect()
 }
 
 fn until(next_check: Option<Instant>) -> Duration {
@@ -199,19 +202,19 @@ fn until(next_check: Option<Instant>) -> Duration {
     })
 }
 
-/// When it is worth to ask again: not before the first check that could bring a backend back.
+/// Seconds until another request makes sense: until the next check that could bring a backend back.
 fn retry_after(backends: &Backends<Conn>) -> u64 {
     let all = backends.all().iter();
     let next = all.map(|backend| until(backend.state().next_check)).min();
     next.unwrap_or_default().as_secs() + 1
 }
 
-fn as_text(title: &str, backends: &[Told]) -> String {
+fn as_text(title: &str, backends: &[Entry]) -> String {
     let mut text = String::from(title);
-    for told in backends {
+    for entry in backends {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n{}: {}", told.name, told.reason);
-        if let Some((since, next)) = told.outage {
+        let _ = write!(text, "\n{}: {}", entry.name, entry.reason);
+        if let Some((since, next)) = entry.outage {
             let (since, next) = (seconds(since), seconds(next));
             let _ = write!(text, "; down for {since}, next check in {next}");
         }
@@ -219,16 +222,16 @@ fn as_text(title: &str, backends: &[Told]) -> String {
     text
 }
 
-fn as_json(status: u16, title: &str, backends: &[Told]) -> String {
-    let told = |told: &Told| -> Value {
-        let mut value = json!({ "backend": told.name, "reason": told.reason });
-        if let Some((since, next)) = told.outage {
+fn as_json(status: u16, title: &str, backends: &[Entry]) -> String {
+    let entry = |entry: &Entry| -> Value {
+        let mut value = json!({ "backend": entry.name, "reason": entry.reason });
+        if let Some((since, next)) = entry.outage {
             value["down_for_ms"] = json!(millis(since));
             value["next_check_in_ms"] = json!(millis(next));
         }
         value
     };
-    let backends: Vec<Value> = backends.iter().map(told).collect();
+    let backends: Vec<Value> = backends.iter().map(entry).collect();
     json!({ "status": status, "error": title, "backends": backends }).to_string()
 }
 

@@ -1,4 +1,4 @@
-//! With `--hold`, a request waits for a backend to come up when none is, without a worker.
+//! With `--hold`, a request waits, parked, for a backend to come up when none is.
 
 use super::{Exchange, Flow};
 use crate::exchange::client::Client;
@@ -8,23 +8,23 @@ use crate::http::error::{Error, Phase};
 use crate::net::Interest;
 use std::time::{Duration, Instant};
 
-/// How often a request that is held looks for itself; as a rule it is called.
+/// How often a held request looks by itself; as a rule it is recalled.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// It is not called more often than this: one that is up and yet refuses is asked no more
-/// often for being waited for.
+/// It is not recalled more often than this, so that a backend that is up and refuses is not asked more
+/// often because requests wait for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A wait for a backend to come up. In a box: few exchanges ever have one.
 #[derive(Debug)]
 pub(super) struct Held {
     until: Instant,
-    /// When it looked for one last.
+    /// When it looked for a backend last.
     looked: Instant,
 }
 
 impl Held {
-    /// Whether it is worth to look for a backend again.
+    /// Whether it may look for a backend again.
     pub(super) fn may_look(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.looked) >= LOOK_AGAIN
     }
@@ -37,8 +37,8 @@ impl Exchange {
         self.tries == 0 && !hold.is_zero() && !turn.shared.is_stopping()
     }
 
-    /// Waits for a backend to come up, without a worker; or ends with `error`, if it may not or
-    /// has waited for long enough.
+    /// Waits for a backend to come up, or ends with `error` if it may not wait or has waited for long
+    /// enough.
     pub(super) fn hold(
         &mut self,
         error: Error,
@@ -56,7 +56,7 @@ impl Exchange {
         if !self.may_hold(turn) || now >= until {
             return Err(error);
         }
-        // Those that failed may be what comes up.
+        // The backends that failed may come up.
         self.failures.clear();
         let wait_for = WaitFor::client(Interest::Reset, until.min(now + LOOK));
         self.wait(Phase::Queue, wait_for, client, turn)

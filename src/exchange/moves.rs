@@ -1,4 +1,4 @@
-//! Where an exchange goes when an attempt has failed, and what the failure says of the backend.
+//! Where a request goes when an attempt has failed, and what the failure says about the backend.
 
 use super::answer::Answer;
 use super::failure::Failure;
@@ -12,7 +12,7 @@ use crate::http::error::Error;
 use crate::log::event::Event;
 
 impl Exchange {
-    /// Whether the retry law lets it go elsewhere after this error.
+    /// Whether the retry law allows another attempt after this error.
     pub(super) fn may_be_repeated(&self, error: &Error) -> bool {
         let was_sent = self.upload.total_sent() > 0;
         let is_stale = self.attempt().is_some_and(|attempt| attempt.is_reused);
@@ -45,7 +45,7 @@ impl Exchange {
         ExchangePhase::first(is_safe, turn)
     }
 
-    /// Prepares another attempt, if the retry law allows it and somebody is there.
+    /// Begins another attempt, if the retry law allows it and there is a backend for it.
     pub(super) fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
         let may_be_repeated = self.may_be_repeated(&error);
         // Closes the connection, since descriptors may be what the next attempt lacks.
@@ -96,7 +96,7 @@ impl Exchange {
         ExchangePhase::next(&self.failures, turn).ok()
     }
 
-    /// Sends it from its beginning, to this backend or, if there is none yet, to the first.
+    /// Begins again in `phase`, or waits for a backend if that is `None`.
     pub(super) fn begin_again(&mut self, phase: Option<ExchangePhase>, turn: &Turn<'_>) {
         self.enter(phase.unwrap_or(ExchangePhase::Waiting), turn);
         self.upload.rewind();
@@ -106,9 +106,9 @@ impl Exchange {
         self.has_arrived = false;
     }
 
-    /// Counts the last failure, if it is one of those, towards the ejection of its backend. If
-    /// the request was sent and moves on, that has to wait until it is answered elsewhere. If it
-    /// fails there too, nothing is counted: it is the request that the backends cannot bear.
+    /// Counts the last failure towards the ejection of its backend, if it is of that kind. If the request
+    /// was sent and moves on, this waits until it is answered elsewhere. If it fails there as well,
+    /// nothing is counted: the request is at fault.
     fn blame_last(&mut self, is_pending: bool, turn: &Turn<'_>) {
         let is_poison = self.failures.iter().any(|failure| failure.is_pending);
         let Some(last) = self.failures.last_mut() else {
@@ -123,7 +123,7 @@ impl Exchange {
         }
     }
 
-    /// It was answered: those that failed before have failed by themselves.
+    /// The request was answered, so the backends that failed before are to blame: counts that.
     pub(super) fn settle_failures(&mut self, turn: &Turn<'_>) {
         let pending = self.failures.iter().filter(|failure| failure.is_pending);
         pending.for_each(|failure| failure.blame(turn.shared));

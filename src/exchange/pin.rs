@@ -1,18 +1,18 @@
 //! A backend connection that belongs to one client connection.
 //!
-//! With NTLM and Negotiate the backend remembers for the connection who the client is. So this
-//! client's requests go there for as long as that connection lives, and no other client's ever
-//! does: between requests it rests here, not among those that are kept for everybody, and it is
-//! closed with the client. It has no idle timeout of its own. The client's (`--keep-alive-timeout`)
-//! bounds it, since a shorter one would cost the client its authentication.
+//! With NTLM and Negotiate, the backend authenticates a connection, not a request. So all requests of
+//! this client use that connection as long as it lives, and no other client's request ever does:
+//! between requests it stays here, not among the idle connections for all, and it is closed with the
+//! client. It has no idle timeout of its own: a shorter one than the client's
+//! (`--keep-alive-timeout`) would cost the client its authentication.
 
 use crate::backends::idle::Generation;
 use crate::backends::{AdminState, Backend};
 use crate::net::conn::Conn;
 use std::sync::Arc;
 
-/// The connection, and the backend whose it is. When the connection is gone the backend is still
-/// the one to ask: a new handshake may be half way through.
+/// The connection and its backend. When the connection is gone, the next request still goes to this
+/// backend, because a new handshake may be half done.
 #[derive(Debug)]
 pub struct Pin {
     backend: Arc<Backend<Conn>>,
@@ -21,7 +21,7 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// A pin to `backend`; with the connection, leased in `generation`, if that stays open.
+    /// A pin to `backend`, with the connection if that stays open. `generation` is that of its lease.
     #[must_use]
     pub fn new(backend: Arc<Backend<Conn>>, conn: Option<Conn>, generation: Generation) -> Self {
         Self {
@@ -37,8 +37,8 @@ impl Pin {
         &self.backend
     }
 
-    /// The connection, if the next request may go there: it is open and quiet, and its backend has
-    /// been up all the time. A backend that drains goes on with it, as with all that it has begun.
+    /// Takes the connection, if the next request may use it: it is open and quiet, and its backend was
+    /// up all the time. A backend that drains goes on with it, as with everything that it has begun.
     #[must_use]
     pub fn take_conn(&mut self) -> Option<Conn> {
         let conn = self.conn.take()?;

@@ -1,18 +1,18 @@
 //! When a request that waits for an answer goes elsewhere, although its connection holds.
 //!
-//! What becomes of its backend is no reason: from outside, one that is busy and one that is
-//! frozen look the same, and busy is by far the commoner. It ends by its own connection, its
-//! own timeout or its client. But it moves, once, if it may be repeated, if not a byte of the
-//! answer has come, and if there is a backend that is up and free of suspicion, when
+//! That the backend goes down is no reason: from outside, a busy backend and a frozen one look the
+//! same, and busy is far more common. As a rule the request ends by its own connection, its own
+//! timeout or its client. But it moves once, if it may be repeated, no byte of the answer has come, and
+//! another backend is free of suspicion, when
 //!
-//! * there is no way to the backend's host, as a check or another request has seen;
-//! * the backend's host does not acknowledge its bytes: a busy server's system does so at once,
-//!   a dead path never does;
-//! * the backend does not answer its checks either, and not one byte has come from it, on any
-//!   connection, for `--rescue-after`.
+//! * there is no way to the backend's host, as a check or another request has found;
+//! * the backend's host does not acknowledge the bytes of the request: the system of a busy server
+//!   does so at once, a dead path never;
+//! * the backend does not answer its checks either, and no byte has come from it, on any connection,
+//!   for `--rescue-after`.
 //!
-//! A request that is not even connected leaves a backend that is suspect or worse at once,
-//! whatever it is: nothing of it was sent, and that backend's queue may be full.
+//! A request that is not connected yet leaves a backend that is suspect or worse at once, whatever
+//! its method: nothing of it was sent, and the queue of that backend may be full.
 
 use super::attempt::Attempt;
 use super::failure::Failure;
@@ -25,13 +25,13 @@ use crate::http::error::{Cause, Error, Phase};
 use crate::log::event::Event;
 use std::time::{Duration, Instant};
 
-/// So long after it was sent a request must have been acknowledged: five times the kernel's
-/// usual time until it sends again, so that one or two packets may be lost.
+/// A request must be acknowledged within this time: five times the kernel's usual time until it sends
+/// again, so that one or two packets may be lost.
 const ACKNOWLEDGED_AFTER: Duration = Duration::from_secs(1);
 
 impl Exchange {
-    /// Whether a look at where it waits is worth a worker's time: for one that is parked, and
-    /// asked by the checking thread.
+    /// Whether a parked exchange should look again where it waits: its backend is lost, or it waits for
+    /// any backend to come up. The health thread asks this.
     #[must_use]
     pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         let Some(attempt) = self.attempt() else {
@@ -80,8 +80,8 @@ impl Exchange {
         is_down && self.snapshot.config.on_down == OnDown::Close
     }
 
-    /// What is wrong with the backend it waits for, as far as that does not depend on its own
-    /// connection. One that says nothing and was not asked for long is asked.
+    /// Why the backend is lost, as far as that does not depend on the connection of this request. Has a
+    /// backend checked that is silent and was not checked for long.
     fn lost_cause(&self, shared: &Shared, now: Instant) -> Option<Cause> {
         let backend = &self.attempt()?.backend;
         if backend.is_unreachable() {
@@ -97,7 +97,7 @@ impl Exchange {
         (backend.standing() != Standing::Clear).then_some(Cause::Mute)
     }
 
-    /// Moves to a better backend if this one is lost and there is one; returns whether it has.
+    /// Moves to a better backend, if this one is lost and there is one; returns whether it has.
     pub(super) fn leave_if_lost(&mut self, turn: &Turn<'_>) -> bool {
         let (shared, now) = (turn.shared, turn.now());
         if turn.is_overdue || !self.may_leave() {
@@ -124,7 +124,7 @@ impl Exchange {
         is_due && is_lost && self.leave(error, may_be_backup, turn)
     }
 
-    /// Goes to a better backend, because of `error`, if there is one; returns whether it has.
+    /// Moves to a better backend because of `error`, if there is one; returns whether it has.
     fn leave(&mut self, error: Error, may_be_backup: bool, turn: &Turn<'_>) -> bool {
         let Some(left) = self.attempt() else {
             return false;
@@ -151,8 +151,8 @@ impl Exchange {
         !self.has_arrived
     }
 
-    /// When to look whether it has arrived: a second after it was sent, and every second until
-    /// it has.
+    /// When to check whether the request has arrived: a second after it was sent, and every second
+    /// until it has.
     pub(super) fn next_look(&self, turn: &Turn<'_>) -> Option<Instant> {
         let (now, looks) = (turn.now(), !self.has_arrived && self.may_leave());
         let left = ACKNOWLEDGED_AFTER.saturating_sub(self.timer.waited(now));
@@ -165,12 +165,12 @@ impl Exchange {
     }
 }
 
-/// Whether a request that has no connection yet had better go elsewhere.
+/// Whether a request without a connection should go elsewhere.
 fn leaves_while_connecting(attempt: &Attempt) -> bool {
     attempt.backend.standing() != Standing::Clear && attempt.trial.is_none()
 }
 
-/// Suspicion alone brings in no backup.
+/// A backup is used only if the backend is worse than suspect.
 fn may_leave_for_backup(attempt: &Attempt) -> bool {
     attempt.backend.standing() != Standing::Suspect
 }

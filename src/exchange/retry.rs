@@ -5,7 +5,7 @@ use crate::http::error::Error;
 /// What an attempt did before it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempted {
-    /// Bytes of the request were handed to the kernel, so the backend may have seen them.
+    /// Bytes of the request were handed to the kernel, so the backend may have got them.
     pub was_sent: bool,
     /// Bytes of a response have come.
     pub was_answered: bool,
@@ -13,16 +13,17 @@ pub struct Attempted {
     pub is_idempotent: bool,
     /// All that was sent can be sent again.
     pub can_be_repeated: bool,
-    /// Attempts at this request that were sent, this one included, but for those whose kept
-    /// connection had died: that is the connection's fault, not the backend's.
+    /// Attempts that were sent, this one included. An attempt on an idle connection that was dead does
+    /// not count: that is the connection's fault, not the backend's.
     pub tries: u32,
 }
 
-/// * Nothing sent: any method moves on, its body is intact.
-/// * Sent, and not a byte came back: to another, until `limit` were tried, if the method is
-///   idempotent and the body can be sent again. A POST that may have been processed is never
-///   sent twice.
-/// * Answered, if only in part: never.
+/// Whether a request may be sent again after `error`, to at most `limit` backends in all:
+///
+/// * Nothing was sent: with any method; its body is intact.
+/// * It was sent, and no byte came back: if the method is idempotent and the body can be sent again. A
+///   `POST` that may have been processed is never sent twice.
+/// * A byte of an answer came: never.
 #[must_use]
 pub fn allows(error: &Error, attempted: Attempted, limit: u32) -> bool {
     if !error.retry_elsewhere() || attempted.was_answered || !attempted.can_be_repeated {

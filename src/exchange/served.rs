@@ -1,5 +1,4 @@
-//! What an answer needs to know of its exchange, and whether it may wait. Must not know how bytes
-//! are moved.
+//! What an answer needs to know of its exchange. Must not know how bytes are moved.
 
 use super::Request;
 use super::expectation::Expectation;
@@ -9,17 +8,17 @@ use crate::http::Version;
 use crate::log::Record;
 use crate::net::conn::Blocking;
 
-/// The side of an exchange that an answer needs to know.
+/// The part of an exchange that an answer needs to know.
 pub struct Served<'x> {
     /// The configuration with which it began.
     pub config: &'x Config,
-    /// What was asked.
+    /// The request.
     pub request: &'x Request,
-    /// Whether the client waits to be asked for its body.
+    /// Whether the body is held back.
     pub expectation: &'x mut Expectation,
-    /// What is told of it.
+    /// What is printed of it.
     pub record: &'x mut Record,
-    /// Whether nothing but the response can move any more.
+    /// Whether nothing but the response can move.
     pub is_sent: bool,
     /// Whether the client has sent all of its request, so that another may follow.
     pub is_received: bool,
@@ -28,7 +27,7 @@ pub struct Served<'x> {
 impl Served<'_> {
     /// Whether an interim response is for the client: never one of HTTP/1.0 (RFC 9110 §15.2).
     pub(super) fn passes_interim(&mut self, status: u16) -> bool {
-        // Asked for its body, the client may have it on the way already.
+        // The client that was asked for its body may have sent it already.
         let is_news = status != 100 || {
             self.is_sent &= !self.expectation.is_held();
             self.expectation.backend_asks()

@@ -1,4 +1,4 @@
-//! A request for which we have no descriptor or source port: it goes to another backend, which
+//! A request for which there is no descriptor or source port left: it goes to another backend, which
 //! has ports of its own, or waits for a while. No backend is to blame.
 
 use super::{Exchange, ExchangePhase, Flow};
@@ -9,21 +9,21 @@ use crate::http::error::{Cause, Error, Phase};
 use crate::net::Interest;
 use std::time::{Duration, Instant};
 
-/// How long to wait before asking again for a descriptor or port that was not to be had.
+/// How long to wait before the next try.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A wait for what we are short of. In a box: few exchanges ever have one.
+/// A wait for a descriptor or port.
 #[derive(Debug)]
 pub(super) struct Short {
     /// After this the client gets 503.
     until: Instant,
-    /// When to ask again.
+    /// When to try again.
     next: Instant,
 }
 
 impl Exchange {
-    /// Another backend, if we are short of ports to the last one only; or a pause, after which
-    /// all that we were short for are asked again. Returns whether it goes on.
+    /// Goes to another backend, if only ports to the last one are short; otherwise pauses, and then
+    /// tries all of them again. Returns whether it goes on.
     pub(super) fn outlast(&mut self, error: Error, turn: &Turn<'_>) -> bool {
         let now = turn.now();
         let until = now + self.snapshot.config.timeouts.connect;
@@ -44,8 +44,7 @@ impl Exchange {
         true
     }
 
-    /// The wait until it is time to ask again, if it is not. A connection that comes to rest
-    /// meanwhile is used then.
+    /// The wait until the next try. A connection that becomes idle meanwhile is used then.
     pub(super) fn pause(
         &mut self,
         client: &Client,

@@ -1,13 +1,12 @@
-//! Where a session keeps its exchange while it has one.
+//! The box in which a session keeps its exchange while it has one.
 //!
-//! Most sessions of a busy balancer are idle, and an exchange takes twice as much memory as all
-//! else in a session. So it has a box of its own; a worker keeps the boxes of exchanges that
-//! are over for those that begin, so that a request costs no allocation. Must not know what an
-//! exchange is.
+//! Most sessions are idle, and an exchange takes twice as much memory as the rest of a session. So it
+//! has a box of its own. A worker reuses the boxes of exchanges that are over, so a request costs no
+//! allocation. Must not know what an exchange is.
 
 use std::ops::{Deref, DerefMut};
 
-/// Boxes that a worker keeps: for as many exchanges as usually end one after the other.
+/// Boxes that a worker keeps: as many as exchanges usually end one after the other.
 const SPARE_SLOTS: usize = 64;
 
 /// A box with a value in it.

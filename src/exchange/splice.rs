@@ -1,10 +1,9 @@
-//! The way round our memory: of a large body that goes out as it comes in, the kernel passes
-//! the bytes on from socket to socket, and nobody looks at them.
+//! Large bodies bypass our memory: the kernel passes their bytes on from socket to socket.
 //!
-//! Nothing of that outlasts one call. What the other side has no room for stands in its buffer
-//! afterwards, as if it had been copied there to begin with; so all that follows, waiting,
-//! deadlines, the end, is the same on both ways. Must not know which of the two directions it
-//! serves.
+//! Only bodies that go out exactly as they come in are spliced. Nothing of a splice outlasts one call:
+//! bytes for which the other side has no room are moved to its buffer, as if they had been copied in
+//! the first place. So waits, deadlines and the end are the same as without it. Must not know which
+//! of the two directions it serves.
 
 use crate::exchange::shared::Turn;
 use crate::http::body::Body;
@@ -12,29 +11,28 @@ use crate::http::error::Error;
 use crate::net::conn::{Conn, Moved};
 use crate::net::pipe::{Pipe, PipeSize};
 
-/// What is left of a body must be so much to be worth the calls more: a read into one storage
-/// takes as many bytes in one.
-const MIN_BYPASS_BYTES: u64 = 32 * 1024;
+/// Less than this is not worth the additional calls: a single read takes as many bytes.
+const MIN_SPLICE_BYTES: u64 = 32 * 1024;
 
-/// What is taken at a time of what may well find no room on the other side, and so has to be held
-/// by us. Half of it costs a fifth more processor time.
+/// Bytes taken at a time where the other side may well have no room, so that we have to hold them.
+/// Half as many cost a fifth more processor time.
 const SMALL_PIECE: usize = PipeSize::Usual.bytes();
 
-/// What is taken at first, and at the most while others wait for the worker: some thirty
-/// microseconds' work at loopback speed. With four times as much, other requests beside eight
-/// uploads take twice as long, and the uploads cost no less.
+/// Bytes taken at first, and at most while other sessions are queued: some thirty microseconds of work
+/// at loopback speed. With four times as many, other requests beside eight uploads take twice as long,
+/// and the uploads cost no less.
 const SHARED_PIECE: usize = 128 * 1024;
 
-/// What is taken at the most.
+/// The most bytes taken at a time.
 const LARGE_PIECE: usize = PipeSize::Large.bytes();
 
-/// For so many pieces there has to be memory left when one is taken: a block for it may be twice as
-/// large, and others take theirs at the same time.
+/// A piece is taken only if there is memory left for this many: a block for it may be twice as large,
+/// and other sessions take theirs at the same time.
 const PIECES_LEFT: usize = 4;
 
-/// How much of one body is taken at a time. One call for much of it saves the other side a
-/// wake-up for each small piece; but what it has no room for we hold, so it is about as much as
-/// went on at once before.
+/// How many bytes of one body are taken at a time. A large piece saves the other side a wake-up for
+/// each small one. But we have to hold what it has no room for, so the size follows what it took at
+/// once before.
 #[derive(Debug)]
 pub(super) struct Piece(usize);
 
@@ -45,7 +43,7 @@ impl Default for Piece {
 }
 
 impl Piece {
-    /// How much to take now.
+    /// How many bytes to take now.
     pub(super) fn size(&self, turn: &Turn<'_>) -> usize {
         let most = match turn.are_others_queued() {
             true => SHARED_PIECE,
@@ -54,12 +52,12 @@ impl Piece {
         self.within(most, turn.shared.memory_left())
     }
 
-    /// So much at the most, and less where there is little room for what has to be held of it.
+    /// At most `most` bytes, and less where there is little `room` for what has to be held.
     fn within(&self, most: usize, room: usize) -> usize {
         self.0.min(most).min((room / PIECES_LEFT).max(SMALL_PIECE))
     }
 
-    /// So much was `taken`, of which the other side had no room for `left`.
+    /// Notes that of `taken` bytes the other side had no room for `left`.
     pub(super) fn learn(&mut self, taken: usize, left: usize) {
         match left {
             0 if taken >= self.0 => self.0 = (4 * self.0).min(LARGE_PIECE),
@@ -69,7 +67,7 @@ impl Piece {
     }
 }
 
-/// Where the bytes of a body come from, and how many of them are taken at a time.
+/// Where the bytes of a body come from, and how many are taken at a time.
 pub(super) struct Source<'a> {
     conn: &'a Conn,
     most: usize,
@@ -77,7 +75,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// What comes in small pieces.
+    /// Small pieces of `conn`.
     pub(super) fn small(conn: &'a Conn) -> Self {
         Self {
             conn,
@@ -86,7 +84,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What may come in large ones, `most` bytes now.
+    /// Pieces of up to `most` bytes of `conn`.
     pub(super) fn large(conn: &'a Conn, most: usize) -> Self {
         Self {
             conn,
@@ -96,11 +94,11 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Passes on body bytes that come `from` one side, if it can be done this way; returns how that
-/// went on that side, and `broken` if it is. `go_on` sees to what is in the pipe afterwards.
+/// Splices body bytes `from` one side; `None` if they cannot be spliced. Fails with `broken` if that
+/// side is broken. `go_on` passes on what is in the pipe.
 ///
-/// Never waits for bytes, even where that is allowed: a wait ends with the first few that come,
-/// and while the session is parked more of them gather, which go on together.
+/// Never blocks, even where that is allowed: a blocking call returns with the first few bytes, while
+/// a parked session lets more of them gather, which go on together.
 pub(super) fn pass(
     body: &mut Body,
     from: &Source<'_>,
@@ -109,7 +107,7 @@ pub(super) fn pass(
     go_on: impl FnOnce(&mut Pipe, &mut Turn<'_>) -> Result<(), Error>,
 ) -> Result<Option<Moved>, Error> {
     let unchanged = body.unchanged();
-    if unchanged < MIN_BYPASS_BYTES {
+    if unchanged < MIN_SPLICE_BYTES {
         return Ok(None);
     }
     let Some(mut pipe) = turn.take_pipe(from.size) else {
@@ -127,7 +125,7 @@ pub(super) fn pass(
         go_on(&mut pipe, turn)?;
     }
     turn.put_pipe(pipe);
-    // It stops before an urgent byte as before the end, which only a read tells apart.
+    // It stops at an urgent byte as at the end; only a read can tell them apart.
     let is_in_doubt = moved == Moved::End || (moved == Moved::WouldWait && is_resumed);
     Ok(Some(moved).filter(|_| !is_in_doubt))
 }

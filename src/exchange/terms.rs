@@ -1,4 +1,4 @@
-//! What the final head of a response settles for afterwards. Must not know how bytes are moved.
+//! What the final head of a response settles for the time after it. Must not know how bytes are moved.
 
 use super::served::Served;
 use crate::exchange::shared::Turn;

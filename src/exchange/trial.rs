@@ -1,4 +1,4 @@
-//! A request that tries a backend which was ejected: what becomes of it decides whether others
+//! A request that tries a backend which was ejected. Its outcome decides whether other requests
 //! follow.
 
 use crate::backends::Backend;
@@ -9,7 +9,8 @@ use crate::net::conn::Conn;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The claim to the only trial of a backend. Dropped without a result, another request may try.
+/// The claim to the only trial of a backend. When it is dropped without a result, another request may
+/// try.
 #[derive(Debug)]
 pub(super) struct Trial {
     backend: Arc<Backend<Conn>>,

@@ -1,8 +1,8 @@
-//! The request on its way to the backend: the head as we wrote it, then the body as it comes.
+//! The request on its way to the backend: the rewritten head, then the body as it comes.
 //!
-//! What was sent stays in the buffer for as long as all of it fits, so that another attempt
-//! can begin from the start; once the body outgrows the buffer that is over, and what follows
-//! goes round our memory where it can (`bypass`).
+//! What was sent stays in the buffer as long as all of it fits, so that another attempt can begin
+//! from the start. When the body outgrows the buffer this ends, and what follows is spliced from
+//! socket to socket where the kernel can do that (`splice`).
 
 use super::splice::{self, Piece, Source};
 use super::wait_for::Peer;
@@ -16,27 +16,27 @@ use crate::net::buffer::{Buffer, STORAGE_BYTES};
 use crate::net::conn::{Blocking, Conn, Moved};
 use std::io;
 
-/// Bytes of a request line that are told of one that is waited for.
+/// Bytes of the request line that a drain logs.
 const MAX_TOLD_BYTES: usize = 200;
 
-/// A request in transit.
+/// A request on its way.
 #[derive(Debug)]
 pub struct Upload {
-    /// What goes to the backend.
+    /// Bytes for the backend.
     to_backend: Buffer,
-    /// How much of it is sent.
+    /// How many of them are sent.
     sent: usize,
     body: Body,
     max_body: Option<u64>,
     /// Whether `to_backend` still begins with the head.
     is_whole: bool,
-    /// The backend takes no more; it may have answered all the same.
+    /// The backend takes no more. It may have answered all the same.
     is_broken: bool,
     /// The client stopped in the middle.
     is_abandoned: bool,
     /// Bytes sent in this attempt.
     total_sent: u64,
-    /// How much is passed on at a time of what is not copied.
+    /// How much is spliced at a time.
     piece: Piece,
 }
 
@@ -78,12 +78,12 @@ impl Upload {
         }
     }
 
-    /// Method and target, while they are still at hand; a long target is cut.
+    /// Method and target, as long as the head is in the buffer. A long target is cut.
     #[must_use]
     pub fn request_line(&self) -> Option<&str> {
         let bytes = self.to_backend.bytes();
         let end = bytes.windows(9).position(|end| end == b" HTTP/1.1")?;
-        // We wrote it ourselves, in ASCII.
+        // The rewritten head is ASCII up to here.
         let line = std::str::from_utf8(&bytes[..end.min(MAX_TOLD_BYTES)]).ok()?;
         self.is_whole.then_some(line)
     }
@@ -136,15 +136,15 @@ impl Upload {
         (self.sent, self.total_sent, self.is_broken) = (0, 0, false);
     }
 
-    /// Nothing more will come from the client, and the backend shall not wait for it.
+    /// The client sends no more: tells the backend, which would wait for it.
     pub fn break_off(&mut self, backend: &Conn) -> UploadState {
         backend.end_sending();
         (self.is_broken, self.is_abandoned) = (true, true);
         UploadState::Done
     }
 
-    /// Moves what can be moved without waiting, from the client through `inbound` to the
-    /// backend; of a body that is held back, nothing.
+    /// Moves what can be moved without blocking, from the client through `inbound` to the backend. Of
+    /// a body that is held back, nothing moves.
     pub fn pump(
         &mut self,
         client: &Conn,
@@ -161,7 +161,7 @@ impl Upload {
             if self.is_broken || self.is_complete() {
                 return Ok(UploadState::Done);
             }
-            // However fast the client sends, an early answer is looked for now and then.
+            // However fast the client sends, an early answer gets its turn.
             if self.total_sent >= until {
                 return Ok(UploadState::OtherFirst);
             }
@@ -202,7 +202,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends what is there; returns whether all of it was taken.
+    /// Sends what is in the buffer; returns whether all of it was taken.
     fn send(&mut self, backend: &Conn, turn: &mut Turn<'_>) -> bool {
         let unsent = &self.to_backend.bytes()[self.sent..];
         match turn.write(backend, unsent, Blocking::Never) {
@@ -220,7 +220,7 @@ impl Upload {
         }
     }
 
-    /// Takes from the client what there is; returns whether there was something.
+    /// Takes what there is from the client; returns whether there was anything.
     fn pass_or_receive(
         &mut self,
         client: &Conn,
@@ -228,7 +228,7 @@ impl Upload {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
-        // What another attempt may need has to be at hand.
+        // What another attempt may need is copied.
         let passed = match self.is_whole {
             true => None,
             false => self.pass(client, backend, turn)?,
@@ -239,7 +239,7 @@ impl Upload {
         }
     }
 
-    /// Passes on what lies beyond the buffer without looking at it, if that can be done.
+    /// Splices what lies beyond the buffer, if the kernel can do that.
     fn pass(
         &mut self,
         client: &Conn,
@@ -269,7 +269,7 @@ impl Upload {
         })
     }
 
-    /// Reads from the client; returns whether there was something.
+    /// Reads from the client; returns whether there was anything.
     fn receive(
         &mut self,
         client: &Conn,
