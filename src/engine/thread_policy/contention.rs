@@ -1,30 +1,29 @@
-//! Whether other programs keep the processors busy, judged by how long threads wait for one.
-//! A pure state machine: must not know where the figures come from, nor whose they are.
+//! Whether other programs keep the processors busy, judged by how long threads wait for one. A pure
+//! state machine: must not know where the figures come from.
 
 use super::Policy;
 use std::time::{Duration, Instant};
 
-/// A wake-up that waits so long on the average waits for a program that never sleeps, whose slices
-/// take 3 ms and more. Clients and backends on the same machine, at their limit, sleep often: beside
-/// them it is 0.01 to 0.1 ms, and up to 0.7 ms where each of 256 clients connects anew each time.
+/// Wake-ups that wait this long on average wait for a program that never sleeps, whose slices take 3 ms
+/// and more. Clients and backends on the same machine sleep often, even at their limit: beside them the
+/// average is 0.01 to 0.1 ms, and up to 0.7 ms with 256 clients that connect anew each time.
 const LONG_WAIT: Duration = Duration::from_millis(1);
 
-/// And it is a trouble only if a thread waits so many times as long as it runs. One with much
-/// to do at a time is as quick with batch.
+/// Contention matters only if a thread waits this many times as long as it runs. A thread with much to
+/// do at a time is as quick with batch.
 const IDLE_RATIO: u32 = 4;
 
-/// How long the policy stays normal after contention was last seen. Then batch is tried again, since
-/// only batch shows whether its waits are long; a trial costs some slow requests.
+/// How long the policy stays normal after contention. Then batch is tried again, because only batch
+/// shows whether its waits are long. A trial costs some slow requests.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest pause. The pauses double while trials fail.
 const LONGEST_PAUSE: Duration = Duration::from_secs(960);
 
-/// How long batch has to go well until the next pause is a short one again.
-const PROBATION: Duration = Duration::from_secs(30);
+/// After batch has gone well for this long, the next pause is a short one again.
+const PROVEN_AFTER: Duration = Duration::from_secs(30);
 
-/// How long a thread ran, how long it waited for a processor though it could have run, and how
-/// often it got one.
+/// How long a thread ran, how long it was runnable without a processor, and how often it got one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) ran: Duration,
@@ -33,7 +32,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What has been added since `before`.
+    /// The usage since `before`.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
             ran: self.ran.saturating_sub(before.ran),
@@ -69,18 +68,18 @@ impl Contention {
         }
     }
 
-    /// One thread's usage between two of its looks; returns the policy from now on.
-    pub(super) fn see(&mut self, usage: Usage, now: Instant) -> Policy {
+    /// Notes the usage of a thread between two of its checks; returns the policy from now on.
+    pub(super) fn note(&mut self, usage: Usage, now: Instant) -> Policy {
         match self.policy {
-            Policy::Batch => self.see_batch(usage, now),
-            Policy::Normal => self.see_normal(usage, now),
+            Policy::Batch => self.note_batch(usage, now),
+            Policy::Normal => self.note_normal(usage, now),
         }
         self.policy
     }
 
-    /// A thread whose wake-ups wait for slices of a busy program runs for a small part of its time.
-    fn see_batch(&mut self, usage: Usage, now: Instant) {
-        let is_proven = now.duration_since(self.mark) >= PROBATION;
+    /// A thread that waits for the slices of a busy program runs for a small part of its time.
+    fn note_batch(&mut self, usage: Usage, now: Instant) {
+        let is_proven = now.duration_since(self.mark) >= PROVEN_AFTER;
         if is_proven {
             self.pause = FIRST_PAUSE;
         }
@@ -91,9 +90,9 @@ impl Contention {
         }
     }
 
-    /// As a normal thread it seldom waits long for another program, so no wait proves nothing;
-    /// but one that is long even so needs no trial.
-    fn see_normal(&mut self, usage: Usage, now: Instant) {
+    /// A normal thread seldom waits long for another program, so short waits prove nothing. But if the
+    /// waits are long even so, no trial is needed.
+    fn note_normal(&mut self, usage: Usage, now: Instant) {
         if usage.has_long_waits() {
             self.mark = self.mark.max(now + FIRST_PAUSE);
         }
@@ -135,7 +134,7 @@ mod tests {
             turns: 60,
         };
         for usage in [CALM, idle, busy, Usage::default()] {
-            assert_eq!(contention.see(usage, now), Policy::Batch);
+            assert_eq!(contention.note(usage, now), Policy::Batch);
         }
     }
 
@@ -143,9 +142,9 @@ mod tests {
     fn one_look_at_long_waits_is_enough_for_normal() {
         let now = Instant::now();
         let mut contention = Contention::new(now);
-        assert_eq!(contention.see(CROWDED, now), Policy::Normal);
+        assert_eq!(contention.note(CROWDED, now), Policy::Normal);
         let soon = now + FIRST_PAUSE - MS;
-        assert_eq!(contention.see(Usage::default(), soon), Policy::Normal);
+        assert_eq!(contention.note(Usage::default(), soon), Policy::Normal);
     }
 
     #[test]
@@ -154,14 +153,14 @@ mod tests {
         let mut contention = Contention::new(now);
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            assert_eq!(contention.see(CROWDED, now), Policy::Normal);
+            assert_eq!(contention.note(CROWDED, now), Policy::Normal);
             pauses.push((contention.mark - now).as_secs());
             now = contention.mark;
-            assert_eq!(contention.see(Usage::default(), now), Policy::Batch);
+            assert_eq!(contention.note(Usage::default(), now), Policy::Batch);
         }
         assert_eq!(pauses, [30, 60, 120, 240, 480, 960, 960]);
-        now += PROBATION;
-        contention.see(CROWDED, now);
+        now += PROVEN_AFTER;
+        contention.note(CROWDED, now);
         assert_eq!(contention.mark, now + FIRST_PAUSE);
     }
 
@@ -169,9 +168,9 @@ mod tests {
     fn waits_that_are_long_even_for_a_normal_thread_put_the_trial_off() {
         let now = Instant::now();
         let mut contention = Contention::new(now);
-        contention.see(CROWDED, now);
+        contention.note(CROWDED, now);
         let trial = now + FIRST_PAUSE;
-        assert_eq!(contention.see(CROWDED, trial), Policy::Normal);
-        assert_eq!(contention.see(CALM, trial + FIRST_PAUSE), Policy::Batch);
+        assert_eq!(contention.note(CROWDED, trial), Policy::Normal);
+        assert_eq!(contention.note(CALM, trial + FIRST_PAUSE), Policy::Batch);
     }
 }

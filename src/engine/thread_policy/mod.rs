@@ -1,14 +1,13 @@
-//! How the system schedules the threads that serve. Must not know what they do.
+//! How the system schedules the workers and the accept thread. Must not know what they do.
 //!
-//! A thread that is woken usually takes the processor from the thread that runs there. A worker
-//! is called in the middle of the accept thread's work for each client, and interrupts a client
-//! or a backend on this machine after each of its writes. Under `SCHED_BATCH` (Linux, see
-//! sched(7)) it waits until they have had their slice, and finds more to do at a time. That is
-//! cheaper, and slow where another program never gives the processor up: then each wake-up
-//! waits for a whole slice, some milliseconds.
+//! A thread that is woken usually takes the processor from the thread that runs there: a worker
+//! interrupts the accept thread at each client, and a client or backend on the same machine after each
+//! of its writes. Under `SCHED_BATCH` (Linux, sched(7)) it waits until they have had their time slice,
+//! and finds more to do at a time. This is cheaper. It is slow where another program never gives up
+//! the processor, because then each wake-up waits for a whole slice of some milliseconds.
 //!
-//! With `auto`, each thread asks the kernel now and then how long it ran and how long its
-//! wake-ups waited for a processor. `contention` draws the conclusion for all threads together.
+//! With `auto`, each thread asks the kernel now and then how long it ran and how long it waited for a
+//! processor. `contention` decides for all threads together.
 
 mod contention;
 mod system;
@@ -19,10 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a thread serves before it asks again how long it waited: long enough that a single
-/// long wait does not decide, and short enough that the policy changes within two seconds. To
-/// ask costs some 10 µs.
-const LOOK_AFTER: Duration = Duration::from_millis(250);
+/// How often a thread asks how long it waited. Long enough that a single long wait does not decide,
+/// short enough that the policy changes within two seconds. To ask costs some 10 µs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the operator asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,19 +42,19 @@ pub enum Policy {
     Normal,
 }
 
-/// The policy that the threads of one balancer have in common.
+/// The policy that the threads of one engine share.
 #[derive(Debug)]
 pub struct SharedPolicy {
     is_batch: AtomicBool,
-    /// What `auto` has seen; `None` where the policy is given.
+    /// What `auto` has seen; `None` if the policy is set.
     contention: Option<Mutex<Contention>>,
 }
 
 impl SharedPolicy {
-    /// The policy that is asked for. With `auto` it is batch as long as nothing speaks against it.
+    /// The policy that is set. With `auto`, batch until contention is seen.
     #[must_use]
     pub fn new(scheduling: Scheduling) -> Self {
-        // Without the figures nobody would see that batch is slow here.
+        // Without the kernel's figures nothing would show that batch is slow here.
         let is_auto = scheduling == Scheduling::Auto && system::usage().is_some();
         Self {
             is_batch: AtomicBool::new(is_auto || scheduling == Scheduling::Batch),
@@ -71,12 +69,12 @@ impl SharedPolicy {
         }
     }
 
-    fn see(&self, usage: Usage, now: Instant) {
+    fn note(&self, usage: Usage, now: Instant) {
         let Some(contention) = &self.contention else {
             return;
         };
         let mut contention = contention.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = contention.see(usage, now);
+        let policy = contention.note(usage, now);
         self.is_batch
             .store(policy == Policy::Batch, Ordering::Relaxed);
     }
@@ -88,48 +86,48 @@ pub struct ThreadPolicy {
     /// Whether the thread's policy is ours to set: not if it or its niceness was set already.
     is_ours: bool,
     applied: Policy,
-    looked: Instant,
+    checked: Instant,
     usage: Usage,
 }
 
 impl ThreadPolicy {
-    /// Has the calling thread scheduled by the shared policy from now on. Where that is not
-    /// possible, or not allowed, it goes on as before.
+    /// Applies the shared policy to the calling thread from now on. Where that is not possible, or not
+    /// allowed, the thread goes on as before.
     #[must_use]
     pub fn of_this_thread(shared: &Arc<SharedPolicy>) -> Self {
         let mut this = Self {
             shared: Arc::clone(shared),
             is_ours: system::is_usual(),
             applied: Policy::Normal,
-            looked: Instant::now(),
+            checked: Instant::now(),
             usage: system::usage().unwrap_or_default(),
         };
         this.apply();
         this
     }
 
-    /// To be called between two pieces of work: looks at how long this thread waited, if it is time, and
-    /// follows a change of the policy.
+    /// Checks how long this thread waited, if it is time, and applies a change of the policy. To be
+    /// called between two pieces of work.
     pub fn follow(&mut self) {
         if !self.is_ours {
             return;
         }
         if self.shared.contention.is_some() {
-            self.look();
+            self.check();
         }
         self.apply();
     }
 
-    fn look(&mut self) {
+    fn check(&mut self) {
         let now = Instant::now();
-        if now < self.looked + LOOK_AFTER {
+        if now < self.checked + CHECK_INTERVAL {
             return;
         }
-        self.looked = now;
-        // Unreadable for once, for want of descriptors: the next look covers this time too.
+        self.checked = now;
+        // If it cannot be read, because descriptors are short, the next check covers this time too.
         if let Some(usage) = system::usage() {
             let before = std::mem::replace(&mut self.usage, usage);
-            self.shared.see(usage.since(before), now);
+            self.shared.note(usage.since(before), now);
         }
     }
 
