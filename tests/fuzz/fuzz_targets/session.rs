@@ -90,6 +90,8 @@ struct Responses<'p, 'g> {
     conversation: &'p Conversation,
     answered: &'p Answered,
     given: &'g mut Iter<'p, Answer>,
+    /// The answer that the last one came from.
+    last: Option<&'p Answer>,
     /// Final ones so far.
     count: usize,
 }
@@ -105,6 +107,7 @@ impl<'p, 'g> Responses<'p, 'g> {
             conversation,
             answered,
             given,
+            last: None,
             count,
         }
     }
@@ -152,13 +155,18 @@ impl<'p, 'g> Responses<'p, 'g> {
         body
     }
 
-    /// Whether a backend has said this, after what the client got before.
+    /// Whether a backend has said this, after what the client got before. What it says late, when the
+    /// next request is on its way on the same connection, is no different from the answer to that.
     fn was_said(&mut self, head: &Response, body: &Body, question: Question) -> bool {
-        let said = |answer| said::response(answer, question.is_head);
-        self.given
-            .by_ref()
-            .filter_map(said)
-            .any(|said| said.is(head, body))
+        let mut late = self.last.into_iter().flat_map(Answer::late_parts);
+        let is_it = |answer: &Answer| {
+            said::response(answer, question.is_head).is_some_and(|said| said.is(head, body))
+        };
+        if late.any(|part| is_it(&part)) {
+            return true;
+        }
+        self.last = self.given.find(|answer| is_it(answer));
+        self.last.is_some()
     }
 }
 

@@ -4,15 +4,15 @@
 use crate::stage::PATIENCE;
 use lb::backends::Name;
 use lb::config::Config;
-use lb::log::LogMode;
+use lb::engine::Engine;
 use lb::http::delivery::Delivery;
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::request::Method;
 use lb::http::scan::{HeadLimits, HeadScan};
 use lb::http::{Refusal, Version};
+use lb::log::LogMode;
 use lb::log::writer::LogWriter;
 use lb::server::Server;
-use lb::engine::Engine;
 use lb::session::ClientSession;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -84,6 +84,16 @@ impl Speech {
 }
 
 impl Answer {
+    /// What it says from each of its later pieces on, as an answer by itself.
+    pub fn late_parts(&self) -> Vec<Self> {
+        let pieces = &self.speech.0;
+        let from = |first: usize| Self {
+            speech: Speech(pieces[first..].to_vec()),
+            ..self.clone()
+        };
+        (1..pieces.len()).map(from).collect()
+    }
+
     /// A plain good answer, for requests that the script has none for.
     pub fn good() -> Self {
         Self::of(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
