@@ -34,19 +34,28 @@
 //!
 //! # Reading order
 //!
-//! The spine is the path of one request, about a thousand lines. Everything else is second reading.
+//! The *spine* is the path of one request: forty functions, in the order in which a request meets
+//! them. Each is marked with `// spine` and its number; everything else is second reading.
 //!
-//! | | where | what happens |
+//! ```sh
+//! grep -rn '// spine' src | awk '{print $NF, $1}' | sort
+//! ```
+//!
+//! | spine | where | what happens |
 //! |---|---|---|
-//! | 1 | [`server`], `accept` | a client is accepted |
-//! | 2 | [`engine`], [`engine::queue`] | its socket goes through the channel |
-//! | 3 | [`engine::worker`] | a worker takes it, and gives its session a turn |
-//! | 4 | [`session`], [`session::read_head`] | the head of a request is read |
-//! | 5 | [`exchange`], [`exchange::attempt`] | a backend is picked, and connected to |
-//! | 6 | [`backends::select`] | which backend that is |
-//! | 7 | [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
-//! | 8 | [`exchange::retry`] | whether a request that failed may be sent again |
-//! | 9 | [`engine::lot`] | where the session is while it waits |
+//! | 1, 2 | [`server`] (`accept.rs`), [`engine`] | a client is accepted |
+//! | 3, 4 | [`engine::queue`], [`engine::scheduler`] | its socket goes through the channel, and a worker is woken |
+//! | 5 to 7 | [`engine::worker`] | a worker takes it, or polls, or sleeps |
+//! | 8 to 12 | [`session`], [`session::read_head`] | the session gets its turn, and reads the head of a request |
+//! | 13 to 18 | [`exchange`] | the request becomes an exchange, which needs a backend |
+//! | 19 to 21 | [`backends::select`] | which backend that is |
+//! | 22, 23 | [`exchange::attempt`] | an idle connection to it, or a new one |
+//! | 24 to 29 | [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
+//! | 30, 31 | [`http::framing`] | where a body ends |
+//! | 32 to 35 | `exchange/waits.rs`, [`engine::turn`] | what is missing when nothing moves, and whether to block for it |
+//! | 36, 37 | [`engine::lot`] | where the session is while it waits |
+//! | 38, 39 | [`exchange::retry`] | an attempt fails: whether the request may be sent again |
+//! | 40 | `exchange/ending.rs` | the response is complete |
 //!
 //! # Rooms
 //!

@@ -113,6 +113,7 @@ impl<C> Backends<C> {
     /// Picks a backend. `key` is what the request brings along for strategies that depend on it;
     /// round robin does not look at it. `None` if no backend fits.
     #[must_use]
+    // spine 19
     pub fn pick(&self, _key: u64, wanted: Wanted<'_, C>) -> Option<Lease<C>> {
         let picked = match wanted {
             Wanted::Next => self.next(),
@@ -132,6 +133,7 @@ impl<C> Backends<C> {
     }
 
     /// The backend whose turn it is.
+    // spine 20
     fn next(&self) -> Option<&Arc<Backend<C>>> {
         let next = self.draw(&self.ticket, Backend::rank)?;
         if !next.slow_start.skips_a_turn() {
@@ -172,6 +174,7 @@ impl<C> Backends<C> {
 
     /// One of the best rank. The ticket counts only these. Counting all and scanning on from a
     /// dead one would give the dead one's neighbour twice its share.
+    // spine 21
     fn draw(
         &self,
         ticket: &Ticket,

@@ -171,6 +171,7 @@ impl<S: Session> Engine<S> {
     }
 
     /// Queues a client that was just accepted.
+    // spine 02
     pub fn admit(&self, conn: Conn, address: SocketAddr) {
         let permit = self.connections.acquire();
         self.queue.push(Job::Accepted(conn, address, permit));

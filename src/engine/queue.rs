@@ -90,6 +90,7 @@ impl<J> Queue<J> {
     }
 
     /// Adds a job.
+    // spine 03
     pub fn push(&self, job: J) {
         let channel = match (self.goes_first)(&job) {
             true => &self.first,
@@ -103,6 +104,7 @@ impl<J> Queue<J> {
 
     /// Returns the next job, however long it takes; `None` when the calling worker has to exit.
     /// `poll` polls the lot and appends what is ready.
+    // spine 06
     pub fn take(&self, taker: &mut Taker<J>, mut poll: impl FnMut(Poll, &mut Vec<J>)) -> Option<J> {
         taker.until_poll = taker.until_poll.saturating_sub(1);
         if taker.until_poll == 0 && self.scheduler.begin_poll_now() {

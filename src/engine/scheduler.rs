@@ -97,6 +97,7 @@ impl Scheduler {
 
     /// Counts a job, has it queued by `queue`, and wakes a worker if the running ones do not
     /// suffice.
+    // spine 04
     pub fn add_job(&self, queue: impl FnOnce()) {
         let queued = self.queued.fetch_add(1, SeqCst) + 1;
         queue();
@@ -120,6 +121,7 @@ impl Scheduler {
     /// Asks whether the calling worker may block on a socket. If so, [`Self::end_blocking`] must
     /// follow. Makes sure that a leader polls the lot meanwhile.
     #[must_use]
+    // spine 35
     pub fn begin_blocking(&self) -> bool {
         let is_alone = self.running.load(SeqCst) == 1;
         if self.has_queued() || !is_alone || !self.ensure_leader() {
@@ -158,6 +160,7 @@ impl Scheduler {
 
     /// The calling worker has found no job. Returns what it does next, after a sleep if there is
     /// nothing to do.
+    // spine 07
     pub fn go_idle(&self) -> NextStep {
         let mut idle = self.idle();
         self.running.fetch_sub(1, SeqCst);

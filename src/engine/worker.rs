@@ -28,6 +28,7 @@ pub fn start<S: Session>(engine: &Arc<Engine<S>>, count: usize) -> io::Result<Ve
         .collect()
 }
 
+// spine 05
 fn work<S: Session>(engine: &Engine<S>) {
     let (mut buffers, mut local) = (BufferCache::sharing(&engine.blocks), S::Local::default());
     let (mut taker, mut polling) = (Taker::default(), Polling::default());

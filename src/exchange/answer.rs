@@ -1,8 +1,10 @@
 //! The response on its way to the client: interim heads, the final head, the body.
 
+mod heads;
+
 use super::served::Served;
 use super::splice::{self, Source};
-use super::terms::{Terms, terms};
+use super::terms::Terms;
 use super::wait_for::Peer;
 use crate::engine::turn::TURN_BYTES;
 use crate::exchange::client::Client;
@@ -10,12 +12,8 @@ use crate::exchange::shared::Turn;
 use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
-use crate::http::delivery::Delivery;
 use crate::http::error::{Cause, Error, Phase};
-use crate::http::forward::{client_encoding, write_response};
 use crate::http::interim_rate::InterimRate;
-use crate::http::request::field_table;
-use crate::http::response::{self, ResponseHead};
 use crate::http::scan::HeadScan;
 use crate::log::event::Event;
 use crate::net::buffer::{Buffer, STORAGE_BYTES};
@@ -108,6 +106,7 @@ impl Answer {
 
     /// Moves what can be moved from the backend to the client. Its calls may block when the request
     /// is sent, because then nothing else can happen meanwhile.
+    // spine 27
     pub fn pump(
         &mut self,
         exchange: &mut Served<'_>,
@@ -173,64 +172,8 @@ impl Answer {
         }
     }
 
-    /// Passes on the heads that are complete, up to the final one or to the end of the turn; returns
-    /// whether there were any.
-    fn digest_heads(
-        &mut self,
-        exchange: &mut Served<'_>,
-        client: &mut Client,
-        turn: &mut Turn<'_>,
-    ) -> Result<bool, Error> {
-        let mut has_any = false;
-        while let AnswerPhase::Awaited(scan) = &mut self.state {
-            let bytes = self.from_backend.bytes();
-            if bytes.is_empty() || (has_any && turn.is_over()) {
-                break;
-            }
-            let limits = &exchange.config.head;
-            let Some(length) = response::find_end(scan, bytes, limits).map_err(bad_head)? else {
-                break;
-            };
-            self.take_head(length, exchange, client, turn)?;
-            self.from_backend.consume(length);
-            turn.charge_head(length);
-            has_any = true;
-        }
-        Ok(has_any)
-    }
-
-    /// Passes on the head in the first `length` bytes, interim or final.
-    fn take_head(
-        &mut self,
-        length: usize,
-        exchange: &mut Served<'_>,
-        client: &mut Client,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Error> {
-        let mut table = field_table();
-        let head = &self.from_backend.bytes()[..length];
-        let head = response::parse(head, exchange.request.method, &mut table).map_err(bad_head)?;
-        self.is_doubtful |= head.announces_what_it_cannot_have();
-        self.state = if head.is_interim() {
-            if !self.interim.admits(turn.now()) {
-                return Err(bad_head(TOO_MANY_INTERIM));
-            }
-            self.extensions += u32::from(head.status == 102);
-            AnswerPhase::default()
-        } else {
-            let next = begin_body(&head, exchange, client, turn)?;
-            self.terms = terms(&head, exchange, turn);
-            exchange.record.note(&Event::Answered(&head), turn.now());
-            next
-        };
-        if !head.is_interim() || exchange.passes_interim(head.status) {
-            let keep_alive = self.terms.keeps_client;
-            write_head(&head, keep_alive, exchange, client, turn);
-        }
-        Ok(())
-    }
-
     /// Takes what there is from the backend; returns whether there was anything.
+    // spine 28
     fn receive(
         &mut self,
         exchange: &Served<'_>,
@@ -319,50 +262,6 @@ impl Answer {
     }
 }
 
-/// What follows the final head: a body, or whatever the two sides have switched to.
-fn begin_body(
-    head: &ResponseHead<'_, '_>,
-    exchange: &mut Served<'_>,
-    client: &mut Client,
-    turn: &mut Turn<'_>,
-) -> Result<AnswerPhase, Error> {
-    if head.status != 101 {
-        let (encoding, _) = client_encoding(head.framing, exchange.request.version);
-        let passes_trailers = !head.options.nominates_any();
-        let body = Body::of_response(head.framing, encoding, passes_trailers);
-        return Ok(AnswerPhase::Relayed(body));
-    }
-    if !head.switches_to_one_of(exchange.request.upgrade.as_deref()) {
-        return Err(bad_head(NOT_OFFERED));
-    }
-    if exchange.expectation.is_held() {
-        // The switch comes behind the whole request, so the body is wanted.
-        let is_sending = !client.inbound.is_empty();
-        let outbound = turn.tail(&mut client.outbound);
-        exchange.expectation.ask_in_place(is_sending, outbound);
-    }
-    Ok(AnswerPhase::Switched)
-}
-
-/// Appends the head for the client.
-fn write_head(
-    head: &ResponseHead<'_, '_>,
-    keep_alive: bool,
-    exchange: &Served<'_>,
-    client: &mut Client,
-    turn: &mut Turn<'_>,
-) {
-    let date = turn.local.dates.at(turn.now());
-    let delivery = Delivery {
-        version: exchange.request.version,
-        keep_alive,
-        method: exchange.request.method,
-        date: date.as_str(),
-    };
-    let via = exchange.config.via.as_deref();
-    write_response(head, &delivery, via, turn.tail(&mut client.outbound));
-}
-
 /// Passes body bytes on, as many as there is room for in the storage. Bytes that stay as they are are
 /// handed over without a copy.
 fn relay(
@@ -383,16 +282,6 @@ fn relay(
         .map_err(bad_body)?;
     from.consume(consumed);
     Ok(consumed > 0)
-}
-
-/// The refusal of a 101 that the client did not ask for.
-const NOT_OFFERED: Refusal = Refusal::bad("switched to a protocol that was not offered");
-
-/// The refusal of an endless row of interim responses.
-const TOO_MANY_INTERIM: Refusal = Refusal::bad("too many interim responses");
-
-fn bad_head(refusal: Refusal) -> Error {
-    Error::backend(Phase::ResponseHead, Cause::Message(refusal))
 }
 
 fn bad_body(refusal: Refusal) -> Error {

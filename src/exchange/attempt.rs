@@ -41,6 +41,7 @@ pub struct Attempt {
 impl ExchangePhase {
     /// An attempt at `backend`: with one of its idle connections, unless `needs_new`, or with a new
     /// one.
+    // spine 22
     fn attempt(backend: Lease<Conn>, needs_new: bool, shared: &Shared, now: Instant) -> Self {
         let limit = shared.config().timeouts.backend_idle;
         let conn = match needs_new {
@@ -60,6 +61,7 @@ impl ExchangePhase {
 
     /// For a request that was nowhere yet: at the backend whose turn it is; or at one that was
     /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
+    // spine 18
     pub(super) fn first(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
         let (shared, now) = (turn.shared, turn.now());
         let backends = shared.backends();
@@ -192,6 +194,7 @@ impl Attempt {
 
 impl Exchange {
     /// Phase 1: picks a backend, or waits for one.
+    // spine 16
     pub(super) fn find_backend(
         &mut self,
         client: &mut Client,
@@ -219,6 +222,7 @@ impl Exchange {
     }
 
     /// Phase 2: goes on connecting, address after address.
+    // spine 23
     pub(super) fn connect(
         &mut self,
         client: &mut Client,

@@ -25,6 +25,7 @@ use std::time::Instant;
 impl Exchange {
     /// An exchange for the request with this head, which is not needed any more afterwards.
     #[must_use]
+    // spine 13
     pub fn begin(
         head: &RequestHead<'_, '_>,
         client: &Client,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 impl Exchange {
     /// The client has the response: decides what becomes of both connections.
+    // spine 40
     pub(super) fn finish(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         turn.renew_budget(turn.now());
         let terms = self.answer.terms;

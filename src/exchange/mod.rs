@@ -161,6 +161,7 @@ pub enum Flow {
 impl Exchange {
     /// Goes on until it would wait or is over. An attempt that fails is followed by another one, if
     /// the retry law allows it.
+    // spine 14
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         loop {
             match self.step(client, turn) {
@@ -173,6 +174,7 @@ impl Exchange {
     }
 
     /// Goes on in the present phase; `None` when the next phase begins.
+    // spine 15
     fn step(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<Option<Flow>, Error> {
         self.end_if_down()?;
         match self.phase {

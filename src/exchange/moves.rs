@@ -27,6 +27,7 @@ impl Exchange {
     }
 
     /// Picks a backend that was not tried.
+    // spine 17
     pub(super) fn pick(
         &self,
         client: &mut Client,
@@ -46,6 +47,7 @@ impl Exchange {
     }
 
     /// Begins another attempt, if the retry law allows it and there is a backend for it.
+    // spine 38
     pub(super) fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
         let may_be_repeated = self.may_be_repeated(&error);
         // Closes the connection, since descriptors may be what the next attempt lacks.

@@ -25,6 +25,7 @@ pub struct Attempted {
 ///   `POST` that may have been processed is never sent twice.
 /// * A byte of an answer came: never.
 #[must_use]
+// spine 39
 pub fn allows(error: &Error, attempted: Attempted, limit: u32) -> bool {
     if !error.retry_elsewhere() || attempted.was_answered || !attempted.can_be_repeated {
         return false;

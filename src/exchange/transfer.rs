@@ -25,6 +25,7 @@ pub(super) struct Progress {
 
 impl Exchange {
     /// Moves bytes both ways until the response is complete or nothing more can move now.
+    // spine 24
     pub(super) fn transfer(
         &mut self,
         client: &mut Client,
@@ -63,6 +64,7 @@ impl Exchange {
     }
 
     /// One pass in each direction; `None` in another phase.
+    // spine 25
     fn pump(
         &mut self,
         client: &mut Client,

@@ -145,6 +145,7 @@ impl Upload {
 
     /// Moves what can be moved without blocking, from the client through `inbound` to the backend. Of
     /// a body that is held back, nothing moves.
+    // spine 26
     pub fn pump(
         &mut self,
         client: &Conn,

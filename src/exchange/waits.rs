@@ -74,6 +74,7 @@ impl Exchange {
     }
 
     /// The row of the table that holds now. Fails when its timeout has passed.
+    // spine 32
     pub(super) fn wait_for(
         &mut self,
         sending: UploadState,
@@ -161,6 +162,7 @@ impl Exchange {
 
     /// Waits; unless the session was parked, nothing can move, and that is because the client has
     /// gone. `phase` is what is under way while no answer has come.
+    // spine 33
     pub(super) fn wait(
         &mut self,
         phase: Phase,

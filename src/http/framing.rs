@@ -31,6 +31,7 @@ pub const MAX_LENGTH: u64 = i64::MAX as u64;
 const MAX_DIGITS: usize = 19;
 
 /// The framing of a request with these fields.
+// spine 30
 pub fn of_request(version: Version, fields: &[Header<'_>]) -> Result<Framing, Refusal> {
     let length = content_length(fields)?;
     let coding = transfer_coding(fields)?;
@@ -50,6 +51,7 @@ pub fn of_request(version: Version, fields: &[Header<'_>]) -> Result<Framing, Re
 }
 
 /// The framing of a response to `method` with this status and these fields.
+// spine 31
 pub fn of_response(
     method: Method,
     status: u16,

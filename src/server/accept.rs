@@ -58,6 +58,7 @@ impl Server {
     }
 
     /// Accepts clients while `goes_on`. `wait` waits for the next one.
+    // spine 01
     fn accept_while(&self, policy: &mut ThreadPolicy, goes_on: impl Fn() -> bool, wait: impl Fn()) {
         let (mut full, mut failing) = (Warning::default(), Warning::default());
         let mut has_accepted = false;

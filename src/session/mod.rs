@@ -81,6 +81,7 @@ impl Session for ClientSession {
     type Shared = Shared;
     type Local = Local;
 
+    // spine 08
     fn new(conn: Conn, address: SocketAddr, mut permit: Permit) -> Self {
         permit.begin();
         Self {
@@ -91,6 +92,7 @@ impl Session for ClientSession {
         }
     }
 
+    // spine 09
     fn advance(&mut self, turn: &mut Turn<'_>) -> Outcome {
         if let Some(waits_for) = self.waits_for.take() {
             turn.resume(waits_for.deadline);

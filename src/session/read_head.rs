@@ -72,6 +72,7 @@ impl ReadHead {
     }
 
     /// Reads until a head is complete.
+    // spine 10
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         if turn.is_over() {
             return Step::Yield;
@@ -124,6 +125,7 @@ impl ReadHead {
     }
 
     /// The length of a complete head at the start of what came in.
+    // spine 11
     fn find_head(
         &mut self,
         client: &mut Client,
@@ -193,6 +195,7 @@ impl ReadHead {
 pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
 /// Checks a complete head, and begins the exchange.
+// spine 12
 fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge_head(length);
     let mut table = request::field_table();

@@ -54,6 +54,7 @@ impl<T: Park> Lot<T> {
     ///
     /// Its connections may become ready before it is in its slot. So the slot is reserved first,
     /// and remembers a report that comes too early.
+    // spine 36
     pub fn park(&self, mut item: Box<T>) -> Parked<T> {
         let key = self.slots().reserve();
         if let Err(error) = item.watch(&self.readiness, key) {
@@ -71,6 +72,7 @@ impl<T: Park> Lot<T> {
     /// Appends the sessions that are ready or due to `leaving`. One thread at a time. With
     /// [`Poll::Wait`] it returns when there is one, or after [`Self::interrupt`]. Fails if the
     /// kernel's list of connections does.
+    // spine 37
     pub fn poll(
         &self,
         reports: &mut Reports,

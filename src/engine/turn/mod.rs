@@ -109,6 +109,7 @@ impl<'w, S, L> Turn<'w, S, L> {
     /// Whether the next call on a socket may block: no other session needs this worker now, and
     /// the blocking budget is not used up.
     #[must_use]
+    // spine 34
     pub fn may_block(&self) -> Blocking {
         self.end_blocking();
         if self.is_again && self.is_within_budget() && self.scheduler.begin_blocking() {
