@@ -102,9 +102,7 @@ fn a_client_that_closes_its_side_ends_what_is_not_answered() {
         assert!(origin.request().starts_with("GET /x"));
         assert_eq!(origin.request(), "ended", "the backend need not go on");
         assert_eq!(client.read_to_end(), b"");
-        eventually("the session ends", || {
-            lb.engine.shared.connections.open() == 0
-        });
+        eventually("the session ends", || lb.status().connections.used == 0);
     }
 }
 

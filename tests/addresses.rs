@@ -44,12 +44,11 @@ fn hello() -> Origin {
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    let backend = &lb.engine.shared.backends().all()[index];
-    backend.state().reason.clone()
+    lb.status().backends[index].reason.clone()
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.engine.shared.backends().all()[index].is_up()
+    lb.status().backends[index].is_up
 }
 
 const NO_IPV6: &str = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1";
@@ -148,7 +147,7 @@ fn out_of_ports_to_one_backend_the_next_is_asked_at_once_and_idle_connections_st
         // One connection to each comes to rest.
         (0..2).for_each(|_| assert_eq!(client.get("/").status, 200));
         let held = use_up(short);
-        let kept = |index: usize| !lb.engine.shared.backends().all()[index].idle.is_empty();
+        let kept = |index: usize| lb.status().backends[index].idle > 0;
         eventually("both rest", || kept(0) && kept(1));
         // The kept ones are used first. Taken away, the first has no connection and no port.
         lb.engine.shared.backends().all()[0].idle.clear();
@@ -278,9 +277,6 @@ fn a_zone_belongs_to_an_address_here_and_to_no_host_field() {
         );
         let own = format!("\r\nHost: [fe80::7]:{}\r\n", lb.address.port());
         assert!(request.contains(&own), "{request}");
-        assert_eq!(
-            lb.engine.shared.backends().all()[0].name.to_string(),
-            backend
-        );
+        assert_eq!(lb.status().backends[0].name.to_string(), backend);
     });
 }

@@ -61,8 +61,7 @@ fn serve(served: &mut Served, number: usize, challenge: &str) {
 
 /// A client has its answer a moment before the backend's connection is at rest.
 fn wait_for_rest(lb: &Lb) {
-    let kept = &lb.engine.shared.backends().all()[0].idle;
-    eventually("it is kept", || !kept.is_empty());
+    eventually("it is kept", || lb.status().backends[0].idle > 0);
 }
 
 fn ask(client: &mut Client, target: &str, field: &str) -> Response {
@@ -96,7 +95,7 @@ fn an_authenticated_connection_carries_its_clients_requests_and_no_others() {
         let stranger = ask(&mut lb.client(), "/", "");
         assert!(stranger.text().ends_with(" nobody"), "{}", stranger.text());
     }
-    assert!(lb.engine.shared.backends().all()[0].idle.is_empty());
+    assert!((lb.status().backends[0].idle == 0));
 }
 
 #[test]
@@ -239,9 +238,7 @@ fn a_backend_that_drains_goes_on_with_it_and_one_that_is_down_or_disabled_does_n
     assert_eq!(authenticate(&mut client, "anne"), "1 anne");
     backend.set_admin(AdminState::Enabled);
     servers[other].origin.set_healthy(false);
-    eventually("it is down", || {
-        !lb.engine.shared.backends().all()[other].is_up()
-    });
+    eventually("it is down", || !lb.status().backends[other].is_up);
     let closed = servers[other].closed();
     assert!(ask(&mut client, "/", "").text().ends_with(" nobody"));
     eventually("it is closed", || servers[other].closed() > closed);

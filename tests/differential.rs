@@ -3,7 +3,9 @@
 //! somebody could hide one message in another.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "differential/cases/mod.rs"]
 mod cases;
+#[path = "differential/peer/mod.rs"]
 mod peer;
 mod support;
 

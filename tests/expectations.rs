@@ -168,8 +168,6 @@ fn a_client_that_leaves_while_it_is_not_asked_takes_its_backend_connection_along
     assert_eq!(client.response().status, 102);
     rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO)).unwrap();
     drop(client);
-    eventually("the session ends", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the session ends", || lb.status().connections.used == 0);
     assert_eq!(origin.request(), "", "the backend's connection is closed");
 }

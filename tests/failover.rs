@@ -212,7 +212,7 @@ fn with_two_of_three_killed_at_the_same_instant_no_get_fails() {
             .map(|_| scope.spawn(|| lb.client().get("/?delay=500ms").status))
             .collect();
         eventually("all are under way", || {
-            lb.engine.shared.connections.open() == gets.len()
+            lb.status().connections.used == gets.len()
         });
         let [one, two, _] = &mut programs;
         for program in [one, two] {
@@ -372,7 +372,7 @@ fn a_single_backend_whose_queue_is_full_is_tried_as_often_as_tries_says() {
     // One for which there is room again before the last try.
     let mut client = lb.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
-    eventually("it waits", || lb.engine.shared.connections.open() == 1);
+    eventually("it waits", || lb.status().connections.used == 1);
     drop(fill);
     std::thread::spawn(move || {
         for stream in full.incoming().map_while(Result::ok) {

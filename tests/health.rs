@@ -20,7 +20,7 @@ fn watching(backends: &[SocketAddr]) -> Lb {
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.engine.shared.backends().all()[index].is_up()
+    lb.status().backends[index].is_up
 }
 
 #[test]
@@ -155,12 +155,10 @@ fn verdict(
         config.health.timeout = Duration::from_millis(600);
         change(&mut config.health);
     });
-    let backend = &lb.engine.shared.backends().all()[0];
-    let reason = backend.state().reason.clone();
-    if backend.is_up() {
-        String::new()
-    } else {
-        reason
+    let backend = &lb.status().backends[0];
+    match backend.is_up {
+        true => String::new(),
+        false => backend.reason.clone(),
     }
 }
 
@@ -205,10 +203,7 @@ fn each_failure_has_its_name() {
         "timed out while reading the answer"
     );
     let lb = watching(&[support::nobody()]);
-    assert_eq!(
-        lb.engine.shared.backends().all()[0].state().reason,
-        "connection refused"
-    );
+    assert_eq!(lb.status().backends[0].reason, "connection refused");
 }
 
 #[test]

@@ -30,12 +30,11 @@ fn hello() -> Origin {
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    let backend = &lb.engine.shared.backends().all()[index];
-    backend.state().reason.clone()
+    lb.status().backends[index].reason.clone()
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.engine.shared.backends().all()[index].is_up()
+    lb.status().backends[index].is_up
 }
 
 #[test]

@@ -125,7 +125,6 @@ fn heads_that_find_no_memory_get_503_and_the_others_are_served() {
         // Three quarters of it hold 64 of them, which count 36 KiB each.
         clients.len() <= 72 && refused > 0
     });
-    let memory = lb.engine.shared.connections.memory();
     // One that was there before, one that is new, and those whose head is being read; but for
     // some of which the last bytes are still on their way.
     assert_eq!(before.get("/").status, 200);
@@ -138,7 +137,7 @@ fn heads_that_find_no_memory_get_503_and_the_others_are_served() {
     let served = statuses.iter().filter(|&&status| status == 200).count();
     assert!(served > 40, "{statuses:?}");
     drop((before, clients));
-    eventually("all of it is free", || memory.used() == 0);
+    eventually("all of it is free", || lb.status().memory.used == 0);
     let mut again = send_long_heads(lb.address, 10);
     for client in &mut again {
         assert_eq!(client.send("\r\n").response().status, 200);
@@ -151,16 +150,14 @@ fn slow_readers_that_find_no_memory_are_cut_and_the_others_are_served() {
     let mut before = lb.client();
     assert_eq!(before.get("/").status, 200);
     let readers = ask_for_much(lb.address, CLIENTS);
-    let connections = &lb.engine.shared.connections;
-    let memory = connections.memory();
     eventually("as many as there is memory for are left", || {
-        let inside = connections.open();
-        memory.used() > memory.limit() / 4 * 3 && inside > 10 && inside < CLIENTS
+        let (memory, open) = (lb.status().memory, lb.status().connections.used);
+        memory.used > memory.limit / 4 * 3 && open > 10 && open < CLIENTS
     });
     assert_eq!(before.get("/").status, 200);
     assert_eq!(lb.client().get("/").status, 200);
     drop((readers, before));
-    eventually("all of it is free", || memory.used() == 0);
+    eventually("all of it is free", || lb.status().memory.used == 0);
     let mut whole = lb.client();
     whole.send("GET /huge HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(whole.read_to_end().len() > 100 << 20);
@@ -185,9 +182,8 @@ fn a_tunnel_that_finds_no_memory_is_reset_and_does_not_look_whole() {
         client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n");
         client.read_until(b"\r\n\r\n");
     }
-    let connections = &lb.engine.shared.connections;
     eventually("some have found none", || {
-        connections.open() < clients.len()
+        lb.status().connections.used < clients.len()
     });
     let mut were_cut = 0;
     for mut client in clients {
@@ -246,14 +242,14 @@ fn new_clients_wait_while_connections_take_all_memory_and_idle_ones_make_room() 
     for client in &mut idle {
         assert_eq!(client.get("/").status, 200);
     }
-    let connections = &lb.engine.shared.connections;
-    assert!(connections.open() <= 64 && connections.limit() > 64);
+    let connections = lb.status().connections;
+    assert!(connections.used <= 64 && connections.limit > 64);
     let mut more: Vec<Client> = (0..20).map(|_| lb.client()).collect();
     for client in &mut more {
         assert_eq!(client.get("/").status, 200);
     }
     eventually("it is within its limit", || {
-        connections.memory().used() <= connections.memory().limit()
+        lb.status().memory.used <= lb.status().memory.limit
     });
 }
 

@@ -34,14 +34,11 @@ fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn is_live(lb: &Lb, index: usize) -> bool {
-    lb.engine.shared.backends().all()[index].is_live()
+    lb.status().backends[index].is_live
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    lb.engine.shared.backends().all()[index]
-        .state()
-        .reason
-        .clone()
+    lb.status().backends[index].reason.clone()
 }
 
 fn send(lb: &Lb, method: &str, fields: &str) -> Response {
@@ -84,7 +81,7 @@ fn the_last_one_stays_up_however_slow_it_is() {
     client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
     let backend = &lb.engine.shared.backends().all()[0];
     eventually("a check fails", || backend.state().health.is_silent());
-    assert!(is_live(&lb, 0) && lb.engine.shared.is_ready());
+    assert!(is_live(&lb, 0) && lb.status().is_ready);
     signal(&frozen, Signal::CONT);
     assert_eq!(client.response().status, 200);
 }
@@ -103,7 +100,7 @@ fn answers_of_its_own_and_clients_that_leave_are_no_evidence() {
         let none = Some(Duration::ZERO);
         rustix::net::sockopt::set_socket_linger(&client.stream, none).unwrap();
     }
-    eventually("all have left", || lb.engine.shared.connections.open() == 0);
+    eventually("all have left", || lb.status().connections.used == 0);
     assert!(is_live(&lb, 0) && is_live(&lb, 1));
 }
 
@@ -172,7 +169,7 @@ fn with_hold_a_request_waits_for_a_backend_and_gets_503_if_none_comes() {
     for client in &mut clients {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     }
-    eventually("all are held", || lb.engine.shared.connections.open() == 50);
+    eventually("all are held", || lb.status().connections.used == 50);
     thread::sleep(Duration::from_millis(50));
     assert_eq!(origin.count(), 0);
     origin.set_healthy(true);

@@ -182,9 +182,7 @@ fn a_client_that_resets_ends_the_attempt_and_nothing_is_repeated() {
         assert_eq!(origin.request(), "begun");
         leave(client);
         assert_eq!(origin.request(), "ended", "its connection is closed");
-        eventually("the session ends", || {
-            lb.engine.shared.connections.open() == 0
-        });
+        eventually("the session ends", || lb.status().connections.used == 0);
         assert_eq!((origin.count(), other.count()), (0, 0));
     }
 }
@@ -226,7 +224,7 @@ fn lingers(lb: &Lb, requests: &str) -> Duration {
     }
     assert!(client.is_closed());
     let start = Instant::now();
-    eventually("it is let go", || lb.engine.shared.connections.open() == 0);
+    eventually("it is let go", || lb.status().connections.used == 0);
     start.elapsed()
 }
 

@@ -5,8 +5,11 @@
 //! message that was found; `PROPTEST_CASES=100000` looks for longer.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "properties/glue/mod.rs"]
 mod glue;
+#[path = "properties/made/mod.rs"]
 mod made;
+#[path = "properties/strict/mod.rs"]
 mod strict;
 
 use glue::{LIMITS, Rewritten, rewrite_request, rewrite_response};

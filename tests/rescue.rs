@@ -121,8 +121,7 @@ fn a_backend_that_only_refuses_finishes_what_it_has() {
     refuse(&lb);
     assert_eq!(get.response().text(), "hello");
     assert_eq!(good.count(), 0);
-    let backend = &lb.engine.shared.backends().all()[0];
-    eventually("it is up again", || backend.is_up());
+    eventually("it is up again", || lb.status().backends[0].is_up);
 }
 
 #[test]

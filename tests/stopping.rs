@@ -31,9 +31,7 @@ fn idle_and_silent_connections_are_closed_at_once() {
     idle.iter_mut()
         .for_each(|client| assert_eq!(client.get("/").status, 200));
     let mut silent: Vec<_> = (0..20).map(|_| lb.client()).collect();
-    eventually("all are inside", || {
-        lb.engine.shared.connections.open() == 40
-    });
+    eventually("all are inside", || lb.status().connections.used == 40);
     let began = Instant::now();
     assert_eq!(lb.stop(), Ended::Drained);
     assert!(began.elapsed() < Duration::from_secs(5));

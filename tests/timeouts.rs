@@ -156,7 +156,7 @@ fn a_client_that_does_not_read_is_cut_off() {
     let lb = Lb::with(&[origin.address], |config| config.timeouts.body = SHORT);
     let mut client = lb.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    eventually("it is cut off", || lb.engine.shared.connections.open() == 0);
+    eventually("it is cut off", || lb.status().connections.used == 0);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_client_that_never_reads_its_refusal_is_let_go() {
     let (_origin, lb) = short(|_| {});
     let mut client = lb.client();
     client.send("NONSENSE\r\n\r\n");
-    eventually("it is let go", || lb.engine.shared.connections.open() == 0);
+    eventually("it is let go", || lb.status().connections.used == 0);
 }
 
 #[test]
@@ -180,9 +180,7 @@ fn a_client_that_resets_cancels_its_request() {
     let none = Some(Duration::ZERO);
     rustix::net::sockopt::set_socket_linger(&client.stream, none).unwrap();
     drop(client);
-    eventually("the session ends", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the session ends", || lb.status().connections.used == 0);
     assert_eq!(origin.count(), 0, "it was not repeated");
 }
 
@@ -215,7 +213,7 @@ fn a_client_that_reads_slowly_but_steadily_is_not_cut_off() {
         thread::sleep(Duration::from_millis(100));
         client.read_exactly(20_000);
     }
-    assert_eq!(lb.engine.shared.connections.open(), 1);
+    assert_eq!(lb.status().connections.used, 1);
 }
 
 #[test]

@@ -64,9 +64,7 @@ fn a_half_closed_tunnel_goes_on_the_other_way() {
     client.send("last words");
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.read_to_end(), b"welcomelast wordsgoodbye");
-    eventually("the session ends", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the session ends", || lb.status().connections.used == 0);
 }
 
 #[test]
@@ -109,9 +107,7 @@ fn a_tunnel_to_a_backend_that_dies_is_closed() {
     let mut client = lb.client();
     client.send(UPGRADE);
     client.read_to_end();
-    eventually("the session ends", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the session ends", || lb.status().connections.used == 0);
 }
 
 #[test]
@@ -181,9 +177,7 @@ fn a_reset_in_a_tunnel_is_a_reset_on_the_other_side_both_ways() {
     let (mut client, far) = both_ends(&lb, &listener);
     reset(far);
     assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
-    eventually("the sessions end", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the sessions end", || lb.status().connections.used == 0);
 }
 
 #[test]
@@ -199,9 +193,7 @@ fn an_end_in_a_tunnel_is_an_end_on_the_other_side_both_ways() {
     drop(far);
     assert_eq!(end_of(&mut client), Ok(0));
     drop(client);
-    eventually("the sessions end", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the sessions end", || lb.status().connections.used == 0);
 }
 
 /// What it had sent before waits for a client that does not read, so that nothing is read from
@@ -227,9 +219,7 @@ fn a_reset_is_noticed_behind_bytes_that_the_other_side_does_not_read() {
             false => (client, far),
         };
         reset(gone);
-        eventually("the session ends", || {
-            lb.engine.shared.connections.open() == 0
-        });
+        eventually("the session ends", || lb.status().connections.used == 0);
         assert_eq!(end_of(&mut stays), Err(ErrorKind::ConnectionReset));
     }
 }

@@ -31,7 +31,7 @@ fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn standing(lb: &Lb, index: usize) -> Standing {
-    lb.engine.shared.backends().all()[index].standing()
+    lb.status().backends[index].standing
 }
 
 fn begin(lb: &Lb, method: &str) -> Client {
@@ -137,7 +137,7 @@ fn a_response_or_a_good_check_ends_the_suspicion() {
             Instant::now(),
         );
         assert_eq!(standing(&lb, 0), Standing::Suspect);
-        assert!(lb.engine.shared.is_ready());
+        assert!(lb.status().is_ready);
         match is_by_check {
             false => drop(send(&lb, "POST")),
             true => {
@@ -350,7 +350,7 @@ fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     // Checks were answered after it was closed: from now on none is kept.
     eventually("none is kept", || {
         client.get("/");
-        lb.engine.shared.backends().all()[0].idle.is_empty()
+        lb.status().backends[0].idle == 0
     });
 }
 
@@ -414,9 +414,7 @@ fn a_client_that_gets_no_answer_is_told_that_most_are_late() {
         config.health.interval = Duration::from_millis(400);
         config.timeouts.response = Duration::from_millis(300);
     });
-    eventually("both are silent", || {
-        lb.engine.shared.backends().are_most_silent()
-    });
+    eventually("both are silent", || lb.status().are_most_silent);
     let response = send(&lb, "POST");
     assert_eq!(response.status, 504);
     let text = response.text();

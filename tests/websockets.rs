@@ -96,9 +96,7 @@ fn goodbye() -> CloseFrame {
 }
 
 fn has_no_session(lb: &Lb) {
-    eventually("the session ends", || {
-        lb.engine.shared.connections.open() == 0
-    });
+    eventually("the session ends", || lb.status().connections.used == 0);
 }
 
 #[test]

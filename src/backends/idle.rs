@@ -132,6 +132,12 @@ impl<C> IdleConnections<C> {
         drop(closing);
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.resting().connections.len()
+    }
+
     /// Whether none rests.
     #[must_use]
     pub fn is_empty(&self) -> bool {

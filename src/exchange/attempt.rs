@@ -236,9 +236,7 @@ impl Exchange {
             match advanced.map_err(|error| cannot_connect(&error, turn.shared))? {
                 Dialed::Connected(conn, address) => {
                     attempt.backend.addresses.prefer(address);
-                    listen_first(&conn)?;
-                    self.begin_transfer(conn, turn);
-                    return Ok(None);
+                    return self.begin_transfer(conn, turn).map(|()| None);
                 }
                 Dialed::WouldWait => {
                     let may_block = turn.may_block() == Blocking::Briefly;
@@ -261,12 +259,14 @@ impl Exchange {
         self.wait(Phase::Connect, wait_for, client, turn).map(Some)
     }
 
-    /// The connection is made.
-    fn begin_transfer(&mut self, conn: Conn, turn: &Turn<'_>) {
+    /// The connection is made: it is used, unless the backend has spoken on it already.
+    fn begin_transfer(&mut self, conn: Conn, turn: &Turn<'_>) -> Result<(), Error> {
+        listen_first(&conn)?;
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Connecting(attempt, _) = phase {
             self.enter(ExchangePhase::Transferring(attempt, conn), turn);
         }
+        Ok(())
     }
 }
 
@@ -325,3 +325,6 @@ fn usable_idle(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

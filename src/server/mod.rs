@@ -6,6 +6,7 @@
 //! | `accept` | the accept loop |
 //! | `drain` | what is in flight is finished, then the threads end |
 //! | `stop` | how a balancer is asked to stop |
+//! | `status` | what it is doing now |
 //! | `prepare` | the port, and the first look-up of names |
 //! | `capacity`, `memory` | how many connections, and how much memory, the machine allows |
 //! | `announce` | what is logged at the start |
@@ -19,10 +20,12 @@ mod memory;
 mod prepare;
 mod start;
 mod start_error;
+mod status;
 mod stop;
 mod warning;
 
 pub use start_error::StartError;
+pub use status::{BackendStatus, Share, Status, StatusHandle};
 pub use stop::Stop;
 
 use crate::engine::Engine;

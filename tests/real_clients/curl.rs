@@ -68,8 +68,8 @@ impl Scene {
     }
 
     fn has_no_session(&self) {
-        let connections = &self.lb.engine.shared.connections;
-        eventually("the session ends", || connections.open() == 0);
+        let connections = || self.lb.status().connections.used;
+        eventually("the session ends", || connections() == 0);
     }
 }
 

@@ -3,31 +3,15 @@ use crate::engine::scheduler::Scheduler;
 use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
 use crate::exchange::shared::{Local, Shared};
+use crate::exchange::testing::pair;
 use crate::http::Version;
 use crate::http::request::{self, Method};
 use crate::log::LogMode;
 use crate::log::Record;
 use crate::net::buffer::BufferCache;
 use crate::net::conn::Blocking;
-use crate::net::connect;
-use crate::net::listener::{Accepted, Listener};
-use crate::net::options::Options;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// Two ends of a connection.
-fn pair() -> (Conn, Conn) {
-    let local = [SocketAddr::from(([127, 0, 0, 1], 0))];
-    let listener = Listener::bind(&local, 0, Options::default()).expect("a port");
-    listener.open().expect("free");
-    let near = connect::begin(listener.local_addr().expect("bound"), &Options::default())
-        .expect("descriptors");
-    loop {
-        if let Ok(Accepted::Client(far, _)) = listener.accept() {
-            return (near, far);
-        }
-    }
-}
 
 fn record(address: SocketAddr) -> Record {
     let mut table = request::field_table();

@@ -1,0 +1,112 @@
+//! A balancer in this process.
+
+use super::{Client, eventually};
+use ::lb::backends::Name;
+use ::lb::config::Config;
+use ::lb::engine::Engine;
+use ::lb::log::LogMode;
+use ::lb::log::writer::LogWriter;
+use ::lb::server::{Ended, Server, Status, StatusHandle, Stop};
+use ::lb::session::ClientSession;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// A balancer in this process.
+pub struct Lb {
+    pub address: SocketAddr,
+    pub engine: Arc<Engine<ClientSession>>,
+    status: StatusHandle,
+    stop: Stop,
+    was_asked: AtomicBool,
+    thread: Option<JoinHandle<Ended>>,
+}
+
+impl Lb {
+    /// What it is doing now.
+    pub fn status(&self) -> Status {
+        self.status.status()
+    }
+
+    /// A balancer over these backends with default settings, but for a short drain.
+    pub fn over(backends: &[SocketAddr]) -> Self {
+        Self::with(backends, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            address: Some("127.0.0.1".into()),
+            port: 0,
+            backends: backends.iter().map(name_of).collect(),
+            log: LogMode::Off,
+            ..Config::default()
+        };
+        config.timeouts.drain = Duration::from_millis(300);
+        change(&mut config);
+        let server = Server::start(config, LogWriter::silent()).expect("starts");
+        let (address, stop) = (server.local_addr().unwrap(), server.stop());
+        let (engine, status) = (server.engine(), server.status_handle());
+        let thread = Some(thread::spawn(move || server.run()));
+        Self {
+            address,
+            engine,
+            status,
+            stop,
+            was_asked: AtomicBool::new(false),
+            thread,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Asks it to stop, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        // A second time would mean: at once.
+        if !self.was_asked.swap(true, Ordering::SeqCst) {
+            self.stop.request();
+        }
+    }
+
+    /// Stops it and says how it ended.
+    pub fn stop(mut self) -> Ended {
+        self.ask_to_stop();
+        self.thread.take().unwrap().join().expect("no panic")
+    }
+}
+
+impl Drop for Lb {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                thread::panicking() || ended.is_ok(),
+                "the balancer panicked"
+            );
+        }
+    }
+}
+
+pub fn name_of(address: &SocketAddr) -> Name {
+    Name {
+        host: address.ip().to_string(),
+        port: address.port(),
+    }
+}
+
+/// An address where nobody listens, and nobody will: the port is taken, but not listened on.
+pub fn nobody() -> SocketAddr {
+    use rustix::net::{AddressFamily, SocketType, bind, socket};
+    let taken = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&taken, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    // As a `TcpListener` only to be asked for its address.
+    let taken = TcpListener::from(taken);
+    let address = taken.local_addr().unwrap();
+    std::mem::forget(taken);
+    address
+}
