@@ -183,6 +183,11 @@ pub enum OnDown {
     Close,
 }
 
+impl OnDown {
+    /// The values as they are written.
+    pub const WORDS: [(&'static str, Self); 2] = [("keep", Self::Keep), ("close", Self::Close)];
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

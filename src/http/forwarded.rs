@@ -22,6 +22,15 @@ pub enum ForwardedFields {
     Off,
 }
 
+impl ForwardedFields {
+    /// The values as they are written.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("append", Self::Append),
+        ("replace", Self::Replace),
+        ("off", Self::Off),
+    ];
+}
+
 /// What a request's new head says besides the request itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Hop<'a> {

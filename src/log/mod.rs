@@ -38,6 +38,15 @@ pub enum LogMode {
     Off,
 }
 
+impl LogMode {
+    /// The values as they are written.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("story", Self::Story),
+        ("access", Self::Access),
+        ("off", Self::Off),
+    ];
+}
+
 /// What is printed of one exchange, as far as it is known.
 #[derive(Debug)]
 pub struct Record {

@@ -1,6 +1,6 @@
 //! The options as they are written, and the [`Config`] that they mean.
 
-use super::sockets::SocketWords;
+use super::sockets::SocketArgs;
 use super::{addresses, quantities, values};
 use crate::backends::Name;
 use crate::config::{Config, HealthConfig, OnDown, Statuses, Timeouts};
@@ -9,257 +9,293 @@ use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use crate::log::LogMode;
-use clap::builder::ValueParser;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _, ValueParser};
 use ipnet::IpNet;
 use std::time::Duration;
 
+const MORE: &str = "\
+Example: lb 8080 localhost:5001 localhost:5002
+More options, and what they mean: lb --help";
+
 const EXAMPLES: &str = "\
 Examples:
-  lb 8080 localhost:5001 localhost:5002       two servers on this machine
+  lb 8080 localhost:5001 localhost:5002       two backends on this machine
   lb 8080 localhost:5001-5004                 four of them
-  lb 127.0.0.1:8080 :5001 http://app:80       only for this machine, one server elsewhere
-  lb 8080 :5001 :5002 --log access -q         a line for each request, nothing else
+  lb 127.0.0.1:8080 :5001 http://app:80       only for this machine, one backend elsewhere
+  lb 8080 :5001 :5002 --log access -q         a line per request, nothing else
   lb 80 app1:80 app2:80 --health-path /health --health-interval 2s";
+
+// Headings of the options.
+const LISTENING: &str = "Connections and threads";
+const LIMITS: &str = "Limits of messages";
+const TIMEOUTS: &str = "Timeouts";
+const FAILURES: &str = "Failures and retries";
+const HEALTH: &str = "Health checks (a GET each)";
+const NAMES: &str = "Names";
+const FORWARDING: &str = "What backends learn of clients";
+const STOPPING: &str = "Stopping";
+const LOGGING: &str = "Logging";
 
 #[derive(Debug, Parser)]
 #[command(
     name = "lb",
     version,
-    about = "An HTTP/1.1 load balancer: round robin over the servers that are healthy",
-    after_help = EXAMPLES,
-    max_term_width = 100
+    about = "An HTTP/1.1 load balancer: round robin over the backends that are healthy",
+    after_help = MORE,
+    max_term_width = 100,
+    after_long_help = EXAMPLES
 )]
 pub(super) struct Args {
-    /// Where to listen: PORT (every interface), ADDRESS:PORT, [V6ADDRESS]:PORT or NAME:PORT (all
-    /// addresses of the name)
+    /// Port to listen on, or ADDRESS:PORT
+    ///
+    /// PORT listens on every interface, IPv4 and IPv6; [V6ADDRESS]:PORT on one; NAME:PORT on all
+    /// addresses of the name that this machine has.
     #[arg(value_name = "LISTEN", value_parser = addresses::listen)]
     pub(super) listen: addresses::Listen,
 
-    /// Servers: HOST:PORT, [V6ADDRESS]:PORT, :PORT, http://HOST:PORT or HOST:FIRST-LAST
+    /// Backends: HOST:PORT, :PORT or HOST:FIRST-LAST
+    ///
+    /// Also [V6ADDRESS]:PORT and http://HOST:PORT. :PORT is this machine, without a look-up of a name.
     #[arg(value_name = "BACKEND", required = true, value_parser = addresses::backends)]
     pub(super) backends: Vec<addresses::Range>,
 
-    /// Threads that serve
+    /// Worker threads
     #[arg(long, value_name = "N", default_value_t = Config::default().workers,
-          value_parser = quantities::count(1..=1024))]
+          value_parser = quantities::count(1..=1024), help_heading = LISTENING)]
     pub(super) workers: usize,
 
-    /// How many of them work side by side as long as none has to wait: each takes up to two
-    /// processors, with what the system does for it [default: half of the processors]
-    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1024))]
+    /// Workers that run side by side [default: half the processors]
+    ///
+    /// As long as none of them blocks. Each takes up to two processors, with the work of the kernel.
+    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1024), help_heading = LISTENING, hide_short_help = true)]
     pub(super) cores: Option<usize>,
 
-    /// Most clients at a time; the others wait unaccepted [default: from the descriptor limit]
-    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1_000_000))]
+    /// Most client connections [default: from the descriptor limit]
+    ///
+    /// Further clients wait, not accepted yet.
+    #[arg(long, value_name = "N", value_parser = quantities::count(1..=1_000_000), help_heading = LISTENING)]
     pub(super) max_connections: Option<usize>,
 
-    /// Most memory for all clients together; beyond it slow ones get 503 or are cut, and new ones
-    /// wait [default: from what the machine or the container has]
-    #[arg(long, value_name = "SIZE", value_parser = quantities::size(1..=u64::MAX))]
+    /// Most memory for clients [default: from what the machine has]
+    ///
+    /// For all clients together. Beyond it, slow ones get 503 or are cut, and new ones wait.
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(1..=u64::MAX), help_heading = LISTENING)]
     pub(super) max_memory: Option<u64>,
 
     /// Most bytes of a request or response head (431)
-    #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = quantities::size(512..=1 << 20))]
+    #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = quantities::size(512..=1 << 20), help_heading = LIMITS)]
     pub(super) max_head: u64,
 
-    /// Most bytes of a request line (414) [default: 8KiB, or a smaller --max-head]
-    #[arg(long, value_name = "SIZE", value_parser = quantities::size(64..=1 << 20))]
+    /// Most bytes of a request line (414) [default: 8KiB]
+    ///
+    /// Or --max-head, if that is smaller.
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(64..=1 << 20), help_heading = LIMITS, hide_short_help = true)]
     pub(super) max_request_line: Option<u64>,
 
     /// Most fields in a head (431)
     #[arg(long, value_name = "N", default_value_t = Config::default().head.fields,
-          value_parser = quantities::count(1..=MAX_FIELDS))]
+          value_parser = quantities::count(1..=MAX_FIELDS), help_heading = LIMITS, hide_short_help = true)]
     pub(super) max_fields: usize,
 
-    /// Most bytes of a request body (413); 0 allows none [default: no bound]
-    #[arg(long, value_name = "SIZE", value_parser = quantities::size(0..=u64::MAX))]
+    /// Most bytes of a request body (413) [default: no limit]
+    ///
+    /// 0 allows no body.
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size(0..=u64::MAX), help_heading = LIMITS)]
     pub(super) max_body: Option<u64>,
 
-    /// For a whole request head (408)
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
+    /// A whole request head (408)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout(), help_heading = TIMEOUTS)]
     pub(super) head_timeout: Duration,
 
-    /// For connecting to a server, all its addresses together
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout())]
+    /// A connection to a backend
+    ///
+    /// For all its addresses together.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout(), help_heading = TIMEOUTS, hide_short_help = true)]
     pub(super) connect_timeout: Duration,
 
-    /// For a whole response head, once the request is sent (504)
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout())]
+    /// A whole response head (504)
+    ///
+    /// From the time when the request is sent. Each 102 of the backend gives it as much time again.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout(), help_heading = TIMEOUTS)]
     pub(super) response_timeout: Duration,
 
-    /// For a body without any progress (408, 504 or a cut)
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout())]
+    /// A body without progress (408, 504 or a cut)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout(), help_heading = TIMEOUTS, hide_short_help = true)]
     pub(super) body_timeout: Duration,
 
-    /// For a client connection between two requests
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout())]
+    /// A client connection between two requests
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout(), help_heading = TIMEOUTS)]
     pub(super) keep_alive_timeout: Duration,
 
-    /// For a server connection between two requests
-    #[arg(long, value_name = "TIME", default_value = "4s", value_parser = timeout())]
+    /// A backend connection between two requests
+    #[arg(long, value_name = "TIME", default_value = "4s", value_parser = timeout(), help_heading = TIMEOUTS, hide_short_help = true)]
     pub(super) backend_idle_timeout: Duration,
 
-    /// For a tunnel (WebSocket) without a byte
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = timeout())]
+    /// A tunnel (WebSocket) without a byte
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = timeout(), help_heading = TIMEOUTS, hide_short_help = true)]
     pub(super) tunnel_timeout: Duration,
 
-    /// For what is in flight when the balancer is told to stop
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout())]
+    /// Time for what is in flight when it stops
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = timeout(), help_heading = STOPPING)]
     pub(super) drain_timeout: Duration,
 
     #[command(flatten)]
-    pub(super) sockets: SocketWords,
+    pub(super) sockets: SocketArgs,
 
-    /// A server that is used only when none of the others is up; may be given several times
-    #[arg(long, value_name = "HOST:PORT", value_parser = addresses::backups)]
+    /// A backend for when no other is up
+    ///
+    /// May be given several times.
+    #[arg(long, value_name = "HOST:PORT", value_parser = addresses::backups, help_heading = FAILURES)]
     pub(super) backup: Vec<addresses::Range>,
 
-    /// How long a request waits for a server when none is up, before it gets 503
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
+    /// Wait for a backend when none is up
+    ///
+    /// After this time the request gets 503.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none, help_heading = FAILURES, hide_short_help = true)]
     pub(super) hold: Duration,
 
-    /// If the connection breaks, try an idempotent request at up to N servers
-    #[arg(long, value_name = "N", default_value = "3", value_parser = quantities::count(1..=100))]
+    /// Backends to try an idempotent request at
+    ///
+    /// If the connection to a backend breaks.
+    #[arg(long, value_name = "N", default_value = "3", value_parser = quantities::count(1..=100), help_heading = FAILURES)]
     pub(super) tries: usize,
 
-    /// Move a request that may be repeated to another server when its own answers no check either
-    /// and has sent nothing at all for so long
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
+    /// Move requests from a silent backend
+    ///
+    /// A request that may be repeated moves to another backend when its own answers no check and has
+    /// sent nothing at all for this time.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout(), help_heading = FAILURES, hide_short_help = true)]
     pub(super) rescue_after: Duration,
 
-    /// What becomes of requests and tunnels under way with a server that goes down
-    #[arg(long, value_enum, default_value_t = OnDownWord::Keep)]
-    pub(super) on_down: OnDownWord,
+    /// Requests and tunnels of a backend that goes down
+    ///
+    /// They end by themselves, or they are closed.
+    #[arg(long, value_name = "keep|close", hide_possible_values = true, value_parser = words(&OnDown::WORDS), default_value = "keep", help_heading = FAILURES, hide_short_help = true)]
+    pub(super) on_down: OnDown,
 
-    /// End a request whose client closes its side while it waits for a server or its answer
-    #[arg(long)]
+    /// End a request when its client closes
+    ///
+    /// Its client closes its side while the request waits for a backend or for the response head.
+    #[arg(long, help_heading = FAILURES, hide_short_help = true)]
     pub(super) abort_on_close: bool,
 
-    /// How long to serve on when told to stop, while --ready-path says no
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
+    /// Serve on when told to stop
+    ///
+    /// While --ready-path, which it needs, answers 503.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none, help_heading = STOPPING, hide_short_help = true)]
     pub(super) lame_duck: Duration,
 
-    /// A path that is answered here: 200 while clients should come, 503 when they should not
-    #[arg(long, value_name = "PATH", value_parser = values::plain_path)]
+    /// A path that the balancer answers itself
+    ///
+    /// With 200 while clients should come, otherwise with 503.
+    #[arg(long, value_name = "PATH", value_parser = values::plain_path, help_heading = STOPPING)]
     pub(super) ready_path: Option<String>,
 
-    /// What to ask servers for
-    #[arg(long, value_name = "PATH", default_value = "/", value_parser = values::path)]
+    /// What to ask backends for
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = values::path, help_heading = HEALTH)]
     pub(super) health_path: String,
 
-    /// How often to ask; at least every second while one is failing
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout())]
+    /// How often
+    ///
+    /// At least every second while a backend is failing.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout(), help_heading = HEALTH)]
     pub(super) health_interval: Duration,
 
-    /// How long an answer may take [default: 2s, or nine tenths of a shorter interval]
-    #[arg(long, value_name = "TIME", value_parser = timeout())]
+    /// How long an answer may take [default: 2s]
+    ///
+    /// Or nine tenths of a shorter interval.
+    #[arg(long, value_name = "TIME", value_parser = timeout(), help_heading = HEALTH, hide_short_help = true)]
     pub(super) health_timeout: Option<Duration>,
 
-    /// Which statuses are good: 200,204 or 2xx or 2xx-3xx
-    #[arg(long, value_name = "LIST", default_value = "200", value_parser = values::statuses)]
+    /// Good statuses: 200,204 or 2xx-3xx
+    #[arg(long, value_name = "LIST", default_value = "200", value_parser = values::statuses, help_heading = HEALTH)]
     pub(super) health_status: Statuses,
 
-    /// What has to stand in the first 16 KiB of the answer's body
-    #[arg(long, value_name = "TEXT", value_parser = values::text)]
+    /// Text that the body has to contain
+    ///
+    /// In its first 16 KiB.
+    #[arg(long, value_name = "TEXT", value_parser = values::text, help_heading = HEALTH, hide_short_help = true)]
     pub(super) health_match: Option<String>,
 
-    /// The Host to ask for, if it is not the server's name
-    #[arg(long, value_name = "HOST", value_parser = values::host)]
+    /// Host to ask for [default: the backend's]
+    #[arg(long, value_name = "HOST", value_parser = values::host, help_heading = HEALTH, hide_short_help = true)]
     pub(super) health_host: Option<String>,
 
-    /// The port to ask at, if it is not the one that requests go to
-    #[arg(long, value_name = "PORT", value_parser = values::health_port)]
+    /// Port to ask at [default: the backend's]
+    #[arg(long, value_name = "PORT", value_parser = values::health_port, help_heading = HEALTH, hide_short_help = true)]
     pub(super) health_port: Option<u16>,
 
-    /// Good answers in a row before a server is used again
-    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100))]
+    /// Good checks in a row to go up
+    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100), help_heading = HEALTH, hide_short_help = true)]
     pub(super) rise: usize,
 
-    /// Bad or missing answers in a row before a server gets no new requests
-    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100))]
+    /// Bad checks in a row to go down
+    #[arg(long, value_name = "N", default_value = "2", value_parser = quantities::count(1..=100), help_heading = HEALTH, hide_short_help = true)]
     pub(super) fall: usize,
 
-    /// After N failed requests in a row a server gets no more, whatever its checks say; a single
-    /// request tries it later. 0: never
-    #[arg(long, value_name = "N", default_value = "5", value_parser = quantities::count(0..=1_000_000))]
+    /// Failed requests in a row to go out; 0: never
+    ///
+    /// Whatever the checks say. A single request tries the backend later.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = quantities::count(0..=1_000_000), help_heading = FAILURES, hide_short_help = true)]
     pub(super) eject_after: usize,
 
-    /// How long a server that comes back takes to get its whole share
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none)]
+    /// Time to the whole share after an outage
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none, help_heading = FAILURES, hide_short_help = true)]
     pub(super) slow_start: Duration,
 
-    /// How often to look up the servers' names again
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout())]
+    /// How often to look up names again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = timeout(), help_heading = NAMES, hide_short_help = true)]
     pub(super) resolve_interval: Duration,
 
-    /// What to do with X-Forwarded-For, -Proto and -Host
-    #[arg(long, value_enum, default_value_t = ForwardedWord::Replace)]
-    pub(super) forwarded: ForwardedWord,
+    /// X-Forwarded-For, -Proto and -Host
+    #[arg(long, value_name = "append|replace|off", hide_possible_values = true, value_parser = words(&ForwardedFields::WORDS), default_value = "replace", help_heading = FORWARDING)]
+    pub(super) forwarded: ForwardedFields,
 
-    /// Proxies (CIDR, several with commas) whose X-Forwarded-* are kept and added to
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = values::network)]
+    /// Proxies whose X-Forwarded-* is kept
+    ///
+    /// CIDR, several with commas. What they send is kept and added to.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = values::network, help_heading = FORWARDING)]
     pub(super) trusted_proxies: Vec<IpNet>,
 
-    /// Tell of the client in a Forwarded field (RFC 7239) as well
-    #[arg(long)]
+    /// Add a Forwarded field (RFC 7239)
+    #[arg(long, help_heading = FORWARDING, hide_short_help = true)]
     pub(super) add_forwarded: bool,
 
-    /// The name of this balancer in Via, or off for no such field
-    #[arg(long, value_name = "NAME", default_value = VIA_NAME, value_parser = values::via)]
+    /// Name in Via; off: no such field
+    #[arg(long, value_name = "NAME", default_value = VIA_NAME, value_parser = values::via, help_heading = FORWARDING, hide_short_help = true)]
     pub(super) via: values::Via,
 
-    /// How the system schedules the threads that serve (Linux): batch is cheaper, normal quicker
-    /// where other programs keep the processors busy; auto is batch until that is seen
-    #[arg(long, value_enum, default_value_t = SchedulingWord::Auto)]
-    pub(super) scheduling: SchedulingWord,
+    /// How the system schedules workers (Linux)
+    ///
+    /// batch is cheaper; normal is quicker where other programs keep the processors busy; auto is batch
+    /// until that is seen.
+    #[arg(long, value_name = "auto|batch|normal", hide_possible_values = true, value_parser = words(&Scheduling::WORDS), default_value = "auto", help_heading = LISTENING, hide_short_help = true)]
+    pub(super) scheduling: Scheduling,
 
-    /// What to print of each request: its story (stderr), an access line (stdout), nothing
-    #[arg(long, value_enum, default_value_t = LogWord::Story)]
-    pub(super) log: LogWord,
+    /// What to print of each request
+    ///
+    /// Its story (stderr), an access line (stdout), or nothing.
+    #[arg(long, value_name = "story|access|off", hide_possible_values = true, value_parser = words(&LogMode::WORDS), default_value = "story", help_heading = LOGGING)]
+    pub(super) log: LogMode,
 
     /// Print more: what goes wrong, and why
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long, conflicts_with = "quiet", help_heading = LOGGING)]
     pub(super) verbose: bool,
 
     /// Print only warnings
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = LOGGING)]
     pub(super) quiet: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ForwardedWord {
-    /// Add the client to what came in
-    Append,
-    /// Drop what came in, say what we saw
-    Replace,
-    /// Leave them alone
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum SchedulingWord {
-    /// In batches until another program keeps the processors busy, then normally
-    Auto,
-    /// Woken, they wait for their turn: cheapest
-    Batch,
-    /// Woken, they displace others, as any thread does
-    Normal,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum OnDownWord {
-    /// They end by themselves
-    Keep,
-    /// They are ended
-    Close,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum LogWord {
-    Story,
-    Access,
-    Off,
+/// One of the words of a type, with what it means.
+fn words<T: Copy + Send + Sync + 'static>(words: &'static [(&'static str, T)]) -> ValueParser {
+    let names = words.iter().map(|(word, _)| *word);
+    let meant = |word: String| {
+        let found = words.iter().find(|(one, _)| *one == word);
+        found.map(|(_, meaning)| *meaning).ok_or("no such word")
+    };
+    ValueParser::from(PossibleValuesParser::new(names).try_map(meant))
 }
 
 fn timeout() -> ValueParser {
@@ -325,32 +361,17 @@ impl Args {
             hold: self.hold,
             tries: times(self.tries),
             rescue_after: self.rescue_after,
-            on_down: match self.on_down {
-                OnDownWord::Keep => OnDown::Keep,
-                OnDownWord::Close => OnDown::Close,
-            },
+            on_down: self.on_down,
             abort_on_close: self.abort_on_close,
             lame_duck: self.lame_duck,
             ready_path: self.ready_path,
-            forwarded: match self.forwarded {
-                ForwardedWord::Append => ForwardedFields::Append,
-                ForwardedWord::Replace => ForwardedFields::Replace,
-                ForwardedWord::Off => ForwardedFields::Off,
-            },
+            forwarded: self.forwarded,
             trusted_proxies: self.trusted_proxies,
             adds_forwarded: self.add_forwarded,
             via: self.via.0,
             resolve_interval: self.resolve_interval,
-            scheduling: match self.scheduling {
-                SchedulingWord::Auto => Scheduling::Auto,
-                SchedulingWord::Batch => Scheduling::Batch,
-                SchedulingWord::Normal => Scheduling::Normal,
-            },
-            log: match self.log {
-                LogWord::Story => LogMode::Story,
-                LogWord::Access => LogMode::Access,
-                LogWord::Off => LogMode::Off,
-            },
+            scheduling: self.scheduling,
+            log: self.log,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Options that are each right and make no sense together. Each is refused with the reason and
 //! with what to write: what is accepted silently is taken to have an effect.
 
-use super::args::{Args, ForwardedWord, LogWord};
+use super::args::Args;
 use super::quantities::written;
 use super::usage::usage;
+use crate::http::forwarded::ForwardedFields;
+use crate::log::LogMode;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
@@ -23,16 +25,16 @@ pub(super) fn check(words: &Args, given: &ArgMatches) -> Result<(), clap::Error>
 fn of_forwarding(words: &Args) -> Option<String> {
     let trusts = !words.trusted_proxies.is_empty();
     let text = match words.forwarded {
-        ForwardedWord::Off if trusts => {
+        ForwardedFields::Off if trusts => {
             "--trusted-proxies says whose word on clients counts, and --forwarded off that \
              nothing is said of clients; leave one of them out, for example: \
              lb 8080 localhost:5001 --trusted-proxies 10.0.0.0/8"
         }
-        ForwardedWord::Off if words.add_forwarded => {
+        ForwardedFields::Off if words.add_forwarded => {
             "--add-forwarded says more of clients, and --forwarded off nothing; leave one of \
              them out, for example: lb 8080 localhost:5001 --add-forwarded"
         }
-        ForwardedWord::Append if trusts => {
+        ForwardedFields::Append if trusts => {
             "--forwarded append believes every client, and --trusted-proxies only some; leave \
              one of them out, for example: lb 8080 localhost:5001 --trusted-proxies 10.0.0.0/8"
         }
@@ -86,7 +88,7 @@ fn of_stopping(words: &Args) -> Option<String> {
 
 fn of_printing(words: &Args, given: &ArgMatches) -> Option<String> {
     let is_given = given.value_source("log") == Some(ValueSource::CommandLine);
-    let is_story = matches!(words.log, LogWord::Story);
+    let is_story = matches!(words.log, LogMode::Story);
     (is_given && is_story && words.quiet).then(|| {
         "--log story tells of each request, and --quiet prints only warnings; leave one of them \
          out, for example: lb 8080 localhost:5001 --quiet"

@@ -116,6 +116,26 @@ mod tests {
     }
 
     #[test]
+    fn help_fits_the_screen_and_the_long_one_has_headings() {
+        let help = |option: &str| {
+            let error = parse_line(&format!("lb {option}")).expect_err("help");
+            error.to_string()
+        };
+        let (short, long) = (help("-h"), help("--help"));
+        assert!(short.lines().count() <= 50, "{short}");
+        let fits = |text: &str| text.lines().all(|line| line.chars().count() <= 100);
+        assert!(fits(&short) && fits(&long), "{long}");
+        for heading in [
+            "Timeouts:",
+            "Health checks (a GET each):",
+            "Logging:",
+            "Sockets:",
+        ] {
+            assert!(long.contains(heading), "{long}");
+        }
+    }
+
+    #[test]
     fn a_check_is_over_before_the_next_one() {
         for (line, millis) in [
             ("lb 8080 :1", 2000),

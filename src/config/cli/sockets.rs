@@ -25,32 +25,36 @@ const SIZES: RangeInclusive<u64> = SMALLEST_SIZE..=LARGEST_SIZE;
 struct OrNone<T>(Option<T>);
 
 #[derive(Debug, Args)]
-pub(super) struct SocketWords {
-    /// How long a connection is silent before the other side's system is asked whether it is
-    /// still there; one that has vanished is noticed after twice the time. Or: off
+#[command(next_help_heading = "Sockets")]
+pub(super) struct SocketArgs {
+    /// Silence after which TCP asks for the peer; or off
+    ///
+    /// A peer that has vanished is noticed after twice the time.
     #[arg(long, value_name = "TIME|off", default_value = "60s",
-          value_parser = keep_alive)]
+          value_parser = keep_alive, hide_short_help = true)]
     tcp_keep_alive: OrNone<Duration>,
 
-    /// Bytes that the system takes for a client or server and cannot send yet (Linux). Or: auto,
-    /// some megabytes
+    /// Bytes that the system takes and cannot send yet (Linux)
+    ///
+    /// For a client or a backend. auto is some megabytes.
     #[arg(long, value_name = "SIZE|auto", default_value = "256KiB",
-          value_parser = size_or_auto())]
+          value_parser = size_or_auto(), hide_short_help = true)]
     max_unsent: OrNone<u64>,
 
-    /// Bytes that the system takes from a server before they are read. Or: auto, as many as the
-    /// server sends in a round trip
+    /// Bytes that the system takes from a backend
+    ///
+    /// Before they are read. auto is as many as the backend sends in a round trip.
     #[arg(long, value_name = "SIZE|auto", default_value = "auto",
-          value_parser = size_or_auto())]
+          value_parser = size_or_auto(), hide_short_help = true)]
     backend_window: OrNone<u64>,
 
     /// The same from a client
     #[arg(long, value_name = "SIZE|auto", default_value = "auto",
-          value_parser = size_or_auto())]
+          value_parser = size_or_auto(), hide_short_help = true)]
     client_window: OrNone<u64>,
 }
 
-impl SocketWords {
+impl SocketArgs {
     pub(super) fn sockets(&self) -> Sockets {
         let both = Options {
             keep_alive: self.tcp_keep_alive.0,

@@ -33,6 +33,15 @@ pub enum Scheduling {
     Normal,
 }
 
+impl Scheduling {
+    /// The values as they are written.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("batch", Self::Batch),
+        ("normal", Self::Normal),
+    ];
+}
+
 /// What the kernel does with a thread that is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
