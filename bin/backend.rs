@@ -1,16 +1,16 @@
 //! `backend`, a demo origin server that answers, and misbehaves on demand.
 //!
 //! One thread a connection, the simplest server there is, on the same `lb::http` code as the
-//! balancer. What a request asks for in its query is done to it: see [`wish`].
+//! balancer. What a request asks for in its query is done to it: see [`order`].
 
+#[path = "backend/order.rs"]
+mod order;
 #[path = "backend/reset.rs"]
 mod reset;
 #[path = "backend/trouble.rs"]
 mod trouble;
 #[path = "backend/websocket.rs"]
 mod websocket;
-#[path = "backend/wish.rs"]
-mod wish;
 
 use clap::Parser;
 use lb::http::body::{Body, Encoding};
@@ -19,6 +19,7 @@ use lb::http::framing::Framing;
 use lb::http::reply::reason;
 use lb::http::request::{self, Method, RequestHead};
 use lb::http::scan::{HeadLimits, HeadScan};
+use order::{BodyText, Order, Reset, Uploaded};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use trouble::Trouble;
-use wish::{BodyText, Reset, Uploaded, Wish};
 
 /// The demo server of lb: it answers every request with a greeting, and misbehaves on demand
 #[derive(Parser)]
@@ -34,7 +34,7 @@ use wish::{BodyText, Reset, Uploaded, Wish};
     name = "backend",
     arg_required_else_help = true,
     version = concat!(env!("CARGO_PKG_VERSION"), " (demo server of lb)"),
-    after_help = wish::HELP
+    after_help = order::HELP
 )]
 struct Arguments {
     /// Port on 127.0.0.1; 0 lets the system choose
@@ -128,7 +128,7 @@ struct Connection {
 struct Request {
     path: String,
     query: String,
-    wish: Wish,
+    order: Order,
     method: Method,
     method_name: String,
     framing: Framing,
@@ -204,35 +204,35 @@ impl Connection {
 
     /// Answers one request; returns whether another may follow.
     fn answer(&mut self, request: Request) -> io::Result<bool> {
-        let wish = &request.wish;
-        if wish.reset == Some(Reset::Before) {
+        let order = &request.order;
+        if order.reset == Some(Reset::Before) {
             return reset::reset(&self.stream);
         }
-        if request.expects_continue && !wish.early {
+        if request.expects_continue && !order.early {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let uploaded = if wish.early {
+        let uploaded = if order.early {
             Uploaded::default()
         } else {
-            self.read_body(request.framing, wish.echo.is_some())?
+            self.read_body(request.framing, order.echo.is_some())?
         };
-        if wish.reset == Some(Reset::Read) {
+        if order.reset == Some(Reset::Read) {
             return reset::reset(&self.stream);
         }
         if let Some(key) = &request.websocket_key {
             return websocket::serve(&mut self.stream, &mut self.received, key).map(|()| false);
         }
-        thread::sleep(wish.delay);
+        thread::sleep(order.delay);
         let (port, trouble) = (self.server.port, &self.server.trouble);
         let (status, body) = match (request.method_name.as_str(), request.path.as_str()) {
-            ("POST", "/health") => (200, BodyText::of(trouble.set_health(wish, port))),
+            ("POST", "/health") => (200, BodyText::of(trouble.set_health(order, port))),
             ("POST", "/trouble") => {
                 let text = trouble.set(&self.server.listener, &request.query, port)?;
                 (200, BodyText::of(text))
             }
             (method, path) => {
-                let status = wish.status.unwrap_or_else(|| trouble.status(path));
-                (status, wish.body(port, method, status, uploaded))
+                let status = order.status.unwrap_or_else(|| trouble.status(path));
+                (status, order.body(port, method, status, uploaded))
             }
         };
         self.respond(&request, status, body)
@@ -260,13 +260,13 @@ impl Connection {
     }
 
     fn respond(&mut self, request: &Request, status: u16, body: BodyText) -> io::Result<bool> {
-        let wish = &request.wish;
-        let keeps_alive = request.keeps_alive && !wish.close && !wish.early;
+        let order = &request.order;
+        let keeps_alive = request.keeps_alive && !order.close && !order.early;
         let mut head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: text/plain\r\n",
             reason(status)
         );
-        head += &match wish.chunked {
+        head += &match order.chunked {
             true => "Transfer-Encoding: chunked\r\n".to_string(),
             false => format!("Content-Length: {}\r\n", body.length),
         };
@@ -275,7 +275,7 @@ impl Connection {
         } else {
             "Connection: close\r\n\r\n"
         };
-        if wish.reset == Some(Reset::Head) {
+        if order.reset == Some(Reset::Head) {
             self.stream.write_all(&head.as_bytes()[..head.len() / 2])?;
             return reset::reset(&self.stream);
         }
@@ -287,36 +287,36 @@ impl Connection {
             self.stream.write_all(&out)?;
             out.clear();
         }
-        if wish.early {
+        if order.early {
             self.discard();
         }
         Ok(keeps_alive)
     }
 
-    /// Writes the head in `out` and the body behind it, as the wish has it.
+    /// Writes the head in `out` and the body behind it, as the order has it.
     fn write_body(
         &mut self,
         mut out: Vec<u8>,
         request: &Request,
         body: BodyText,
     ) -> io::Result<()> {
-        let wish = &request.wish;
-        let is_cut = wish.reset == Some(Reset::Body);
+        let order = &request.order;
+        let is_cut = order.reset == Some(Reset::Body);
         let length = if is_cut { body.length / 2 } else { body.length };
-        for piece in body.pieces(wish.piece_bytes(), length) {
-            match wish.chunked {
+        for piece in body.pieces(order.piece_bytes(), length) {
+            match order.chunked {
                 true => write_chunk(&piece, &mut out),
                 false => out.extend_from_slice(&piece),
             }
             self.stream.write_all(&out)?;
             out.clear();
-            thread::sleep(wish.drip);
+            thread::sleep(order.drip);
         }
         if is_cut {
             self.stream.write_all(&out)?;
             return reset::reset(&self.stream).map(drop);
         }
-        if wish.chunked {
+        if order.chunked {
             out.extend_from_slice(b"0\r\n\r\n");
         }
         self.stream.write_all(&out)
@@ -347,7 +347,7 @@ impl Request {
             found.map(|field| String::from_utf8_lossy(field.value).into_owned())
         };
         Self {
-            wish: trouble.wish(path, query),
+            order: trouble.order(path, query),
             path: path.to_string(),
             query: query.to_string(),
             method: head.method,

@@ -53,7 +53,7 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
     Ok(ended)
 }
 
-/// Sends what is logged to the log as plain lines. Where no story is told that people
+/// Sends what is logged to the log as plain lines. Where no story is printed that people
 /// watch, warnings begin with the time, as access lines have it.
 fn start_logging(invocation: &Invocation, log: LogWriter) {
     let is_story = invocation.config.log == LogMode::Story && invocation.level >= Level::Info;

@@ -155,7 +155,7 @@ fn what_a_client_says_of_itself_counts_only_from_a_trusted_proxy() {
 }
 
 #[test]
-fn a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_told() {
+fn a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_passed_on() {
     let trust = |nets: &'static str| {
         move |config: &mut lb::config::Config| {
             config.trusted_proxies = vec![nets.parse().unwrap()];

@@ -163,7 +163,7 @@ fn a_stop_ends_a_start_that_waits_for_names() {
 }
 
 #[test]
-fn one_server_with_two_names_is_told_at_the_start() {
+fn one_server_with_two_names_is_logged_at_the_start() {
     let origin = hello();
     let port = origin.address.port();
     let (first, by_name) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));

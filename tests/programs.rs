@@ -260,7 +260,7 @@ fn is_nice() -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_that_serve_begin_as_a_batch_unless_told_otherwise() {
+fn threads_that_serve_begin_as_a_batch_unless_scheduling_says_otherwise() {
     let batch = if is_nice() { NORMAL } else { BATCH };
     let nowhere = support::nobody().to_string();
     for (words, expected) in [

@@ -483,7 +483,7 @@ fn a_bad_chunk_ends_the_request_without_a_final_chunk() {
 }
 
 #[test]
-fn what_is_too_large_is_told_apart() {
+fn what_is_too_large_has_a_status_of_its_own() {
     let origin = Origin::answering(HELLO);
     let lb = Lb::with(&[origin.address], |config| config.max_body = Some(10));
     let long = "x".repeat(9000);

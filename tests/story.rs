@@ -76,7 +76,7 @@ fn an_empty_line_follows_each_request_and_each_answer() {
 }
 
 #[test]
-fn each_round_of_checks_is_told_with_the_last_result_of_each_server() {
+fn each_round_of_checks_is_logged_with_the_last_result_of_each_server() {
     let (one, two) = (Program::backend(0), Program::backend(0));
     let (first, second) = (name(&one), name(&two));
     let mut lb = LbProgram::start(0, &[&first, &second, "--health-interval", "300ms"]);
@@ -146,7 +146,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn changes_are_told_with_their_time_and_no_rounds_where_no_story_is() {
+fn changes_are_logged_with_their_time_and_no_rounds_where_no_story_is() {
     for words in [
         &["--log", "access"][..],
         &["--log", "off"],
@@ -204,7 +204,7 @@ fn a_first_check_with_a_strange_status_names_the_cures() {
 }
 
 #[test]
-fn a_request_that_fails_is_told_with_the_servers_that_it_failed_at() {
+fn a_request_that_fails_is_logged_with_the_servers_that_it_failed_at() {
     let (mut one, mut two) = (Program::backend(0), Program::backend(0));
     let (first, second) = (name(&one), name(&two));
     let words = [

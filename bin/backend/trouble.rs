@@ -1,6 +1,6 @@
-//! What is wrong with the whole server, until it is told to stop: see `wish::HELP`.
+//! What is wrong with the whole server, until it is asked to stop: see `order::HELP`.
 
-use crate::wish::Wish;
+use crate::order::Order;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -16,12 +16,12 @@ pub(crate) struct Trouble {
     status: AtomicU16,
     /// The status of `/health`.
     health_status: AtomicU16,
-    wishes: Mutex<Wishes>,
+    settings: Mutex<Settings>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Wishes {
+struct Settings {
     /// A query that is added to those of all requests.
     query: String,
     is_deaf: bool,
@@ -34,7 +34,7 @@ impl Trouble {
         Ok(Self {
             status: AtomicU16::new(200),
             health_status: AtomicU16::new(200),
-            wishes: Mutex::default(),
+            settings: Mutex::default(),
             changed: Condvar::new(),
         })
     }
@@ -48,23 +48,23 @@ impl Trouble {
     }
 
     /// What is to be done to a request for this path.
-    pub(crate) fn wish(&self, path: &str, query: &str) -> Wish {
+    pub(crate) fn order(&self, path: &str, query: &str) -> Order {
         match path {
-            "/health" => Wish::parse(query),
+            "/health" => Order::parse(query),
             // Its query is for the others.
-            "/trouble" => Wish::default(),
+            "/trouble" => Order::default(),
             // What comes last in a query goes.
-            _ => Wish::parse(&format!("{query}&{}", self.wishes().query)),
+            _ => Order::parse(&format!("{query}&{}", self.settings().query)),
         }
     }
 
     /// `POST /health`; returns what has changed at the server on this port.
-    pub(crate) fn set_health(&self, wish: &Wish, port: u16) -> String {
-        let status = wish.status.unwrap_or(200);
+    pub(crate) fn set_health(&self, order: &Order, port: u16) -> String {
+        let status = order.status.unwrap_or(200);
         self.health_status.store(status, Ordering::Relaxed);
-        let others = if wish.only { 200 } else { status };
+        let others = if order.only { 200 } else { status };
         self.status.store(others, Ordering::Relaxed);
-        let what = if wish.only {
+        let what = if order.only {
             "GET /health"
         } else {
             "everything"
@@ -78,10 +78,10 @@ impl Trouble {
     /// `POST /trouble`; returns what has changed at the server on this port.
     pub(crate) fn set(&self, listener: &TcpListener, query: &str, port: u16) -> io::Result<String> {
         let is_deaf = query.split('&').any(|part| part == "deaf");
-        let mut wishes = self.wishes();
-        wishes.query = query.to_string();
-        wishes.is_deaf = is_deaf;
-        drop(wishes);
+        let mut settings = self.settings();
+        settings.query = query.to_string();
+        settings.is_deaf = is_deaf;
+        drop(settings);
         // The kernel completes connections on its own; with no queue it completes one.
         rustix::net::listen(listener, if is_deaf { 0 } else { QUEUE })?;
         self.changed.notify_all();
@@ -93,11 +93,11 @@ impl Trouble {
 
     /// Waits for the end of deafness.
     pub(crate) fn wait_while_deaf(&self) {
-        let deaf = |wishes: &mut Wishes| wishes.is_deaf;
-        drop(self.changed.wait_while(self.wishes(), deaf));
+        let deaf = |settings: &mut Settings| settings.is_deaf;
+        drop(self.changed.wait_while(self.settings(), deaf));
     }
 
-    fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

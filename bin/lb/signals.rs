@@ -41,7 +41,7 @@ const NOT_BLOCKED: [Signal; 15] = [
 
 /// Signals that a thread waits for from the beginning, and no other thread is to be interrupted
 /// by.
-const TOLD: [Signal; 2] = [Signal::SIGHUP, Signal::SIGUSR1];
+const LOGGED: [Signal; 2] = [Signal::SIGHUP, Signal::SIGUSR1];
 
 /// Makes the process one that only a stop ends. To be called before any thread is started, and
 /// so before there is a client.
@@ -56,7 +56,7 @@ pub(crate) fn withstand() -> io::Result<()> {
         .name("signals".into())
         .spawn(move || signals.forever().for_each(tell))?;
     // That thread has inherited the mask as it was.
-    SigSet::from_iter(TOLD).thread_block()?;
+    SigSet::from_iter(LOGGED).thread_block()?;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_that_answered_comes_first_and_only_a_difference_is_told() {
+    fn the_address_that_answered_comes_first_and_only_a_difference_is_reported() {
         let addresses = Addresses::default();
         let [a, b, c] = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let first = addresses.replace(vec![c, a, b]).expect("they are new");

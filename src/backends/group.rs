@@ -1,7 +1,7 @@
 //! What is seen of one backend, among all of them: how many may be left out for silence.
 //!
 //! Silence is weak evidence: a backend that is busy and one that is frozen look the same, and
-//! when most are silent, the trouble is ours or everybody's. So silence and ejections together
+//! when most are silent, the trouble is on our side or common to all. So silence and ejections together
 //! take at most half of the backends away, rounded down; when more are silent, those that are
 //! down for it are used again. Those that are out by themselves (gone, unwell, or never seen to
 //! answer) are not counted: if one of two is being restarted, the other one stays, however late

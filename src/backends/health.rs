@@ -38,7 +38,7 @@ pub enum Observation {
     TrialPassed,
 }
 
-/// A change that somebody has to know of.
+/// A change that has consequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// It gets requests from now on.

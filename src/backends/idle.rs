@@ -1,58 +1,58 @@
-//! Connections that rest between requests: last in, first out, so that under little load few
-//! are in use and the others can grow old and go.
+//! Idle connections to one backend: last in, first out, so that under little load few are in use, and
+//! the others grow old and are closed.
 //!
-//! A backend that serves one connection at a time cannot serve another while we hold one that
-//! is idle. When that is what it looks like, the idle ones are closed; and if it then answers,
-//! twice in a row, fewer are kept. An answer that comes while one rests proves the contrary.
+//! A backend that serves one connection at a time cannot serve another one while an idle connection is
+//! open. When this may be the case, the idle connections are closed. If the backend then answers, twice
+//! in a row, fewer are kept. An answer that comes while a connection is idle proves the contrary.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most connections that rest for one backend; more are closed instead of kept. As many as
-/// nginx is usually told to keep, and far beyond what rests while it is used.
+/// The most idle connections to one backend; further ones are closed. As many as nginx is usually
+/// configured to keep, and far more than are idle while the backend is busy.
 const MAX_KEPT: usize = 4096;
 
 /// An answer within this after the idle connections were closed looks as if they had been in its
 /// way.
 const BLOCKED: Duration = Duration::from_secs(1);
 
-/// So often in a row it has to look like that: once is an answer that was slow by itself.
+/// This has to happen so often in a row: a single answer may have been slow by itself.
 const BLOCKED_TIMES: u32 = 2;
 
-/// After so long without being in its way, twice as many may rest again.
+/// After this time without a sign of it, twice as many connections are kept again.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The resting connections of one backend.
+/// The idle connections of one backend.
 #[derive(Debug)]
 pub struct IdleConnections<C> {
     resting: Mutex<Stack<C>>,
-    /// What the next answer tells matters: they were closed because they may be in its way, or
-    /// fewer are kept. Read for every response.
+    /// The next answer matters: connections were closed because they may be in the way, or fewer are
+    /// kept. Read for every response.
     is_in_doubt: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Stack<C> {
     connections: Vec<(C, Instant)>,
-    /// What was leased before the present one is not put back.
+    /// A connection of an earlier generation is not put back.
     generation: Generation,
-    /// So many may rest.
+    /// The most idle connections now.
     limit: usize,
-    /// When they were closed because they may be in its way, and how many.
+    /// When connections were closed because they may be in the way, and how many.
     released: Option<(Instant, usize)>,
-    /// How often in a row they seem to have been.
+    /// How often in a row they seem to have been in the way.
     blocked: u32,
-    /// Since when nothing was in its way.
+    /// When nothing began to be in the way.
     quiet_since: Option<Instant>,
 }
 
 /// When a connection was leased; it proves on return that no outage came between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generation {
-    /// How often all were closed.
+    /// How often all connections were closed.
     clearings: u64,
-    /// How often that was because the backend was away, or is not the same any more.
+    /// How often that was because of an outage, or because the backend may be another program.
     outages: u64,
 }
 
@@ -73,13 +73,13 @@ impl<C> Default for IdleConnections<C> {
 }
 
 impl<C> IdleConnections<C> {
-    /// The connection that was used last, with the time when it came to rest.
+    /// The connection that was used last, with the time when it became idle.
     #[must_use]
     pub fn take(&self) -> Option<(C, Instant)> {
         self.resting().connections.pop()
     }
 
-    /// The present generation, to be remembered by who leases a connection.
+    /// The present generation, to be remembered with a lease.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.resting().generation
@@ -91,7 +91,7 @@ impl<C> IdleConnections<C> {
         self.resting().generation.outages != generation.outages
     }
 
-    /// Puts a connection to rest, unless there was an outage since `generation` or there are too
+    /// Keeps a connection idle, unless there was an outage since `generation` or there are too
     /// many already; then it is closed.
     pub fn put(&self, connection: C, generation: Generation, now: Instant) {
         let mut resting = self.resting();
@@ -104,7 +104,7 @@ impl<C> IdleConnections<C> {
         }
     }
 
-    /// Closes all that came to rest longer than `limit` ago.
+    /// Closes the connections that were idle for longer than `limit`.
     pub fn close_older_than(&self, limit: Duration, now: Instant) {
         let mut resting = self.resting();
         let stale = |(_, since): &(C, Instant)| now.saturating_duration_since(*since) > limit;
@@ -138,14 +138,14 @@ impl<C> IdleConnections<C> {
         self.resting().connections.len()
     }
 
-    /// Whether none rests.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.resting().connections.is_empty()
     }
 
-    /// Something waits for the backend, which says nothing: closes all that rest, since it may
-    /// wait for a request on one of them.
+    /// A request waits for a silent backend: closes all idle connections, because the backend may wait
+    /// for a request on one of them.
     pub fn release(&self, now: Instant) {
         let mut resting = self.resting();
         if resting.connections.is_empty() {
@@ -159,7 +159,7 @@ impl<C> IdleConnections<C> {
     }
 
     /// The backend has answered, on a connection that had no answer before if it `is_first`. If
-    /// idle connections seem to have been in its way, only half as many may rest from now on.
+    /// idle connections seem to have been in its way, only half as many are kept from now on.
     pub fn see_answer(&self, is_first: bool, now: Instant) {
         if !self.is_in_doubt.load(Ordering::Relaxed) {
             return;
@@ -180,14 +180,14 @@ impl<C> IdleConnections<C> {
         }
     }
 
-    /// Lets as many rest as ever.
+    /// Keeps as many as ever.
     fn trust(&self, resting: &mut Stack<C>) {
         (resting.limit, resting.blocked) = (MAX_KEPT, 0);
         (resting.released, resting.quiet_since) = (None, None);
         self.is_in_doubt.store(false, Ordering::Relaxed);
     }
 
-    /// Lets twice as many rest after each quiet minute.
+    /// Keeps twice as many after each quiet minute.
     pub fn recover(&self, now: Instant) {
         let mut resting = self.resting();
         let is_quiet = |since: &Instant| now.saturating_duration_since(*since) >= QUIET;

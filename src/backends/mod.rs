@@ -74,7 +74,7 @@ impl AdminState {
 /// one at a time. Longer than most answers take, and short enough for who waits behind them.
 const IN_THE_WAY: Duration = Duration::from_millis(250);
 
-/// How a backend is and why: what is told of it.
+/// The state of a backend, with the reason.
 #[derive(Clone, Debug)]
 pub struct BackendState {
     /// Up, suspect or down.

@@ -12,7 +12,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// The host as it is written and told.
+    /// The host as it is written and printed.
     #[must_use]
     pub fn host(&self) -> &str {
         match self.host.as_str() {

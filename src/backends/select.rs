@@ -1,6 +1,6 @@
 //! Whose turn it is: round robin over the live ones, by one atomic ticket.
 //!
-//! Not all that are live are equal. The best rank that anybody has takes all turns:
+//! Not all live backends are equal. The best rank that any backend has takes all turns:
 //!
 //! | rank | who |
 //! |---|---|
@@ -366,7 +366,7 @@ mod tests {
         see(&backends, 1, silent);
         assert_eq!(shares(&backends, 100), [0, 0, 100]);
         see(&backends, 2, silent);
-        assert_eq!(shares(&backends, 100), [50, 50, 0], "everybody is silent");
+        assert_eq!(shares(&backends, 100), [50, 50, 0], "all are silent");
     }
 
     #[test]

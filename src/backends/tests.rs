@@ -17,7 +17,7 @@ fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
 }
 
 #[test]
-fn health_and_the_operators_wish_are_kept_apart() {
+fn health_and_the_admin_state_are_kept_apart() {
     let backend = backend();
     see(&backend, Observation::Good);
     assert!(backend.is_live());

@@ -47,7 +47,7 @@ pub struct Config {
     pub max_body: Option<u64>,
     /// How long what may take.
     pub timeouts: Timeouts,
-    /// What the kernel is told of connections.
+    /// Socket options.
     pub sockets: Sockets,
     /// How backends are probed.
     pub health: HealthConfig,
@@ -70,7 +70,7 @@ pub struct Config {
     pub on_down: OnDown,
     /// Whether a client that closes its side while it waits for an answer wants none.
     pub abort_on_close: bool,
-    /// How long it goes on as before when told to stop, while [`Self::ready_path`] says no.
+    /// How long it goes on as before when asked to stop, while [`Self::ready_path`] says no.
     pub lame_duck: Duration,
     /// Target that is answered here: 200 while clients should come, else 503.
     pub ready_path: Option<String>,
@@ -83,7 +83,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// What becomes of the fields that tell of the client, when the peer is `peer`.
+    /// What becomes of the fields about the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {
         let is_trusted = || self.trusted_proxies.iter().any(|net| net.contains(&peer));

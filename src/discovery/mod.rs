@@ -1,17 +1,17 @@
-//! Which addresses the backends' names have: looked up at the start, and again and again, so
+//! The addresses of the backends' names. They are looked up at the start and regularly afterwards, so
 //! that a name may move without a restart.
 //!
-//! The system's resolver blocks for as long as it likes: ten seconds where the name server is
-//! silent. So each look-up has a thread of its own, and a name that hangs delays no other. A
-//! name has one look-up under way at most, and all names together `AT_ONCE`.
+//! The system's resolver blocks as long as it likes: ten seconds if the name server is silent. So each
+//! look-up has its own thread, and a name that hangs delays no other. There is at most one look-up
+//! under way for each name, and `AT_ONCE` for all names together.
 //!
 //! | file | duty |
 //! |---|---|
 //! | `look_up` | one look-up on its thread |
-//! | `tell` | what is said of it |
+//! | `report` | what is logged of it |
 
 mod look_up;
-mod tell;
+mod report;
 
 use crate::backends::Backend;
 use crate::net::conn::Conn;
@@ -128,12 +128,12 @@ impl Resolver {
         }
         match self.take_fatal() {
             Some(fatal) => Err(fatal),
-            // Stopped before the deadline: a name without an answer is nobody's fault.
+            // Stopped before the deadline: a name without an answer is no error.
             None if waker.wait(Duration::ZERO) => Ok(()),
             None => {
                 self.hosts
                     .iter()
-                    .for_each(|host| tell::of_start(host, START_DEADLINE));
+                    .for_each(|host| report::of_start(host, START_DEADLINE));
                 Ok(())
             }
         }
@@ -146,7 +146,7 @@ impl Resolver {
         Some((host.name.clone(), host.error.take()?))
     }
 
-    /// Looks up all names again and again until the waker is raised. `trouble` wakes whoever
+    /// Looks up all names again and again until the waker is woken. `trouble` wakes the thread that
     /// checks backends.
     pub fn run(mut self, trouble: &Waker, waker: &Waker) {
         while !waker.wait(Duration::ZERO) {
@@ -189,7 +189,7 @@ impl Resolver {
         );
     }
 
-    /// Takes the answers that have come; what they change is told after the start.
+    /// Takes the answers that have come; changes are logged after the start.
     fn take(&mut self, trouble: Option<&Waker>) {
         while let Some((index, answer)) = self.answers.next() {
             let host = &mut self.hosts[index];
@@ -218,7 +218,7 @@ impl Host {
     }
 
     /// These are its addresses from now on. Connections that are kept to others end when they
-    /// are not in use. With `trouble` the change is told, and a backend that had none is checked.
+    /// are not in use. With `trouble` the change is logged, and a backend that had none is checked.
     fn shrink(&mut self, addresses: &[SocketAddr], trouble: Option<&Waker>) {
         (self.error, self.is_known) = (None, true);
         for backend in &self.backends {
@@ -230,7 +230,7 @@ impl Host {
                 backend.idle.clear();
             }
             let Some(trouble) = trouble else { continue };
-            tell::of_move(&backend.name, &difference);
+            report::of_move(&backend.name, &difference);
             if difference.is_first && backend.ask_for_check() {
                 trouble.wake();
             }

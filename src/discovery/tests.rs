@@ -99,7 +99,7 @@ fn a_name_that_hangs_delays_no_other_and_has_one_look_up_under_way() {
 }
 
 #[test]
-fn a_start_ends_with_the_alarm_and_fails_only_when_all_names_are_bad() {
+fn a_start_ends_with_the_waker_and_fails_only_when_all_names_are_bad() {
     let waker = Waker::new().expect("descriptors");
     let start = |hosts: &[&str]| {
         let system = system();

@@ -55,7 +55,7 @@
 //! # The rule
 //!
 //! **A worker blocks only while it is the only one running, nothing is queued, and a leader polls
-//! the lot.** So no session ever waits because a worker blocks for another one: whoever queues a
+//! the lot.** So no session ever waits because a worker blocks for another one: the thread that queues a
 //! job finds either a running worker that is not blocked, or the leader, which it interrupts.
 //!
 //! # Invariants

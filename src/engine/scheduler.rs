@@ -54,7 +54,7 @@ enum Leader {
     /// on it.
     Wanted,
     Polling,
-    /// It polls, and its poll was told to return; or it polls without waiting.
+    /// It polls, and its poll was interrupted; or it polls without waiting.
     Called,
 }
 

@@ -15,7 +15,7 @@ pub struct Terms {
     pub keeps_client: bool,
     /// The backend's connection stays open, as far as the backend is concerned.
     pub keeps_backend: bool,
-    /// Only closing tells the client where the body ends, or what follows a 101.
+    /// Only a close shows the client where the body ends, or what follows a 101.
     pub ends_by_close: bool,
     /// The client is asked to authenticate its connection, not only its request.
     pub authenticates_connection: bool,

@@ -17,7 +17,7 @@ use crate::net::conn::{Blocking, Conn, Moved};
 use std::io;
 
 /// Bytes of the request line that a drain logs.
-const MAX_TOLD_BYTES: usize = 200;
+const MAX_LOGGED_BYTES: usize = 200;
 
 /// A request on its way.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Upload {
         let bytes = self.to_backend.bytes();
         let end = bytes.windows(9).position(|end| end == b" HTTP/1.1")?;
         // The rewritten head is ASCII up to here.
-        let line = std::str::from_utf8(&bytes[..end.min(MAX_TOLD_BYTES)]).ok()?;
+        let line = std::str::from_utf8(&bytes[..end.min(MAX_LOGGED_BYTES)]).ok()?;
         self.is_whole.then_some(line)
     }
 
@@ -136,7 +136,7 @@ impl Upload {
         (self.sent, self.total_sent, self.is_broken) = (0, 0, false);
     }
 
-    /// The client sends no more: tells the backend, which would wait for it.
+    /// The client sends no more: shuts down sending to the backend, which would wait for it.
     pub fn break_off(&mut self, backend: &Conn) -> UploadState {
         backend.end_sending();
         (self.is_broken, self.is_abandoned) = (true, true);

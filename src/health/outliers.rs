@@ -159,7 +159,7 @@ fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
 fn log_silence(change: &Change<Conn>) {
     match change.silence {
         Some(true) => log::warn!(
-            "More than half of the servers are late: the trouble may be ours or everybody's, so \
+            "More than half of the servers are late: the trouble may be on this side, so \
              they are used all the same."
         ),
         Some(false) => log::warn!("The trouble is over: at most half of the servers are late."),

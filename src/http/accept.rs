@@ -9,7 +9,7 @@ use httparse::Header;
 const MAX_PARTS: usize = 10;
 
 /// Whether JSON is named by `Accept` and no kind of text is named with more weight. Without
-/// such a wish the answer is text. The field is for the backend too: of a list that is longer
+/// such a preference the answer is text. The field is for the backend too: of a list that is longer
 /// than we read, the beginning counts.
 #[must_use]
 pub fn prefers_json(fields: &[Header<'_>]) -> bool {

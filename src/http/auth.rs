@@ -2,7 +2,7 @@
 //!
 //! With these two a server asks once who is at the other end of a connection, and takes every
 //! later request on it for one of that user (RFC 4559 §6). A connection on which they were
-//! offered or used must not carry anybody else's request.
+//! offered or used must not carry another client's request.
 
 use super::fields::named;
 use super::list::members;

@@ -12,7 +12,7 @@ use super::scan::{HeadLimits, HeadScan};
 use httparse::Header;
 use std::ops::Range;
 
-/// Extension bytes that one body may hold in all. Nobody uses them but attackers, who hide
+/// Extension bytes that one body may hold in all. Only attackers use them, to hide
 /// work in them (CVE-2023-39326 of Go's net/http, which allows as many).
 pub const MAX_EXTENSION_BYTES: u64 = 16 * 1024;
 

@@ -13,10 +13,10 @@
 //! | 2.3 | a message goes on with our own version | HTTP/1.1 both ways | `each_framing_reaches_each_version_in_the_form_that_it_can_read` |
 //! | 3 | a request line has three parts and single spaces | all else refused | `a_request_line_has_single_spaces_and_a_version_that_we_speak` |
 //! | 3, 4 | a first line that is none, a request of HTTP/0.9 among them | refused, or 502, at its end: nobody waits for the rest of the head | `what_the_first_line_shows_to_be_none_is_refused_as_soon_as_it_ends`, `a_first_line_that_is_none_is_502_without_waiting_for_more` |
-//! | 3 | a longer line than we read is 414 (8 KiB by default) | done | `what_is_too_large_is_told_apart` |
+//! | 3 | a longer line than we read is 414 (8 KiB by default) | done | `what_is_too_large_has_a_status_of_its_own` |
 //! | 3.2 | four forms of a target; one valid `Host` in 1.1, else 400 | done | `a_target_has_one_of_four_forms_and_visible_ascii_only`, `a_host_is_there_once_and_is_a_host` |
 //! | 3.2.2 | an absolute target replaces `Host` | done; `Host` may then be empty | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
-//! | 3.2.2 | a target may have any scheme | `http` and `ws`; `https` and `wss` from proxies that are trusted, and told in `X-Forwarded-Proto`; others refused | `a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_told`, `a_target_has_one_of_four_forms_and_visible_ascii_only` |
+//! | 3.2.2 | a target may have any scheme | `http` and `ws`; `https` and `wss` from proxies that are trusted, and passed on in `X-Forwarded-Proto`; others refused | `a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_passed_on`, `a_target_has_one_of_four_forms_and_visible_ascii_only` |
 //! | 3.2.3 | `CONNECT` | left out: 501, this is no forward proxy | `a_target_has_one_of_four_forms_and_visible_ascii_only` |
 //! | 3.2.4 | `OPTIONS` of a target without path is `*` at the last hop | done | `an_absolute_target_decides_the_host_and_reaches_the_backend_in_origin_form` |
 //! | 4 | a status line has a version, three digits, a space | else 502; only the last space may be missing, and a status may go up to 999 | `what_does_not_begin_like_an_answer_is_502`, `an_answer_that_breaks_the_rules_and_has_one_reading_leaves_repaired` |
@@ -47,7 +47,7 @@
 //! |---|---|---|---|
 //! | 2.5 | versions | 505 for another major one; 1.2 and above refused | `a_request_line_has_single_spaces_and_a_version_that_we_speak` |
 //! | 5.3 | the order of fields of one name is kept | done | `fields_of_both_ends_pass_in_order_and_unchanged` |
-//! | 5.4 | a head larger than we read is 4xx | 431 | `what_is_too_large_is_told_apart` |
+//! | 5.4 | a head larger than we read is 4xx | 431 | `what_is_too_large_has_a_status_of_its_own` |
 //! | 5.5 | CR, LF, NUL in a value are invalid | refused, with all other controls but HTAB | `a_field_is_a_token_a_colon_and_a_value_on_one_line` |
 //! | 5.6.1.2 | empty members of a list: a reasonable number is ignored | 100 members in all, of the lists that end here; then 431, 502 | `a_list_has_no_more_members_than_mistakes_explain`, `a_list_that_ends_here_has_no_more_members_than_mistakes_explain` |
 //! | 6.5 | trailers are never merged into the head | never | `trailers_pass_unless_fields_of_this_hop_may_be_among_them` |

@@ -8,11 +8,11 @@ use std::io;
 /// Who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Whoever sent the request.
+    /// The client that sent the request.
     Client,
     /// The server it was meant for.
     Backend,
-    /// We: a limit of this process or machine, or nobody to send to.
+    /// The balancer: a limit of this process or machine, or no backend is up.
     Proxy,
 }
 
@@ -38,7 +38,7 @@ pub enum Phase {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Nobody listens there.
+    /// No program listens there.
     Refused,
     /// No way there.
     Unreachable,
@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// The status of the answer, if one can still be given; 499 means that nobody is there to
+    /// The status of the answer, if one can still be given; 499 means that no client is left to
     /// get it (nginx's number for a client that left).
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -153,7 +153,7 @@ impl Error {
         }
     }
 
-    /// Whether we ran out of something: nobody else is to blame, and later it may do.
+    /// Whether the balancer ran out of something: no other side is to blame, and later it may work.
     #[must_use]
     pub fn is_shortage(&self) -> bool {
         matches!(self.cause, Cause::Exhausted | Cause::NoPort)

@@ -45,7 +45,7 @@ fn write_length(length: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Tells that the message passed us, in the version that it came in (RFC 9110 §7.6.3). Without
+/// Adds that the message passed us, in the version that it came in (RFC 9110 §7.6.3). Without
 /// a name it does not.
 fn write_via(version: Version, name: Option<&str>, out: &mut Vec<u8>) {
     if let Some(name) = name {
@@ -197,7 +197,7 @@ fn write_response_framing(
 ) {
     let length = match response.framing {
         Framing::Length(length) => Some(length),
-        // 1xx and 204 have no length at all; HEAD and 304 tell that of the body they leave out.
+        // 1xx and 204 have no length at all; HEAD and 304 give that of the body they leave out.
         Framing::Empty if matches!(response.status, 100..=199 | 204) => None,
         Framing::Empty if delivery.method == Method::Head || response.status == 304 => {
             content_length(response.fields).ok().flatten()

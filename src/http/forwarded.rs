@@ -1,6 +1,6 @@
-//! What a backend is told of the client: `X-Forwarded-*`, and `Forwarded` (RFC 7239) on
+//! What a backend learns about the client: `X-Forwarded-*`, and `Forwarded` (RFC 7239) on
 //! request. A client can write such fields itself, so what came in is kept only where the
-//! configuration trusts whoever sent it.
+//! configuration trusts the peer that sent it.
 
 use super::fields::{Field, values};
 use super::forward::{write_decimal, write_field};
@@ -11,7 +11,7 @@ use super::target::Scheme;
 use std::io::Write as _;
 use std::net::IpAddr;
 
-/// What to do with the fields that tell of the client.
+/// What to do with the fields about the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFields {
     /// Add the client to what came in: for a balancer behind other trusted ones.
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::http::request;
 
-    fn told(fields: &str, client: IpAddr, forwarded: ForwardedFields) -> String {
+    fn written(fields: &str, client: IpAddr, forwarded: ForwardedFields) -> String {
         let head = format!("GET / HTTP/1.1\r\nHost: a:80\r\n{fields}\r\n");
         let mut table = request::field_table();
         let request = request::parse(head.as_bytes(), &mut table).expect("valid");
@@ -139,29 +139,29 @@ mod tests {
     fn what_came_in_is_replaced_unless_it_is_trusted() {
         let client = IpAddr::from([192, 0, 2, 7]);
         assert_eq!(
-            told(EARLIER, client, ForwardedFields::Replace),
+            written(EARLIER, client, ForwardedFields::Replace),
             "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a:80\r\n\
              Forwarded: for=192.0.2.7;host=\"a:80\";proto=http\r\n"
         );
         assert_eq!(
-            told(EARLIER, client, ForwardedFields::Append),
+            written(EARLIER, client, ForwardedFields::Append),
             "X-Forwarded-For: 1, 2, 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n\
              Forwarded: for=192.0.2.7;host=\"a:80\";proto=http\r\n"
         );
-        assert_eq!(told(EARLIER, client, ForwardedFields::Off), "");
+        assert_eq!(written(EARLIER, client, ForwardedFields::Off), "");
     }
 
     #[test]
     fn an_address_of_version_6_is_quoted_in_forwarded_only() {
         let client = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
-        let told = told("", client, ForwardedFields::Replace);
+        let text = written("", client, ForwardedFields::Replace);
         assert!(
-            told.starts_with("X-Forwarded-For: 2001:db8::1\r\n"),
-            "{told}"
+            text.starts_with("X-Forwarded-For: 2001:db8::1\r\n"),
+            "{text}"
         );
         assert!(
-            told.contains("\r\nForwarded: for=\"[2001:db8::1]\";host="),
-            "{told}"
+            text.contains("\r\nForwarded: for=\"[2001:db8::1]\";host="),
+            "{text}"
         );
     }
 }

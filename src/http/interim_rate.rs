@@ -2,7 +2,7 @@
 //!
 //! A server that works on a request for an hour may say so with a 102 every few seconds, so their
 //! number says nothing. One that sends nothing else, as fast as it can, would keep us and the
-//! client busy without end. Must not know what time it is: it is told.
+//! client busy without end. Must not read a clock: the time is passed in.
 
 use std::time::{Duration, Instant};
 

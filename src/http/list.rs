@@ -180,7 +180,7 @@ impl<'b> NameSet<'b> {
     }
 }
 
-/// Two numbers that nobody outside can know, the second of them odd. Nothing is asked of the
+/// Two numbers that no client can know, the second of them odd. Nothing is asked of the
 /// system but once in each thread.
 fn secret_key() -> [u64; 2] {
     let random = RandomState::new();

@@ -99,7 +99,7 @@ impl Reply {
     }
 }
 
-/// The request as it came, without what would give secrets to whoever can read the answer:
+/// The request as it came, without fields that would leak secrets to readers of the answer:
 /// credentials and cookies (RFC 9110 §9.3.8).
 fn trace(request: &RequestHead<'_, '_>) -> Vec<u8> {
     const SECRET: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];

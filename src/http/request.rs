@@ -107,7 +107,7 @@ impl RequestHead<'_, '_> {
     }
 }
 
-/// Refuses what its first line alone shows to be no request that we take, so that nobody waits
+/// Refuses what its first line alone shows to be no request that we take, so that no client waits
 /// for the rest of its head. `head` has a complete line.
 pub fn check_first_line(head: &[u8], sender: Sender) -> Result<(), Refusal> {
     let line = RequestLine::parse(head)?;
@@ -188,7 +188,7 @@ const MAX_OFFER_BYTES: usize = 512;
 
 /// The protocols that the client offers to switch to, if the offer counts: HTTP/1.1, named by
 /// `Connection`, and of reasonable length (a server may ignore any offer, RFC 9110 §7.8). The request may have a body, after which the switch takes place (RFC 9110 §7.8).
-/// `h2c` is never passed on: behind us it would be a tunnel for requests that nobody checks.
+/// `h2c` is never passed on: behind us it would be a tunnel for unchecked requests.
 fn upgrade<'b>(
     version: Version,
     options: &ConnectionOptions,

@@ -58,8 +58,8 @@ impl ResponseHead<'_, '_> {
     }
 
     /// Whether it announces content that its status cannot have: with 1xx and 204 not even the
-    /// length of what is left out may be told (RFC 9110 §8.6), as it may with 304 and to `HEAD`.
-    /// Whoever announces it may also send it, and then it would be taken for the next answer.
+    /// length of what is left out may be given (RFC 9110 §8.6), as it may with 304 and to `HEAD`.
+    /// A backend that announces it may also send it, and then it would be taken for the next answer.
     #[must_use]
     pub fn announces_what_it_cannot_have(&self) -> bool {
         matches!(self.status, 100..=199 | 204) && framing::announces_content(self.fields)

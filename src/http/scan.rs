@@ -41,7 +41,7 @@ enum LineEnd {
     /// a request can disagree, so we do not.
     #[default]
     Crlf,
-    /// CRLF or a bare LF. Many small servers write a bare LF. Nobody else reads their head: what
+    /// CRLF or a bare LF. Many small servers write a bare LF. No other program reads their head: what
     /// goes on to the client is written anew, with CRLF.
     CrlfOrLf,
 }
@@ -100,7 +100,7 @@ impl HeadScan {
         Ok(())
     }
 
-    /// Bounds on what has no line end yet, so that nobody makes us wait for one without end.
+    /// Bounds on what has no line end yet, so that the wait for one ends.
     fn bound_partial(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
         if self.lines == 0 && bytes.len() - self.line >= limits.start_line + CRLF {
             return Err(START_LINE_TOO_LONG);

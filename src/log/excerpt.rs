@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_value_the_beginning_is_told_and_the_bound_holds_for_what_is_written() {
+    fn of_a_long_value_the_beginning_is_kept_and_the_bound_holds_for_what_is_written() {
         let values = [
             "x",
             "\"",
@@ -197,10 +197,10 @@ mod tests {
         for value in values {
             for count in [170, 256, 512, 1023, 1024, 1025, 5000] {
                 let whole = quoted(value.as_bytes()).repeat(count);
-                let told = quoted(value.repeat(count).as_bytes());
-                assert!(told.len() <= MAX_VALUE_BYTES, "{value:?} {count}: {told}");
-                match told.strip_suffix("...") {
-                    None => assert_eq!(told, whole),
+                let cut = quoted(value.repeat(count).as_bytes());
+                assert!(cut.len() <= MAX_VALUE_BYTES, "{value:?} {count}: {cut}");
+                match cut.strip_suffix("...") {
+                    None => assert_eq!(cut, whole),
                     Some(beginning) => {
                         assert!(whole.len() > MAX_VALUE_BYTES && whole.starts_with(beginning));
                         // As much as there is room for, and no part of a character.

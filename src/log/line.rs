@@ -136,7 +136,7 @@ impl Line {
     }
 }
 
-/// Appends the request line, with as much of method and target as is told.
+/// Appends the request line, with an excerpt of method and target.
 pub(super) fn write_request_line(head: &RequestHead<'_, '_>, place: Place, out: &mut Vec<u8>) {
     write_excerpt(head.method_name.as_bytes(), MAX_NAME_BYTES, place, out);
     let slash: &[u8] = if head.target.lacks_slash { b" /" } else { b" " };
@@ -200,13 +200,13 @@ mod tests {
     #[test]
     fn everything_stands_in_its_place() {
         let head = "GET /a?b HTTP/1.1\r\nHost: a\r\nuser-agent: q\"\r\nReferer: r\r\n\r\n";
-        let told = line(head, |line| {
+        let text = line(head, |line| {
             line.note(&Event::Attempt(&name("a-dead-one")), Duration::from_secs(1));
             line.note(&Event::Attempt(&name("::1")), Duration::from_micros(149));
             answer(line, Duration::from_micros(150));
         });
         assert_eq!(
-            told,
+            text,
             "192.0.2.7 - - [DATE] \"GET /a?b HTTP/1.1\" 200 19 \"r\" \"q\\\"\" \
              [::1]:80 0.1/0.2/12345.0 --\n"
         );
@@ -221,27 +221,27 @@ mod tests {
                 "M".repeat(2000)
             );
             let head = head.replace('\u{1b}', "\u{9b}");
-            let told = line(&head, |line| {
+            let text = line(&head, |line| {
                 let long = Duration::from_secs(1_000_000);
                 line.note(&Event::Attempt(&name(&"h".repeat(253))), long);
                 answer(line, long);
             });
             assert!(
-                told.len() <= crate::log::writer::MAX_LINE_BYTES,
+                text.len() <= crate::log::writer::MAX_LINE_BYTES,
                 "{}",
-                told.len()
+                text.len()
             );
-            assert!(told.contains("... HTTP/1.1\" 200 19 \""), "{told}");
+            assert!(text.contains("... HTTP/1.1\" 200 19 \""), "{text}");
             let end = "h:80 1000000000.0/1000000000.0/12345.0 --\n";
-            assert!(told.ends_with(end), "{told}");
+            assert!(text.ends_with(end), "{text}");
         }
     }
 
     #[test]
     fn what_never_came_to_be_is_a_hyphen() {
-        let told = line("GET http://a HTTP/1.0\r\n\r\n", |_| {});
+        let text = line("GET http://a HTTP/1.0\r\n\r\n", |_| {});
         assert_eq!(
-            told,
+            text,
             "192.0.2.7 - - [DATE] \"GET / HTTP/1.0\" 200 19 \"-\" \"-\" - -/-/12345.0 --\n"
         );
         let error = Error::client(Phase::RequestHead, Cause::TimedOut);

@@ -8,7 +8,7 @@
 //! | `line` | a line of the access log |
 //! | [`excerpt`] | what others have written, made fit to be printed |
 //! | [`dates`] | the time of day as text |
-//! | [`writer`] | the thread that writes, so that a full disk or a slow terminal holds up nobody |
+//! | [`writer`] | the thread that writes, so that a full disk or a slow terminal holds up no request |
 
 pub mod dates;
 pub mod event;
@@ -119,7 +119,7 @@ impl Record {
         }
     }
 
-    /// Whether the beginning of the body is printed, so that somebody has to look at it.
+    /// Whether the beginning of the body is printed, so that it must be looked at.
     #[must_use]
     pub fn wants_body(&self) -> bool {
         matches!(&self.entry, Entry::Story(story) if story.wants_body())

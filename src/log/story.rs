@@ -50,7 +50,7 @@ enum Preview {
 }
 
 impl Story {
-    /// Tells of the request.
+    /// Prints the lines about the request.
     pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
         // An empty line shows where the head ends, as in the message itself.
         log::info!("{}\n", request_story(head, client));
@@ -116,7 +116,7 @@ impl Story {
         self.failure_count += 1;
     }
 
-    /// Tells how it ended.
+    /// Prints how it ended.
     pub(super) fn end(&self, ended: &Ending<'_>, total: Duration) {
         log::info!("{}\n", self.response_story(ended, total));
     }
@@ -164,13 +164,13 @@ fn request_story(head: &RequestHead<'_, '_>, client: SocketAddr) -> String {
     let mut story = format!("Received request from {client}\n  {line}");
     for field in head.fields {
         let name = excerpt(field.name.as_bytes(), MAX_NAME_BYTES);
-        let told = format!("\n  {name}: {}", excerpt(field.value, MAX_VALUE_BYTES));
+        let line = format!("\n  {name}: {}", excerpt(field.value, MAX_VALUE_BYTES));
         // The end of the line and an empty one follow.
-        if story.len() + told.len() + MORE.len() + 1 >= MAX_LINE_BYTES {
+        if story.len() + line.len() + MORE.len() + 1 >= MAX_LINE_BYTES {
             story.push_str(MORE);
             break;
         }
-        story.push_str(&told);
+        story.push_str(&line);
     }
     story
 }
@@ -190,7 +190,7 @@ mod tests {
     use crate::http::request;
 
     #[test]
-    fn a_story_is_told_in_whole_lines_however_much_there_is_to_tell() {
+    fn a_story_is_printed_in_whole_lines_however_much_there_is_to_print() {
         let field = |n| format!("x-{n}: {}\r\n", "\u{202e}".repeat(400));
         let fields: String = (0..20).map(field).collect();
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");

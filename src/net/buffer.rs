@@ -221,7 +221,7 @@ impl Buffer {
         }
     }
 
-    /// How much memory it will take once settled, beyond the little that every session may.
+    /// How much memory it will take once shrunk, beyond the little that every session may.
     #[must_use]
     pub fn shrunk_bytes(&self) -> usize {
         mapped_bytes(self.len())

@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that one blocking call on a socket takes. Half of the patience (see
-/// `session::turn`), so that a wait begun just before its end stays within all of it.
+/// The longest that one blocking call on a socket takes. Half of the blocking budget (see
+/// `engine::turn`), so that a wait begun just before its end stays within all of it.
 pub const SOCKET_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The most that one [`Conn::discard`] takes.
@@ -191,7 +191,7 @@ impl Conn {
                 .intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
-    /// Whether the other side has finished sending, or is gone. Where the system does not tell it
+    /// Whether the other side has finished sending, or is gone. Where the system does not report it
     /// of one whose bytes are unread, those have to be read first.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -202,7 +202,7 @@ impl Conn {
         has_ended
     }
 
-    /// Why it is broken, if it is; tells that once. Bytes that came before may still be unread.
+    /// Why it is broken, if it is. Returned once. Bytes that came before may still be unread.
     #[must_use]
     pub fn take_error(&self) -> Option<io::Error> {
         match sockopt::socket_error(&self.stream) {

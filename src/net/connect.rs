@@ -75,7 +75,7 @@ impl Conn {
             return Ok(false);
         }
         sockopt::socket_error(&self.stream)?.map_err(io::Error::from)?;
-        // Nobody listens on a port that the system hands out for outgoing connections, and by
+        // No program listens on a port that the system hands out for outgoing connections, and by
         // chance it was handed to this one: TCP lets a socket connect to itself.
         if self.stream.local_addr()? == self.stream.peer_addr()? {
             return Err(io::ErrorKind::ConnectionRefused.into());

@@ -35,7 +35,7 @@ pub struct Listener {
 pub enum Accepted {
     /// A client, with its address (never an IPv4 address in IPv6 disguise).
     Client(Conn, SocketAddr),
-    /// Nobody is waiting.
+    /// No client waits.
     Nobody,
 }
 
@@ -137,7 +137,7 @@ impl Listener {
         .map(drop)
     }
 
-    /// Has the kernel take in nobody beside those whom it has queued already. Where it cannot
+    /// Has the kernel accept no clients beyond those that it has queued already. Where it cannot
     /// (what 0 means here differs between systems), newcomers are queued as before.
     pub fn close_queue(&self) {
         for socket in &self.sockets {

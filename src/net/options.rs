@@ -1,4 +1,4 @@
-//! What the kernel is told of a connection beside its addresses: when to ask whether its peer
+//! The socket options of a connection: when to ask whether its peer
 //! is still there, and how many bytes it may hold for us.
 //!
 //! On Linux an accepted connection inherits all of it from the listening one, so that accepting
@@ -124,7 +124,7 @@ mod tests {
         let _client = TcpStream::connect(address).expect("connects");
         assert!(listener.has_client(Duration::from_secs(9)));
         let Ok(Accepted::Client(conn, _)) = listener.accept() else {
-            panic!("somebody came");
+            panic!("a client came");
         };
         assert_set(&conn);
     }
@@ -133,7 +133,7 @@ mod tests {
     fn connections_that_are_made_have_the_options() {
         let (_listener, address) = listener();
         let conn = connect::begin(address, &OPTIONS).expect("connects");
-        while !conn.is_connected().expect("somebody listens") {}
+        while !conn.is_connected().expect("it is listened there") {}
         assert_set(&conn);
     }
 

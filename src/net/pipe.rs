@@ -3,7 +3,7 @@
 //!
 //! A pipe is a worker's, for a moment, and never leaves it with a session: what the other side
 //! has no room for is poured out into a buffer. So there are no more pipes than workers, and none is
-//! ever passed on with bytes in it, which would turn up on somebody else's connection: such a
+//! ever passed on with bytes in it, which would turn up on another connection: such a
 //! one is dropped. Must not know what the bytes mean or whose they are.
 
 use super::buffer::{Buffer, BufferCache};
@@ -139,7 +139,7 @@ impl Pipe {
     }
 }
 
-/// Whether an error says that the kernel cannot do this at all, or is told not to.
+/// Whether an error says that the kernel cannot do this at all, or is not allowed to.
 #[must_use]
 pub fn is_impossible(error: &io::Error) -> bool {
     use rustix::io::Errno;

@@ -1,18 +1,18 @@
 //! Which of many parked connections can go on.
 //!
-//! A connection is registered once, when it is first parked, and stays armed in the kernel,
-//! while what is asked of it, and under which key, is kept here. So parking one again costs no
-//! system call. The kernel reports each change once (edge-triggered), so that who is still
-//! queued is not reported again when a busy worker looks.
+//! A connection is registered once, when it is first parked, and stays armed in the kernel. What is
+//! asked of it, and under which key, is kept here, so parking it again costs no system call. The
+//! kernel reports each change once (edge-triggered), so a session that is still queued is not reported
+//! again when a worker polls.
 //!
-//! What makes that delicate is that a report on which nobody acts is never repeated. Arming
-//! looks at the connection afresh; so one is armed anew when it is next asked for
-//! - if it reported something that nobody asked for, for it is being served or rests (until
-//!   then it is disarmed, or each further byte would wake somebody);
-//! - if it reported to somebody who had left already ([`Readiness::miss`]);
+//! The difficulty: a report that is not acted on is never repeated. To arm a connection makes the
+//! kernel look at it again. So when it is next asked for, it is armed anew
+//! - if it reported something that was not asked for, because it was being served or idle (it is
+//!   disarmed meanwhile, or each further byte would wake the leader);
+//! - if its session had already left when the report came ([`Readiness::miss`]);
 //! - if it was reported, and not read to the end since;
-//! - if it may hide more than a read can tell (`Report::hides_more`);
-//! - if room to write is asked for: who writes rarely has to ask.
+//! - if it may hide more than a read shows (`Report::hides_more`);
+//! - if room to write is asked for, which is rare.
 
 use super::Interest;
 use super::conn::Conn;
@@ -116,12 +116,12 @@ impl Readiness {
 
     /// Ends the current or next [`Self::wait`] at once.
     pub fn interrupt(&self) {
-        // It can fail only when the descriptor is gone, and then nobody waits.
+        // It can fail only when the descriptor is gone, and then no thread waits.
         let _ = self.poller.notify();
     }
 
-    /// Takes a report back, whose guest had left before it came: the connection may be another's
-    /// by now, who waits for the same.
+    /// Takes back a report that came after its session had left: by now the connection may belong to
+    /// another session, which waits for the same.
     pub fn miss(&self, ready: Ready) {
         let mut watched = self.watched();
         // It may be gone as well.
@@ -159,8 +159,8 @@ impl Readiness {
 }
 
 impl Watched {
-    /// The connection that a report is about, if somebody asked for it. If not, the kernel is
-    /// told to report no more than what is asked.
+    /// The connection of a report, if it was asked for. If not, the kernel is to report only what is
+    /// asked for.
     fn take(&mut self, report: Report, poller: &Poller) -> Option<Ready> {
         let token = report.token;
         let slot = self.slots.get_mut(token)?;
@@ -199,8 +199,8 @@ impl Slot {
         }
     }
 
-    /// The same where nobody could be told of a failure. It can fail only if the connection is
-    /// gone, and then there is nothing to report.
+    /// The same, ignoring a failure: it can fail only if the connection is gone, and then there is
+    /// nothing to report.
     fn rearm(&mut self, token: usize, interest: Interest, poller: &Poller) {
         let _ = self.arm(token, interest, poller);
     }

@@ -34,7 +34,7 @@ fn named(backend: &Backend<Conn>) -> String {
 }
 
 /// A name with several addresses is one server: only one of them gets requests. That the two of
-/// this machine itself are one server surprises nobody.
+/// this machine itself are one server is no surprise.
 fn several_addresses(backend: &Backend<Conn>) -> Option<String> {
     let addresses = backend.addresses.in_order();
     let (used, others) = addresses.split_first()?;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_with_two_names_is_told_with_both() {
+    fn a_server_with_two_names_is_logged_with_both() {
         let [one, two] = ["10.0.0.1:80", "10.0.0.2:80"];
         let backends = [
             backend("a", &[one]),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_addresses_it_is_told_which_is_used() {
+    fn of_several_addresses_the_one_that_is_used_is_logged() {
         let several = backend("a", &["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
         several
             .addresses

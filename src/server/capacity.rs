@@ -1,5 +1,5 @@
 //! What the machine allows: how many clients for its descriptors, how much memory for them; and
-//! what is too little to serve anybody, which is said at the start.
+//! what is too little for a single client, which is an error at the start.
 
 use super::StartError;
 use super::memory;

@@ -1,12 +1,12 @@
 //! How much memory there is for this process: what the machine has left, the limits of the
 //! control groups that it is in, and the limit on its own address space, whichever is least.
-//! Linux tells; elsewhere a fixed amount is assumed.
+//! Linux reports all three; elsewhere a fixed amount is assumed.
 
 use crate::net::limits;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is assumed where the system does not tell: little on any machine of today, and enough for
+/// What is assumed where the system does not report it: little on any machine of today, and enough for
 /// thousands of slow clients.
 const ASSUMED_BYTES: u64 = 1 << 30;
 

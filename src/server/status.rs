@@ -78,7 +78,7 @@ impl BackendStatus {
     }
 }
 
-/// Tells the status of a balancer, also while it runs. Cheap to clone.
+/// Gives the status of a balancer, also while it runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StatusHandle(Arc<Engine<ClientSession>>);
 
@@ -116,7 +116,7 @@ impl Server {
         self.status_handle().status()
     }
 
-    /// Tells the status also after [`Self::run`] has taken the server.
+    /// Gives the status also after [`Self::run`] has taken the server.
     #[must_use]
     pub fn status_handle(&self) -> StatusHandle {
         StatusHandle(Arc::clone(&self.engine))

@@ -36,7 +36,7 @@ pub struct Tunnel {
 struct Direction {
     /// The sender has finished.
     has_ended: bool,
-    /// The receiver has been told.
+    /// The receiver has got the end.
     is_shut: bool,
 }
 

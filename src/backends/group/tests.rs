@@ -106,7 +106,7 @@ fn whatever_comes_in_whatever_order_at_most_half_are_out_for_silence_or_failures
 }
 
 #[test]
-fn a_silent_majority_is_told_once_and_ends_when_it_has_been_well_for_a_while() {
+fn a_silent_majority_is_reported_once_and_ends_when_it_has_been_well_for_a_while() {
     let (group, start) = (group(3), Instant::now());
     let see_after = |seconds, index, observation| {
         let now = start + Duration::from_secs(seconds);

@@ -180,7 +180,7 @@ pub(super) struct Args {
     #[arg(long, help_heading = FAILURES, hide_short_help = true)]
     pub(super) abort_on_close: bool,
 
-    /// Serve on when told to stop
+    /// Serve on when asked to stop
     ///
     /// While --ready-path, which it needs, answers 503.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantities::duration_or_none, help_heading = STOPPING, hide_short_help = true)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A number with a unit: `500ms`, `2s`, `1m`, `1h`; more than nothing. A bare number is refused,
-/// because nobody remembers of which tool the unit is milliseconds.
+/// because it is hard to remember which tools count in milliseconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match duration_or_none(text)? {
         Duration::ZERO => Err("it must be more than zero, for example 1s".into()),

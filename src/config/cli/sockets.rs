@@ -74,7 +74,7 @@ impl SocketArgs {
     }
 }
 
-/// [`LARGEST_SIZE`] fits every number that sockets are told.
+/// [`LARGEST_SIZE`] fits every socket option.
 fn fits<T: TryFrom<u64>>(size: OrNone<u64>) -> Option<T> {
     size.0.and_then(|size| T::try_from(size).ok())
 }

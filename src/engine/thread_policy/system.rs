@@ -1,4 +1,4 @@
-//! What the system says of the calling thread, and what it is told. Must not know why.
+//! The scheduling of the calling thread: reads and sets it. Must not know why.
 
 use super::Policy;
 use super::contention::Usage;
@@ -23,7 +23,7 @@ mod linux {
     const BATCH: ThreadSchedulePolicy =
         ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
 
-    /// Whether nobody has chosen a policy or a niceness for this thread. Such a choice is not
+    /// Whether no policy and no niceness was set for this thread. Such a choice is not
     /// ours to change; policy and niceness are set together.
     pub(in super::super) fn is_usual() -> bool {
         thread_schedule_policy() == Ok(NORMAL)
@@ -43,7 +43,7 @@ mod linux {
         }
     }
 
-    /// The calling thread's usage since it began; `None` where the kernel does not tell
+    /// The calling thread's usage since it began; `None` where the kernel does not report it
     /// (it is built without `CONFIG_SCHED_INFO`, or `/proc` is not there).
     pub(in super::super) fn usage() -> Option<Usage> {
         let path = c"/proc/thread-self/schedstat";

@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// The longest that anything slow holds a worker. Long enough that the next request of an active
-/// client usually comes within it, which saves parking the session; short enough that nobody
-/// notices.
+/// client usually comes within it, which saves parking the session; short enough to go
+/// unnoticed.
 pub const BLOCKING_BUDGET: Duration = Duration::from_millis(20);
 
 /// A blocking call that begins before the end of this returns within the budget.

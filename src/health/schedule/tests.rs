@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 const CONFIG_TIMEOUT: Duration = Duration::from_secs(2);
 const MS: Duration = Duration::from_millis(1);
 
-/// A backend that accepts when it is told to, and its schedule.
+/// A backend that accepts when the test says so, and its schedule.
 struct Scene {
     listener: TcpListener,
     schedule: Schedule,

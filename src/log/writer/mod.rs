@@ -1,12 +1,11 @@
 //! What is printed, and the thread that prints it.
 //!
-//! Lines gather in a batch of bounded size, so that a stuck terminal or a full disk never
-//! holds a worker; what did not fit is counted and said. Story lines come by way of the `log`
-//! crate and go to stderr, access lines go to stdout.
+//! Lines gather in a batch of bounded size, so a stuck terminal or a full disk never holds up a worker.
+//! Lines that find no room are counted and reported. Story lines come by way of the `log` crate and go
+//! to stderr; access lines go to stdout.
 //!
-//! To wake a thread costs as much as half a request, so it is done for a line that comes after
-//! a silence, not for each: having printed, the thread pauses for a moment, and whatever came
-//! meanwhile is the next batch.
+//! To wake a thread costs as much as half a request, so only a line after a silence wakes the printer.
+//! When it has printed, it pauses briefly, and the lines that came meanwhile are the next batch.
 //!
 //! Must not know what a line says.
 
@@ -29,15 +28,15 @@ const QUEUED_BYTES: usize = 2 * 1024 * 1024;
 /// With so many the printer cuts its pause short.
 const URGENT_BYTES: usize = QUEUED_BYTES / 4;
 
-/// How long the printer leaves lines to gather. Nobody who watches them come notices, and
-/// its wake-ups take a thousandth of a processor.
+/// How long the printer lets lines gather. Too short to notice, and its wake-ups take a thousandth of a
+/// processor.
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// How long the last lines get at the end, should the terminal be stuck.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Lost lines are counted up for so long before they are told of.
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often lost lines are reported.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The way to the printer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -100,7 +99,7 @@ impl LogWriter {
         Ok((log.clone(), Printer { thread, log }))
     }
 
-    /// A log that nobody reads, for tests.
+    /// A log without a printer, for tests.
     #[must_use]
     pub fn silent() -> Self {
         Self::with_room(0)
@@ -149,21 +148,21 @@ impl Shared {
 
     fn add(&self, outlet: Outlet, line: &[u8]) {
         let is_needed = self.queue().add(outlet, line);
-        // Rung without the lock, or whoever wakes would wait for it at once.
+        // Notified without the lock, which the woken thread needs at once.
         if is_needed {
             self.bell.notify_one();
         }
     }
 
-    /// Exchanges `printed`, which is empty, for what has gathered, once there is something or
-    /// lost lines may be told of; returns how many lines were lost so far, and whether this
-    /// is the end.
+    /// Exchanges `printed`, which is empty, for the lines that have gathered, once there are some or
+    /// lost ones are to be reported. Returns how many lines were lost so far, and whether this is the
+    /// end.
     fn take(&self, printed: &mut Batch) -> (u64, bool) {
         let mut queue = self.queue();
         queue.is_awaited = true;
         let woken = self
             .bell
-            .wait_timeout_while(queue, TELL_INTERVAL, |queue| !queue.has_news());
+            .wait_timeout_while(queue, REPORT_INTERVAL, |queue| !queue.has_news());
         (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
         queue.is_awaited = false;
         std::mem::swap(&mut queue.batch, printed);
@@ -222,7 +221,7 @@ impl Printer {
 fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
     let (mut stderr, mut stdout) = (Sink::new(stderr), Sink::new(stdout));
     let (mut batch, mut unwritten) = (Batch::default(), 0);
-    let mut told = Told {
+    let mut losses = Losses {
         count: 0,
         next: Instant::now(),
     };
@@ -233,9 +232,9 @@ fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
         unwritten += batch.print(&mut stderr, &mut stdout);
         batch.clear();
         if is_end {
-            told.next = Instant::now();
+            losses.next = Instant::now();
         }
-        told.tell(unqueued + unwritten, &mut stderr);
+        losses.report(unqueued + unwritten, &mut stderr);
         if is_end {
             return;
         }
@@ -243,22 +242,22 @@ fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
     }
 }
 
-/// What has been said of lost lines.
-struct Told {
+/// What was reported of lost lines.
+struct Losses {
     count: u64,
     next: Instant,
 }
 
-impl Told {
-    /// Says how many were lost since the last time, unless that was a moment ago.
-    fn tell(&mut self, lost: u64, stderr: &mut Sink<impl Write>) {
+impl Losses {
+    /// Reports how many were lost since the last report, unless that was a short while ago.
+    fn report(&mut self, lost: u64, stderr: &mut Sink<impl Write>) {
         let now = Instant::now();
         if lost > self.count && now >= self.next {
             let line = format!("Log lines lost: {}\n", lost - self.count);
             if stderr.print(line.as_bytes()) < line.len() {
                 return;
             }
-            (self.count, self.next) = (lost, now + TELL_INTERVAL);
+            (self.count, self.next) = (lost, now + REPORT_INTERVAL);
         }
     }
 }

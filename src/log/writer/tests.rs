@@ -1,4 +1,4 @@
-//! What becomes of lines, whoever writes them and whatever they are printed to.
+//! What becomes of lines, from whichever thread they come and wherever they are printed.
 
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -24,7 +24,7 @@ impl Write for Sheet {
     }
 }
 
-/// Says that it is written to, and is stuck until told to go on; then it prints to a sheet.
+/// Says that it is written to, and is stuck until it may go on; then it prints to a sheet.
 struct Stuck {
     begun: Sender<()>,
     go_on: Receiver<()>,
@@ -33,7 +33,7 @@ struct Stuck {
 
 impl Write for Stuck {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Nobody is told, and nothing waited for, once the test has let go.
+        // No message is sent, and nothing is waited for, once the test has let go.
         let _ = self.begun.send(());
         let _ = self.go_on.recv();
         self.sheet.write(bytes)
@@ -107,27 +107,27 @@ fn a_line_is_printed_soon_after_a_silence_and_while_others_are() {
 
 #[test]
 fn stories_and_access_lines_go_their_own_ways_in_order() {
-    let (told, sheet) = (Sheet::default(), Sheet::default());
-    let (mut log, printer) = LogWriter::start_with(told.clone(), sheet.clone()).expect("starts");
+    let (stderr, sheet) = (Sheet::default(), Sheet::default());
+    let (mut log, printer) = LogWriter::start_with(stderr.clone(), sheet.clone()).expect("starts");
     for (story, line) in [("a\n", "1"), ("b\n  c\n", "2\n"), ("d", "3")] {
         assert_eq!(log.write(story.as_bytes()).expect("queued"), story.len());
         log.access(line.as_bytes());
     }
     printer.finish();
-    assert_eq!(told.text(), "a\nb\n  c\nd\n");
+    assert_eq!(stderr.text(), "a\nb\n  c\nd\n");
     assert_eq!(sheet.text(), "1\n2\n3\n");
 }
 
 #[test]
 fn what_finds_no_room_while_printing_is_stuck_is_counted_and_the_rest_is_whole() {
-    let (told, sheet) = (Sheet::default(), Sheet::default());
+    let (stderr, sheet) = (Sheet::default(), Sheet::default());
     let ((begun, begins), (go, go_on)) = (channel(), channel());
     let stuck = Stuck {
         begun,
         go_on,
         sheet: sheet.clone(),
     };
-    let (log, printer) = LogWriter::start_with(told.clone(), stuck).expect("starts");
+    let (log, printer) = LogWriter::start_with(stderr.clone(), stuck).expect("starts");
     log.access(b"first");
     begins.recv().expect("it is being printed");
     let (line, fit) = ([b'x'; 1023], QUEUED_BYTES / 1024);
@@ -140,18 +140,18 @@ fn what_finds_no_room_while_printing_is_stuck_is_counted_and_the_rest_is_whole()
     let text = sheet.text();
     assert_eq!(text.lines().count(), 1 + fit);
     assert!(text.lines().skip(1).all(|kept| kept.as_bytes() == line));
-    assert_eq!(told.text(), "Log lines lost: 7\n");
+    assert_eq!(stderr.text(), "Log lines lost: 7\n");
 }
 
 #[test]
 fn lines_that_cannot_be_printed_are_counted_one_by_one() {
-    let told = Sheet::default();
-    let (log, printer) = LogWriter::start_with(told.clone(), Broken).expect("starts");
+    let stderr = Sheet::default();
+    let (log, printer) = LogWriter::start_with(stderr.clone(), Broken).expect("starts");
     for _ in 0..5 {
         log.access(b"in vain");
     }
     printer.finish();
-    let text = told.text();
+    let text = stderr.text();
     let lost = text.lines().map(|line| {
         let count = line.strip_prefix("Log lines lost: ").expect("nothing else");
         count.parse::<u64>().expect("a number")
@@ -185,17 +185,17 @@ impl Write for Disk {
 
 #[test]
 fn behind_a_line_that_was_cut_by_a_full_disk_the_next_one_begins_on_its_own() {
-    let (told, sheet) = (Sheet::default(), Sheet::default());
+    let (stderr, sheet) = (Sheet::default(), Sheet::default());
     let room = Arc::new(Mutex::new(25));
     let disk = Disk {
         sheet: sheet.clone(),
         room: Arc::clone(&room),
     };
-    let (log, printer) = LogWriter::start_with(told.clone(), disk).expect("starts");
+    let (log, printer) = LogWriter::start_with(stderr.clone(), disk).expect("starts");
     for number in 1..=4 {
         log.access(format!("line {number} end").as_bytes());
     }
-    let said = |lost: &str| told.text().contains(lost);
+    let said = |lost: &str| stderr.text().contains(lost);
     wait_until(|| said("Log lines lost: 2\n"));
     assert_eq!(sheet.text(), "line 1 end\nline 2 end\nlin");
     log.access(b"in vain");

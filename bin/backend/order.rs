@@ -23,7 +23,7 @@ Queries, which can be combined with &:
   ?reset=head           reset it after half of the answer's head
   ?reset=body           reset it after half of the answer's body
 
-The whole server, until told otherwise:
+The whole server, until further orders:
   curl -X POST 'localhost:5001/health?status=500'       it answers everything with 500
   curl -X POST 'localhost:5001/health?status=500&only'  it answers only GET /health so
   curl -X POST 'localhost:5001/health?status=200'       it is well again
@@ -46,9 +46,9 @@ pub(crate) enum Reset {
     Body,
 }
 
-/// All wishes of one request.
+/// What one request asks for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct Order {
     pub(crate) delay: Duration,
     pub(crate) status: Option<u16>,
     pub(crate) bytes: Option<u64>,
@@ -70,32 +70,32 @@ pub(crate) struct Uploaded {
     pub(crate) content: Vec<u8>,
 }
 
-impl Wish {
+impl Order {
     /// Reads a query; what it does not know it leaves alone, as servers do.
     pub(crate) fn parse(query: &str) -> Self {
-        let mut wish = Self::default();
+        let mut order = Self::default();
         for part in query.split('&') {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match name {
-                "delay" => wish.delay = duration(value),
-                "drip" => wish.drip = duration(value),
+                "delay" => order.delay = duration(value),
+                "drip" => order.drip = duration(value),
                 "status" => {
-                    wish.status = value
+                    order.status = value
                         .parse()
                         .ok()
                         .filter(|status| (200..=599).contains(status))
                 }
-                "bytes" => wish.bytes = value.parse().ok(),
-                "chunked" => wish.chunked = true,
-                "close" => wish.close = true,
-                "early" => wish.early = true,
-                "echo" => wish.echo = Some(value.to_string()),
-                "only" => wish.only = true,
-                "reset" => wish.reset = reset(value),
+                "bytes" => order.bytes = value.parse().ok(),
+                "chunked" => order.chunked = true,
+                "close" => order.close = true,
+                "early" => order.early = true,
+                "echo" => order.echo = Some(value.to_string()),
+                "only" => order.only = true,
+                "reset" => order.reset = reset(value),
                 _ => {}
             }
         }
-        wish
+        order
     }
 
     /// The body that it wants.

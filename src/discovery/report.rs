@@ -1,4 +1,4 @@
-//! What is said of names and their addresses.
+//! What is logged of names and their addresses.
 
 use super::Host;
 use crate::backends::Name;
@@ -16,7 +16,7 @@ pub(super) fn of_start(host: &Host, waited: Duration) {
             "{name} is not resolved after {} s, the name server is silent; starting without it",
             waited.as_secs()
         ),
-        // Its error is the reason why nothing starts, and told as that.
+        // Its error ends the start, and is reported there.
         (None, _) => {}
     }
 }
@@ -50,13 +50,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_move_is_told_as_a_difference() {
+    fn a_move_is_logged_as_a_difference() {
         let [a, b] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 80)));
         let name = Name {
             host: "app".into(),
             port: 80,
         };
-        let told = |is_first, added, removed| {
+        let logged = |is_first, added, removed| {
             let difference = Difference {
                 is_first,
                 added,
@@ -65,15 +65,15 @@ mod tests {
             describe(&name, &difference)
         };
         assert_eq!(
-            told(false, vec![b], vec![a]),
+            logged(false, vec![b], vec![a]),
             "app:80 has moved: now also 10.0.0.2:80, no longer 10.0.0.1:80"
         );
         assert_eq!(
-            told(false, vec![], vec![a, b]),
+            logged(false, vec![], vec![a, b]),
             "app:80 has moved: no longer 10.0.0.1:80 10.0.0.2:80"
         );
         assert_eq!(
-            told(true, vec![a], vec![]),
+            logged(true, vec![a], vec![]),
             "app:80 is resolved: 10.0.0.1:80"
         );
     }
