@@ -25,7 +25,7 @@ fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Config)) -> Lb {
     Lb::with(&[], |config| {
         config.backends = backends;
         config.health.interval = Duration::from_millis(300);
-        config.health.timeout = PATIENCE;
+        config.health.timeout = Some(PATIENCE);
         change(config);
     })
 }

@@ -132,7 +132,7 @@ fn what_a_client_says_of_itself_counts_only_from_a_trusted_proxy() {
     let told = |trusted: &str| {
         let lines = forwarded(head, |config| {
             config.trusted_proxies = trusted.split(',').map(|net| net.parse().unwrap()).collect();
-            config.adds_forwarded = true;
+            config.add_forwarded = true;
         });
         [
             "X-Forwarded-For",
@@ -159,7 +159,7 @@ fn a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_passed_on() {
     let trust = |nets: &'static str| {
         move |config: &mut lb::config::Config| {
             config.trusted_proxies = vec![nets.parse().unwrap()];
-            config.adds_forwarded = true;
+            config.add_forwarded = true;
         }
     };
     for (target, line, proto) in [

@@ -15,7 +15,7 @@ const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 fn watching(backends: &[SocketAddr]) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_millis(50);
-        config.health.timeout = Duration::from_millis(500);
+        config.health.timeout = Some(Duration::from_millis(500));
     })
 }
 
@@ -152,7 +152,7 @@ fn verdict(
     let address = probed(script);
     let lb = Lb::with(&[address], |config| {
         config.health.interval = Duration::from_secs(3600);
-        config.health.timeout = Duration::from_millis(600);
+        config.health.timeout = Some(Duration::from_millis(600));
         change(&mut config.health);
     });
     let backend = &lb.status().backends[0];

@@ -101,8 +101,31 @@ impl Source {
         paths.filter_map(|path| self.room_of(&path)).collect()
     }
 
+    /// The files of its room that it imports from: the longest paths that are modules.
+    fn imported_files<'s>(&self, all: &'s [Source]) -> Vec<&'s Source> {
+        let imported = imports(&self.code).into_iter();
+        let inline = ["crate::", "super::", "self::"].into_iter();
+        let inline = inline.flat_map(|start| paths_in(&self.code, start));
+        let module_of = |path: String| {
+            let at = self.absolute(&path)?;
+            let room = all.iter().filter(|source| source.room() == self.room());
+            let above = room.filter(|source| at.starts_with(&source.module));
+            above.max_by_key(|source| source.module.len())
+        };
+        let files = imported.chain(inline).filter_map(module_of);
+        files.filter(|file| file.module != self.module).collect()
+    }
+
     /// The room that a path leads to; `None` for another crate's.
     fn room_of(&self, path: &str) -> Option<String> {
+        // In a module within a file `super` leads less far, and then to no room.
+        let is_room = |name: &String| ROOMS.iter().any(|(room, _)| room == name);
+        let at = self.absolute(path)?;
+        at.into_iter().next().filter(is_room)
+    }
+
+    /// A path from the root of the crate; `None` for another crate's.
+    fn absolute(&self, path: &str) -> Option<Vec<String>> {
         let mut at = self.module.clone();
         let mut segments = path.split("::").peekable();
         match *segments.peek()? {
@@ -119,9 +142,7 @@ impl Source {
             segments.next();
         }
         at.extend(segments.map(String::from));
-        // In a module within a file `super` leads less far, and then to no room.
-        let is_room = |name: &String| ROOMS.iter().any(|(room, _)| room == name);
-        at.into_iter().next().filter(is_room)
+        Some(at)
     }
 }
 
@@ -243,6 +264,34 @@ fn imports_between_rooms_point_down() {
     rooms.sort();
     rooms.dedup();
     assert!(rooms.len() <= MOST_ROOMS, "{rooms:?}");
+}
+
+/// A file may say `super` of what its folder's `mod.rs` declares for all; that counts as no import
+/// of the `mod.rs`, or every room would be a circle.
+#[test]
+fn no_files_of_a_room_import_each_other_in_a_circle() {
+    let all = sources();
+    let mut above: HashMap<&[String], Vec<&Source>> = HashMap::new();
+    for source in &all {
+        let imported = source.imported_files(&all).into_iter();
+        let others = imported.filter(|file| !source.module.starts_with(&file.module));
+        above.insert(&source.module, others.collect());
+    }
+    for source in &all {
+        let mut open: Vec<&Source> = above[source.module.as_slice()].clone();
+        let mut seen: Vec<&[String]> = Vec::new();
+        while let Some(next) = open.pop() {
+            let path = source.path.display();
+            assert_ne!(
+                next.module, source.module,
+                "{path} imports itself: {seen:?}"
+            );
+            if !seen.contains(&next.module.as_slice()) {
+                seen.push(&next.module);
+                open.extend(&above[next.module.as_slice()]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn seldom(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_millis(30);
-        config.health.timeout = Duration::from_secs(5);
+        config.health.timeout = Some(Duration::from_secs(5));
         change(config);
     })
 }
@@ -74,7 +74,7 @@ fn the_last_one_stays_up_however_slow_it_is() {
     let frozen = Program::backend(0);
     let lb = seldom(&[frozen.address], |config| {
         config.health.fall = 1;
-        config.health.timeout = Duration::from_millis(300);
+        config.health.timeout = Some(Duration::from_millis(300));
     });
     signal(&frozen, Signal::STOP);
     let mut client = lb.client();

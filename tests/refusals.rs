@@ -485,7 +485,9 @@ fn a_bad_chunk_ends_the_request_without_a_final_chunk() {
 #[test]
 fn what_is_too_large_has_a_status_of_its_own() {
     let origin = Origin::answering(HELLO);
-    let lb = Lb::with(&[origin.address], |config| config.max_body = Some(10));
+    let lb = Lb::with(&[origin.address], |config| {
+        config.limits.max_body = Some(10)
+    });
     let long = "x".repeat(9000);
     let many = "X: y\r\n".repeat(101);
     let fat = format!("A: {long}\r\nB: {long}\r\nC: {long}\r\nD: {long}\r\n");

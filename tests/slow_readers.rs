@@ -86,8 +86,8 @@ fn told(origin: &Origin) -> usize {
 /// A balancer of the usual bounds, but for the windows.
 fn windowed(origin: &Origin) -> Lb {
     Lb::with(&[origin.address], |config| {
-        config.sockets.clients.unread = Some(WINDOW);
-        config.sockets.backends.unread = Some(WINDOW);
+        config.sockets.client_window = Some(WINDOW);
+        config.sockets.backend_window = Some(WINDOW);
     })
 }
 

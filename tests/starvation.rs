@@ -154,7 +154,7 @@ fn a_fresh_request_is_prompt_among_1650_slow_ones_with_four_workers() {
         config.workers = 4;
         config.timeouts.head = Duration::from_secs(60);
         config.health.interval = Duration::from_secs(3600);
-        config.health.timeout = Duration::from_secs(20);
+        config.health.timeout = Some(Duration::from_secs(20));
     });
     let end = AtomicBool::new(false);
     let (through, straight) = thread::scope(|scope| {

@@ -131,7 +131,7 @@ fn a_large_answer_still_in_the_kernel_survives_the_stop() {
     let lb = Lb::with(&[origin.address], |config| {
         config.timeouts.drain = Duration::from_secs(20);
         // The kernel takes as much as it can.
-        config.sockets.clients.unsent = None;
+        config.sockets.max_unsent = None;
     });
     let mut client = lb.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -25,7 +25,7 @@ const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
 fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_secs(3600);
-        config.health.timeout = Duration::from_millis(300);
+        config.health.timeout = Some(Duration::from_millis(300));
         change(config);
     })
 }
@@ -260,7 +260,7 @@ fn checks_do_not_pile_up_at_a_backend_that_does_not_answer() {
     let (address, count) = taciturn();
     let lb = Lb::with(&[address], |config| {
         config.health.interval = Duration::from_millis(20);
-        config.health.timeout = Duration::from_millis(15);
+        config.health.timeout = Some(Duration::from_millis(15));
     });
     eventually("it is silent", || standing(&lb, 0) == Standing::LastResort);
     // Some fifty timeouts.
@@ -291,7 +291,7 @@ fn an_old_stream_that_goes_on_is_no_sign_that_new_requests_are_answered() {
     let lb = Lb::with(&[address], |config| {
         config.backups = vec![name_of(&other.address)];
         config.health.interval = Duration::from_millis(400);
-        config.health.timeout = Duration::from_millis(300);
+        config.health.timeout = Some(Duration::from_millis(300));
     });
     let mut stream = lb.client();
     stream.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -336,7 +336,7 @@ fn serve(stream: TcpStream, time: Duration) {
 fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     let lb = Lb::with(&[one_connection_at_a_time(Duration::ZERO)], |config| {
         config.health.interval = Duration::from_millis(500);
-        config.health.timeout = Duration::from_millis(450);
+        config.health.timeout = Some(Duration::from_millis(450));
         // Nothing but the release can let the next one in.
         config.timeouts.backend_idle = Duration::from_secs(3600);
     });
@@ -386,7 +386,7 @@ fn a_health_path_that_is_slow_by_itself_is_no_reason() {
     });
     let other = Origin::answering(HELLO);
     let lb = hasty(&[address, other.address], |config| {
-        config.health.timeout = Duration::from_secs(2);
+        config.health.timeout = Some(Duration::from_secs(2));
     });
     for _ in 0..6 {
         assert_eq!(send(&lb, "POST").text(), "hello");

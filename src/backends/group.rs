@@ -10,6 +10,7 @@
 
 use super::health::{Observation, Transition};
 use super::select::Backends;
+use super::silence::Silence;
 use super::{AdminState, Backend, BackendState, Finding};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -18,10 +19,6 @@ use std::time::{Duration, Instant};
 /// One that has been down for silence for so long counts as out by itself: nobody is busy for a
 /// minute without a single answer, and its host may have been switched off.
 const DEAD: Duration = Duration::from_secs(60);
-
-/// For so long fewer than half have to be silent until that is over: among busy backends it
-/// changes with every answer.
-const CALM: Duration = Duration::from_secs(10);
 
 /// What an observation changed.
 #[derive(Debug)]
@@ -39,31 +36,6 @@ pub struct Change<C> {
     pub restored: Vec<(Arc<Backend<C>>, Duration)>,
     /// From now on more than half are silent (`true`), or no longer (`false`).
     pub silence: Option<bool>,
-}
-
-/// Whether more than half of the backends are silent.
-#[derive(Debug, Default)]
-pub(super) struct Silence {
-    is_on: bool,
-    /// Since when fewer are.
-    calm_since: Option<Instant>,
-}
-
-impl Silence {
-    /// Takes into account how it is at `now`; returns whether it begins or ends.
-    fn note(&mut self, are_most_silent: bool, now: Instant) -> Option<bool> {
-        let calm_since = *self.calm_since.get_or_insert(now);
-        if are_most_silent {
-            self.calm_since = None;
-        }
-        let is_over = !are_most_silent && now.saturating_duration_since(calm_since) >= CALM;
-        match (self.is_on, are_most_silent) {
-            (false, true) => self.is_on = true,
-            (true, false) if is_over => self.is_on = false,
-            _ => return None,
-        }
-        Some(self.is_on)
-    }
 }
 
 /// How many are what, of those that could answer.
@@ -102,7 +74,7 @@ impl<C> Backends<C> {
         let mut silence = self.silence();
         let mut with_this = self.count(now, |one| !std::ptr::eq(one, backend));
         (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
-        let may_leave = !silence.is_on && !with_this.are_too_many_out();
+        let may_leave = !silence.is_on() && !with_this.are_too_many_out();
         let changed = backend.apply(observation, finding, may_leave, now);
         let restored = self.restore(now);
         let counts = self.count(now, |_| true);
@@ -125,7 +97,7 @@ impl<C> Backends<C> {
     /// Whether more than half of the backends are silent: then they are used all the same.
     #[must_use]
     pub fn are_most_silent(&self) -> bool {
-        self.silence().is_on
+        self.silence().is_on()
     }
 
     /// Takes those back into use that are down for silence, if too many are out; and those that

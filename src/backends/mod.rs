@@ -27,6 +27,7 @@ pub mod idle;
 mod lease;
 pub mod name;
 pub mod select;
+mod silence;
 pub mod slow_start;
 mod standing;
 

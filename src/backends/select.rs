@@ -10,7 +10,7 @@
 //! | 3 | the last resort: silent or failing, and only kept because too many are out |
 //! | 4, 5 | backups that are suspect, or a last resort |
 
-use super::group::Silence;
+use super::silence::Silence;
 use super::{Backend, Lease, Standing};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,85 +1,243 @@
-//! Everything that can be set, as plain values, with the defaults and the reasons for them.
-//! How it is written on a command line is `cli`'s business.
+//! Every setting, written once: its name on the command line, its help, its default and the reason
+//! for it. A [`Config`] holds the values.
+//!
+//! | file | settings |
+//! |---|---|
+//! | this one | threads, retries, forwarding, stopping, logging |
+//! | [`limits`] | how long messages may be |
+//! | [`timeouts`] | how long each thing may take |
+//! | [`sockets`] | what the system does for a connection |
+//! | [`health`] | how backends are checked |
+//! | `quantities`, `values` | how times, sizes, numbers and texts are written |
+//! | [`cli`] | the command line as a whole: addresses, contradictions, usage errors |
+//! | [`snapshot`] | a configuration and the backends that follow from it |
+//!
+//! The first paragraph of each field's comment is its line in `lb -h`, the rest is added in
+//! `lb --help`.
 
 pub mod cli;
+pub mod health;
+pub mod limits;
+mod quantities;
 pub mod snapshot;
+pub mod sockets;
+pub mod timeouts;
+mod values;
 
+pub use health::{HealthConfig, Statuses};
+pub use limits::Limits;
 pub use snapshot::Snapshot;
+pub use sockets::Sockets;
+pub use timeouts::Timeouts;
 
 use crate::backends::Name;
 use crate::engine::thread_policy::Scheduling;
 use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
-use crate::http::scan::HeadLimits;
 use crate::http::target::Sender;
 use crate::log::LogMode;
-use crate::net::options::Options;
+use clap::{Args, Command};
 use ipnet::IpNet;
+use quantities::{count, duration, duration_or_none, size};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
+use values::one_of;
+
+/// The headings of the settings in `lb --help`.
+mod heading {
+    pub(super) const LISTENING: &str = "Connections and threads";
+    pub(super) const LIMITS: &str = "Limits of messages";
+    pub(super) const TIMEOUTS: &str = "Timeouts";
+    pub(super) const SOCKETS: &str = "Sockets";
+    pub(super) const FAILURES: &str = "Failures and retries";
+    pub(super) const HEALTH: &str = "Health checks (a GET each)";
+    pub(super) const NAMES: &str = "Names";
+    pub(super) const FORWARDING: &str = "What backends learn of clients";
+    pub(super) const STOPPING: &str = "Stopping";
+    pub(super) const LOGGING: &str = "Logging";
+}
+
+/// A value, or a word that stands for none: `off`, `auto`. For `clap`, an `Option` is a setting
+/// that may be left out.
+pub type OrNone<T> = Option<T>;
 
 /// A whole configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Args)]
 pub struct Config {
     /// Address or name to listen on, without brackets, and of a name all addresses; `None` means
     /// every interface, IPv4 and IPv6.
+    #[arg(skip)]
     pub address: Option<String>,
+
     /// TCP port to listen on; 0 lets the system choose.
+    #[arg(skip = 8080_u16)]
     pub port: u16,
-    /// The servers that requests are sent to, in the order of their turns.
+
+    /// The backends that requests are sent to, in the order of their turns.
+    #[arg(skip)]
     pub backends: Vec<Name>,
-    /// The servers that are used only when none of those is up.
+
+    /// The backends that are used only when none of [`Self::backends`] is up.
+    #[arg(skip)]
     pub backups: Vec<Name>,
-    /// Threads that serve.
+
+    /// Worker threads
+    // Enough to wait for the connections that are active at a common load, which is the cheapest way
+    // to wait, and few enough that they seldom displace one another. On two cores 16 was faster than
+    // 4, 64 and 128.
+    #[arg(long, value_name = "N", default_value = "16", value_parser = count(1..=1024_usize),
+          help_heading = heading::LISTENING)]
     pub workers: usize,
-    /// How many of them work side by side as long as none has to wait; `None` is half as many
-    /// as there are processors.
+
+    /// Workers that run side by side [default: half the processors]
+    ///
+    /// As long as none of them blocks. Each takes up to two processors, with the work of the kernel.
+    #[arg(long, value_name = "N", value_parser = count(1..=1024_usize),
+          help_heading = heading::LISTENING, hide_short_help = true)]
     pub cores: Option<usize>,
-    /// Most clients at a time; `None` derives it from the descriptor limit.
+
+    /// Most client connections [default: from the descriptor limit]
+    ///
+    /// Further clients wait, not accepted yet.
+    #[arg(long, value_name = "N", value_parser = count(1..=1_000_000_usize),
+          help_heading = heading::LISTENING)]
     pub max_connections: Option<usize>,
-    /// Most bytes of memory for all clients together; `None` derives it from what the machine
-    /// has.
+
+    /// Most memory for clients [default: from what the machine has]
+    ///
+    /// For all clients together. Beyond it, slow ones get 503 or are cut, and new ones wait.
+    #[arg(long, value_name = "SIZE", value_parser = size(1..=u64::MAX),
+          help_heading = heading::LISTENING)]
     pub max_memory: Option<u64>,
-    /// Bounds on request and response heads.
-    pub head: HeadLimits,
-    /// Most bytes of a request body; `None` means no bound.
-    pub max_body: Option<u64>,
-    /// How long what may take.
+
+    /// How long messages may be.
+    #[command(flatten)]
+    pub limits: Limits,
+
+    /// How long each thing may take.
+    #[command(flatten)]
     pub timeouts: Timeouts,
-    /// Socket options.
+
+    /// What the system does for connections.
+    #[command(flatten)]
     pub sockets: Sockets,
-    /// How backends are probed.
-    pub health: HealthConfig,
-    /// What becomes of `X-Forwarded-*`.
-    pub forwarded: ForwardedFields,
-    /// Peers that are proxies of ours: what they say of their clients is kept and added to.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Whether a `Forwarded` field (RFC 7239) says the same once more.
-    pub adds_forwarded: bool,
-    /// Our name in `Via`; `None` adds no such field.
-    pub via: Option<String>,
-    /// How long a request of which nothing was sent waits for a backend, when none is up.
+
+    /// Wait for a backend when none is up
+    ///
+    /// After this time the request gets 503.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_or_none,
+          help_heading = heading::FAILURES, hide_short_help = true)]
     pub hold: Duration,
-    /// At how many backends an idempotent request is tried whose connection breaks.
+
+    /// Backends to try an idempotent request at
+    ///
+    /// If the connection to a backend breaks.
+    // As many as HAProxy's `retries` by default.
+    #[arg(long, value_name = "N", default_value = "3", value_parser = count(1..=100_u32),
+          help_heading = heading::FAILURES)]
     pub tries: u32,
-    /// After how long without a byte from a backend that does not answer checks either a request
-    /// that waits there for its first byte moves to another one, if it may be repeated.
+
+    /// Move requests from a silent backend
+    ///
+    /// A request that may be repeated moves to another backend when its own answers no check and has
+    /// sent nothing at all for this time.
+    // Longer than nearly all answers take, and shorter than people wait.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration,
+          help_heading = heading::FAILURES, hide_short_help = true)]
     pub rescue_after: Duration,
-    /// What becomes of sessions with a backend that goes down.
+
+    /// Requests and tunnels of a backend that goes down
+    ///
+    /// They end by themselves, or they are closed.
+    #[arg(long, value_name = "keep|close", default_value = "keep",
+          hide_possible_values = true, value_parser = one_of(&OnDown::WORDS),
+          help_heading = heading::FAILURES, hide_short_help = true)]
     pub on_down: OnDown,
-    /// Whether a client that closes its side while it waits for an answer wants none.
+
+    /// End a request when its client closes
+    ///
+    /// Its client closes its side while the request waits for a backend or for the response head.
+    // RFC 9112 §9.5: it may have finished sending, and be reading.
+    #[arg(long, help_heading = heading::FAILURES, hide_short_help = true)]
     pub abort_on_close: bool,
-    /// How long it goes on as before when asked to stop, while [`Self::ready_path`] says no.
+
+    /// Serve on when asked to stop
+    ///
+    /// While --ready-path, which it needs, answers 503.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration_or_none,
+          help_heading = heading::STOPPING, hide_short_help = true)]
     pub lame_duck: Duration,
-    /// Target that is answered here: 200 while clients should come, else 503.
+
+    /// A path that the balancer answers itself
+    ///
+    /// With 200 while clients should come, otherwise with 503.
+    #[arg(long, value_name = "PATH", value_parser = values::plain_path,
+          help_heading = heading::STOPPING)]
     pub ready_path: Option<String>,
-    /// How often the backends' names are resolved again.
+
+    /// How backends are checked.
+    #[command(flatten)]
+    pub health: HealthConfig,
+
+    /// How often to look up names again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration,
+          help_heading = heading::NAMES, hide_short_help = true)]
     pub resolve_interval: Duration,
-    /// How the threads that serve are scheduled.
+
+    /// X-Forwarded-For, -Proto and -Host
+    #[arg(long, value_name = "append|replace|off", default_value = "replace",
+          hide_possible_values = true, value_parser = one_of(&ForwardedFields::WORDS),
+          help_heading = heading::FORWARDING)]
+    pub forwarded: ForwardedFields,
+
+    /// Proxies whose X-Forwarded-* is kept
+    ///
+    /// CIDR, several with commas. What they send is kept and added to.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = values::network,
+          help_heading = heading::FORWARDING)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Add a Forwarded field (RFC 7239)
+    #[arg(long, help_heading = heading::FORWARDING, hide_short_help = true)]
+    pub add_forwarded: bool,
+
+    /// Name in Via; off: no such field
+    #[arg(long, value_name = "NAME", default_value = VIA_NAME, value_parser = values::via,
+          help_heading = heading::FORWARDING, hide_short_help = true)]
+    pub via: OrNone<String>,
+
+    /// How the system schedules workers (Linux)
+    ///
+    /// batch is cheaper; normal is quicker where other programs keep the processors busy; auto is batch
+    /// until that is seen.
+    // Batch takes, on two cores, an eighth less processor time for new connections and for answers
+    // of 1 MiB; beside a busy program it is many times slower than normal.
+    #[arg(long, value_name = "auto|batch|normal", default_value = "auto",
+          hide_possible_values = true, value_parser = one_of(&Scheduling::WORDS),
+          help_heading = heading::LISTENING, hide_short_help = true)]
     pub scheduling: Scheduling,
-    /// What is printed.
+
+    /// What to print of each request
+    ///
+    /// Its story (stderr), an access line (stdout), or nothing.
+    #[arg(long, value_name = "story|access|off", default_value = "story",
+          hide_possible_values = true, value_parser = one_of(&LogMode::WORDS),
+          help_heading = heading::LOGGING)]
     pub log: LogMode,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// The settings of a group when none is given: their defaults are written at their fields only.
+fn defaults<T: Args>() -> T {
+    let command = T::augment_args(Command::new("lb").no_binary_name(true));
+    let given = command.try_get_matches_from([""; 0]);
+    let settings = given.and_then(|given| T::from_arg_matches(&given));
+    settings.expect("every setting may be left out, and every default is one of its values")
 }
 
 impl Config {
@@ -93,7 +251,7 @@ impl Config {
         }
     }
 
-    /// Whether `peer` may speak of connections that are not its own: where its word on its
+    /// Whether `peer` may speak of connections that are not its own: it may where its word on its
     /// clients counts.
     #[must_use]
     pub fn sender(&self, peer: IpAddr) -> Sender {
@@ -101,76 +259,6 @@ impl Config {
             ForwardedFields::Append => Sender::TrustedProxy,
             ForwardedFields::Replace | ForwardedFields::Off => Sender::Anyone,
         }
-    }
-}
-
-/// Timeouts, each counted from the start of what it bounds.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// A whole request head, from its first byte or from the accepting of the connection.
-    pub head: Duration,
-    /// A connection to a backend, over all its addresses.
-    pub connect: Duration,
-    /// A whole response head, from the moment the request is sent.
-    pub response: Duration,
-    /// A body in either direction without a byte of progress.
-    pub body: Duration,
-    /// A client connection between two requests.
-    pub keep_alive: Duration,
-    /// A backend connection between two requests.
-    pub backend_idle: Duration,
-    /// A tunnel (after 101) without a byte in either direction.
-    pub tunnel: Duration,
-    /// What is in flight when a stop is asked for.
-    pub drain: Duration,
-}
-
-/// The options of connections. Probes have none: they are closed by their own timeouts.
-#[derive(Clone, Copy, Debug)]
-pub struct Sockets {
-    /// Of those that clients make.
-    pub clients: Options,
-    /// Of those to backends, for requests.
-    pub backends: Options,
-}
-
-/// How backends are probed.
-#[derive(Clone, Debug)]
-pub struct HealthConfig {
-    /// Target of the probing `GET`.
-    pub path: String,
-    /// Its `Host`; `None` is the backend's name.
-    pub host: Option<String>,
-    /// Port that is probed; `None` is the one that requests are sent to.
-    pub port: Option<u16>,
-    /// From the start of one probe to the start of the next.
-    pub interval: Duration,
-    /// One probe, from connecting until its answer is judged.
-    pub timeout: Duration,
-    /// Good probes in a row that end an outage.
-    pub rise: u32,
-    /// Bad probes in a row that begin one.
-    pub fall: u32,
-    /// Which statuses are good.
-    pub statuses: Statuses,
-    /// What has to stand in the body.
-    pub matches: Option<String>,
-    /// Requests that fail one after the other before a backend is ejected although its probes
-    /// are fine; 0 is never.
-    pub eject_after: u32,
-    /// How long a backend that returns takes to get its whole share.
-    pub slow_start: Duration,
-}
-
-/// A set of statuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statuses(pub Vec<RangeInclusive<u16>>);
-
-impl Statuses {
-    /// Whether `status` is among them.
-    #[must_use]
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|range| range.contains(&status))
     }
 }
 
@@ -186,103 +274,4 @@ pub enum OnDown {
 impl OnDown {
     /// The values as they are written.
     pub const WORDS: [(&'static str, Self); 2] = [("keep", Self::Keep), ("close", Self::Close)];
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            address: None,
-            port: 8080,
-            backends: Vec::new(),
-            backups: Vec::new(),
-            // Enough to wait for the connections that are active at a common load, which is the
-            // cheapest way to wait, and few enough that they seldom displace one another. On
-            // two cores 16 was faster than 4, 64 and 128.
-            workers: 16,
-            cores: None,
-            max_connections: None,
-            max_memory: None,
-            head: HeadLimits {
-                bytes: 32 * 1024,     // nginx: 4 buffers of 8 KiB
-                start_line: 8 * 1024, // RFC 9112 §3 recommends at least 8000
-                fields: 100,          // Apache's LimitRequestFields
-            },
-            max_body: None,
-            timeouts: Timeouts::default(),
-            sockets: Sockets::default(),
-            health: HealthConfig::default(),
-            forwarded: ForwardedFields::Replace,
-            trusted_proxies: Vec::new(),
-            adds_forwarded: false,
-            via: Some(VIA_NAME.into()),
-            hold: Duration::ZERO,
-            tries: 3, // as many as HAProxy's `retries` by default
-            // Longer than nearly all answers take, and shorter than people wait.
-            rescue_after: Duration::from_secs(10),
-            on_down: OnDown::Keep,
-            abort_on_close: false, // RFC 9112 §9.5: it may have finished sending, and be reading
-            lame_duck: Duration::ZERO,
-            ready_path: None,
-            resolve_interval: Duration::from_secs(10),
-            // Batch takes, on two cores, an eighth less processor time for new connections and
-            // for answers of 1 MiB; beside a busy program it is many times slower than normal.
-            scheduling: Scheduling::Auto,
-            log: LogMode::Story,
-        }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            head: seconds(10),
-            // HAProxy's documentation recommends it: four of the kernel's attempts, a second
-            // apart at first. Where another backend is free, a request moves on much sooner.
-            connect: seconds(5),
-            response: seconds(30),
-            body: seconds(30),
-            keep_alive: seconds(60),
-            // Below the 5 s after which Node and Apache close an idle connection, so that we
-            // are the first to close and no request meets a closing one.
-            backend_idle: seconds(4),
-            tunnel: seconds(3600), // HAProxy's documentation suggests an hour
-            drain: seconds(30),
-        }
-    }
-}
-
-impl Default for Sockets {
-    fn default() -> Self {
-        let both = Options {
-            // The kernel's own two hours are longer than most NATs and firewalls remember a
-            // silent connection.
-            keep_alive: Some(Duration::from_secs(60)),
-            unsent: Some(256 * 1024),
-            unread: None,
-        };
-        Self {
-            clients: both,
-            backends: both,
-        }
-    }
-}
-
-impl Default for HealthConfig {
-    fn default() -> Self {
-        Self {
-            path: "/".into(),
-            host: None,
-            port: None,
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(2),
-            // Two in a row, so that one lost probe neither ends nor begins an outage.
-            rise: 2,
-            fall: 2,
-            statuses: Statuses(vec![200..=200]),
-            matches: None,
-            eject_after: 5, // Envoy's consecutive_gateway_failure
-            slow_start: Duration::ZERO,
-        }
-    }
 }

@@ -3,9 +3,8 @@
 
 use super::queue::{Poll, Taker};
 use super::thread_policy::ThreadPolicy;
-use super::turn::Turn;
+use super::turn::{IoCache, Turn};
 use super::{Engine, Job, Outcome, Session};
-use crate::net::buffer::BufferCache;
 use crate::net::readiness::Reports;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +29,7 @@ pub fn start<S: Session>(engine: &Arc<Engine<S>>, count: usize) -> io::Result<Ve
 
 // spine 05
 fn work<S: Session>(engine: &Engine<S>) {
-    let (mut buffers, mut local) = (BufferCache::sharing(&engine.blocks), S::Local::default());
+    let (mut cache, mut local) = (IoCache::sharing(&engine.blocks), S::Local::default());
     let (mut taker, mut polling) = (Taker::default(), Polling::default());
     let mut policy = ThreadPolicy::of_this_thread(&engine.policy);
     let scheduler = engine.queue.scheduler();
@@ -45,13 +44,7 @@ fn work<S: Session>(engine: &Engine<S>) {
             Job::Resumed(session) => session,
         };
         let is_again = engine.is_again(&session);
-        let mut turn = Turn::new(
-            &engine.shared,
-            &mut local,
-            &mut buffers,
-            scheduler,
-            is_again,
-        );
+        let mut turn = Turn::new(&engine.shared, &mut local, &mut cache, scheduler, is_again);
         // A panic costs this session, not the worker. What it may leave half done is dropped with
         // the session, or empty.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn)));

@@ -52,7 +52,7 @@ impl ExchangePhase {
             Some(conn) => Self::Transferring(Attempt::new(backend, true), conn),
             None => {
                 let due = now + shared.config().timeouts.connect;
-                let options = shared.config().sockets.backends;
+                let options = shared.config().sockets.of_backends();
                 let dial = Dial::new(backend.addresses.in_order(), options, due);
                 Self::Connecting(Attempt::new(backend, false), Box::new(dial))
             }
@@ -139,6 +139,17 @@ impl ExchangePhase {
 }
 
 impl Attempt {
+    /// How it is remembered once it has failed with `error`.
+    pub(super) fn failure(&self, error: Error) -> Failure {
+        Failure {
+            backend: Arc::clone(self.backend.backend()),
+            was_reused: self.is_reused,
+            was_pinned: self.is_pinned,
+            error,
+            is_pending: false,
+        }
+    }
+
     fn new(backend: Lease<Conn>, is_reused: bool) -> Self {
         Self {
             generation: backend.idle.generation(),

@@ -50,7 +50,7 @@ impl Exchange {
                 prefers_json: prefers_json(head.fields),
             },
             phase: ExchangePhase::Waiting,
-            upload: Upload::new(rewritten, body, config.max_body),
+            upload: Upload::new(rewritten, body, config.limits.max_body),
             expectation: Expectation::new(head.expects_continue),
             answer: Answer::default(),
             failures: Vec::new(),
@@ -85,7 +85,7 @@ fn rewrite(
     let hop = Hop {
         client: peer,
         forwarded: config.forwarded_from(peer),
-        adds_forwarded: config.adds_forwarded,
+        adds_forwarded: config.add_forwarded,
         fallback_host: &own_authority,
         via: config.via.as_deref(),
     };

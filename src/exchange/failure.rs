@@ -1,20 +1,11 @@
-//! The answer to a client when no backend could answer.
+//! An attempt that failed: where, on what connection, and why.
 
-use super::attempt::Attempt;
-use super::shared::{Shared, Turn};
-use super::{Exchange, ExchangePhase, Flow};
-use crate::backends::{Backend, Backends};
-use crate::exchange::client::Client;
-use crate::health::outliers::{self, seconds};
-use crate::http::delivery::Delivery;
-use crate::http::error::{Blame, Cause, Error, Phase};
-use crate::http::reply::{Content, Reply};
-use crate::log::event::Event;
+use super::shared::Shared;
+use crate::backends::Backend;
+use crate::health::outliers;
+use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Conn;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// An attempt that failed.
 #[derive(Clone, Debug)]
@@ -33,18 +24,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure of `attempt`.
-    #[must_use]
-    pub fn of(attempt: &Attempt, error: Error) -> Self {
-        Self {
-            backend: Arc::clone(attempt.backend.backend()),
-            was_reused: attempt.is_reused,
-            was_pinned: attempt.is_pinned,
-            error,
-            is_pending: false,
-        }
-    }
-
     /// Whether it happened at this backend.
     pub(super) fn is_of(&self, backend: &Backend<Conn>) -> bool {
         std::ptr::eq(&*self.backend, backend)
@@ -59,182 +38,4 @@ impl Failure {
     pub(super) fn blame(&self, shared: &Shared) {
         outliers::of_failed_request(&shared.health, &self.backend, &self.error);
     }
-}
-
-impl Exchange {
-    /// Ends the exchange with an error: with an answer if one can still be given, otherwise with a close.
-    pub(super) fn give_up(
-        &mut self,
-        error: Error,
-        client: &mut Client,
-        turn: &mut Turn<'_>,
-    ) -> Flow {
-        let is_committed = self.answer.is_forwarded;
-        let status = match is_committed {
-            true => self.answer.terms.status,
-            false => error.status(),
-        };
-        log::debug!("{}: {error} ({})", client.address, error.code());
-        for failed in &self.failures {
-            let event = Event::Failed(&failed.backend.name, &failed.error);
-            self.record.note(&event, turn.now());
-        }
-        self.end_record(status, Some(&error), turn);
-        self.release(turn);
-        match (is_committed, status) {
-            (true, _) | (_, 499) => Flow::Close,
-            (false, _) => {
-                self.reply(&error, client, turn);
-                Flow::Linger
-            }
-        }
-    }
-
-    /// Ends it because there is no memory for what it would have to hold.
-    pub fn run_out(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
-        let phase = match (self.answer.is_awaited(), self.upload.is_received()) {
-            (false, _) => Phase::ResponseBody,
-            (true, false) => Phase::RequestBody,
-            (true, true) => Phase::ResponseHead,
-        };
-        self.phase = ExchangePhase::Waiting;
-        self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
-    }
-
-    /// Answers in the backend's place. What is outbound of the backend's answer is replaced.
-    fn reply(&self, error: &Error, client: &mut Client, turn: &mut Turn<'_>) {
-        if !self.answer.is_awaited() {
-            client.outbound.clear();
-        }
-        let date = turn.local.dates.at(turn.now());
-        let delivery = Delivery {
-            version: self.request.version,
-            method: self.request.method,
-            keep_alive: false,
-            date: date.as_str(),
-        };
-        let reply = reply(
-            error,
-            &self.failures,
-            self.request.prefers_json,
-            &self.snapshot.backends,
-        );
-        reply.write(&delivery, turn.tail(&mut client.outbound));
-    }
-}
-
-/// The answer that ends an exchange with `error`: what was tried, and why it failed. In JSON if
-/// `in_json`.
-#[must_use]
-pub fn reply(
-    error: &Error,
-    failures: &[Failure],
-    in_json: bool,
-    backends: &Backends<Conn>,
-) -> Reply {
-    if error.blame == Blame::Client {
-        return Reply::new(error.status(), error.to_string());
-    }
-    let (title, listed) = match error.cause {
-        Cause::NoneLive => ("No backend is up.", outages(backends)),
-        _ if backends.are_most_silent() => (
-            "No backend could answer this request; more than half of them are late.",
-            attempts(failures),
-        ),
-        _ => ("No backend could answer this request.", attempts(failures)),
-    };
-    let status = error.status();
-    Reply {
-        status,
-        content: match in_json {
-            true => Content::Json(as_json(status, title, &listed)),
-            false => Content::Text(as_text(title, &listed)),
-        },
-        retry_after: match (error.cause, status) {
-            (Cause::NoneLive, _) => Some(retry_after(backends)),
-            (_, 503) => Some(1),
-            _ => None,
-        },
-    }
-}
-
-/// What the answer says about one backend.
-struct Entry {
-    name: String,
-    reason: String,
-    /// Since when it has been down, and when it is checked next, from now.
-    outage: Option<(Duration, Duration)>,
-}
-
-fn attempts(failures: &[Failure]) -> Vec<Entry> {
-    let entry = |failure: &Failure| Entry {
-        name: failure.backend.name.to_string(),
-        reason: failure.error.to_string(),
-        outage: None,
-    };
-    failures.iter().map(entry).collect()
-}
-
-/// All backends with the reason why they get no requests.
-fn outages(backends: &Backends<Conn>) -> Vec<Entry> {
-    let entry = |backend: &Backend<Conn>| {
-        let state = backend.state();
-        let reason = match state.health.is_up() {
-            true => state.admin.word().into(),
-            false => state.reason.clone(),
-        };
-        Entry {
-            name: backend.name.to_string(),
-            reason,
-            outage: Some((state.since.elapsed(), until(state.next_check))),
-        }
-    };
-    backends
-        .all()
-        .iter()
-        .map(|backend| entry(backend))
-        .collect()
-}
-
-fn until(next_check: Option<Instant>) -> Duration {
-    next_check.map_or(Duration::ZERO, |next| {
-        next.saturating_duration_since(Instant::now())
-    })
-}
-
-/// Seconds until another request makes sense: until the next check that could bring a backend back.
-fn retry_after(backends: &Backends<Conn>) -> u64 {
-    let all = backends.all().iter();
-    let next = all.map(|backend| until(backend.state().next_check)).min();
-    next.unwrap_or_default().as_secs() + 1
-}
-
-fn as_text(title: &str, backends: &[Entry]) -> String {
-    let mut text = String::from(title);
-    for entry in backends {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n{}: {}", entry.name, entry.reason);
-        if let Some((since, next)) = entry.outage {
-            let (since, next) = (seconds(since), seconds(next));
-            let _ = write!(text, "; down for {since}, next check in {next}");
-        }
-    }
-    text
-}
-
-fn as_json(status: u16, title: &str, backends: &[Entry]) -> String {
-    let entry = |entry: &Entry| -> Value {
-        let mut value = json!({ "backend": entry.name, "reason": entry.reason });
-        if let Some((since, next)) = entry.outage {
-            value["down_for_ms"] = json!(millis(since));
-            value["next_check_in_ms"] = json!(millis(next));
-        }
-        value
-    };
-    let backends: Vec<Value> = backends.iter().map(entry).collect();
-    json!({ "status": status, "error": title, "backends": backends }).to_string()
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

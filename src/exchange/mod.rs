@@ -19,7 +19,7 @@
 //! | `transfer` | the pump: [`upload`] one way, [`answer`] the other |
 //! | `waits` | what is missing when nothing moves, until when, and who is to blame |
 //! | `moves`, [`retry`] | where the request goes when an attempt has failed |
-//! | `ending`, [`failure`] | the end, good or bad |
+//! | `ending`, [`failure`], `give_up` | the end, good or bad |
 //!
 //! Second reading:
 //!
@@ -42,6 +42,7 @@ pub mod client;
 mod ending;
 pub mod expectation;
 pub mod failure;
+mod give_up;
 mod hold;
 mod moves;
 pub mod pin;
@@ -65,7 +66,7 @@ use crate::backends::Backend;
 use crate::config::Snapshot;
 use crate::http::Version;
 use crate::http::error::Error;
-use crate::http::request::Method;
+use crate::http::method::Method;
 use crate::log::Record;
 use crate::net::buffer::Buffer;
 use crate::net::conn::Conn;

@@ -58,7 +58,7 @@ impl Exchange {
             }
         };
         outliers::of_failed_attempt(&turn.shared.health, &attempt.backend, &error);
-        self.failures.push(Failure::of(&attempt, error));
+        self.failures.push(attempt.failure(error));
         let was_sent = self.upload.total_sent() > 0;
         self.tries += u32::from(was_sent && !attempt.is_reused);
         let event = Event::Retried(&attempt.backend.name, &error);

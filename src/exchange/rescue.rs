@@ -15,7 +15,6 @@
 //! its method: nothing of it was sent, and the queue of that backend may be full.
 
 use super::attempt::Attempt;
-use super::failure::Failure;
 use super::{Exchange, ExchangePhase};
 use crate::backends::Standing;
 use crate::config::OnDown;
@@ -129,7 +128,7 @@ impl Exchange {
         let Some(left) = self.attempt() else {
             return false;
         };
-        let (failure, name) = (Failure::of(left, error), left.backend.name.clone());
+        let (failure, name) = (left.failure(error), left.backend.name.clone());
         self.failures.push(failure);
         let Some(better) = ExchangePhase::at_clear(may_be_backup, &self.failures, turn) else {
             self.failures.pop();

@@ -2,14 +2,15 @@
 //!
 //! Must not know when its time is over: the schedule decides that, and may let it wait on.
 
-use super::symptom::Symptom;
+use super::symptom::{Activity, Symptom};
 use crate::backends::Backend;
 use crate::config::{HealthConfig, Statuses};
 use crate::health::loop_detection::{self, OpenCheck, OpenChecks};
 use crate::http::body::{Body, Encoding};
 use crate::http::error::Cause;
 use crate::http::interim_rate::InterimRate;
-use crate::http::request::{Method, field_table};
+use crate::http::method::Method;
+use crate::http::request::field_table;
 use crate::http::response;
 use crate::http::scan::{HeadLimits, HeadScan};
 use crate::net::Interest;
@@ -18,7 +19,6 @@ use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
 use crate::net::limits::shortage;
 use crate::net::options::Options;
-use std::fmt;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,26 +33,6 @@ const HEAD_LIMITS: HeadLimits = HeadLimits {
 /// Body bytes that are read, and searched for `--health-match`, before the connection is closed. To
 /// read a short body to its end spares the backend an error about a closed connection.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-
-/// What a probe is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activity {
-    Connecting,
-    Sending,
-    AwaitingAnswer,
-    ReadingAnswer,
-}
-
-impl fmt::Display for Activity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Activity::Connecting => "connecting",
-            Activity::Sending => "sending",
-            Activity::AwaitingAnswer => "waiting for the answer",
-            Activity::ReadingAnswer => "reading the answer",
-        })
-    }
-}
 
 /// A probe under way.
 #[derive(Debug)]

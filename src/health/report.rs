@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::backends::Name;
     use crate::backends::health::Health;
-    use crate::health::probe::Activity;
+    use crate::health::symptom::Activity;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 

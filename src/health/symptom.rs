@@ -1,9 +1,28 @@
 //! Why a check failed: what it is evidence of, and how it is logged.
 
-use super::probe::Activity;
 use crate::backends::health::Evidence;
 use crate::http::error::Cause;
 use std::fmt;
+
+/// What a probe is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    Connecting,
+    Sending,
+    AwaitingAnswer,
+    ReadingAnswer,
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Activity::Connecting => "connecting",
+            Activity::Sending => "sending",
+            Activity::AwaitingAnswer => "waiting for the answer",
+            Activity::ReadingAnswer => "reading the answer",
+        })
+    }
+}
 
 /// Why a check failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -279,7 +279,7 @@ pub fn write_end(trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     out.extend_from_slice(b"0\r\n");
     for field in fields {
         if !is_barred_from_trailers(field.name) {
-            super::forward::write_field(field.name, field.value, out);
+            super::write::write_field(field.name, field.value, out);
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -1,7 +1,7 @@
 //! How a message goes to the client. Must not know what the message is.
 
 use super::Version;
-use super::request::Method;
+use super::method::Method;
 
 /// What of a request and of its connection decides how the answer is written.
 #[derive(Clone, Copy, Debug)]

@@ -8,36 +8,14 @@ use super::delivery::Delivery;
 use super::fields::Field;
 use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
-use super::request::{Method, RequestHead};
+use super::method::Method;
+use super::request::RequestHead;
 use super::response::ResponseHead;
+use super::write::{write_decimal, write_field};
 use super::{Version, fields};
 
 /// The name that we give ourselves in `Via` by default (RFC 9110 §7.6.3 allows a pseudonym).
 pub const VIA_NAME: &str = "lb";
-
-/// Appends `Name: value CRLF`.
-pub fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a number in decimal: without the machinery of `write!`, which costs more than the
-/// rest of a line.
-pub fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
-}
 
 fn write_length(length: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Content-Length: ");

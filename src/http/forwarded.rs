@@ -3,11 +3,11 @@
 //! configuration trusts the peer that sent it.
 
 use super::fields::{Field, values};
-use super::forward::{write_decimal, write_field};
 use super::list::trim;
 use super::request::RequestHead;
 use super::scan::is_token;
 use super::target::Scheme;
+use super::write::{write_decimal, write_field};
 use std::io::Write as _;
 use std::net::IpAddr;
 

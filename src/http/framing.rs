@@ -5,7 +5,7 @@
 
 use super::fields::{Field, values};
 use super::list::trim;
-use super::request::Method;
+use super::method::Method;
 use super::scan::is_token;
 use super::{Refusal, Version};
 use httparse::Header;

@@ -8,13 +8,14 @@
 //! |---|---|
 //! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
 //! | [`request`], [`response`] | a complete head as a value |
-//! | [`request_line`], [`target`], [`host`] | what is asked for, and of whom |
+//! | [`request_line`], [`method`], [`target`], [`host`] | what is asked for, and of whom |
 //! | [`fields`], [`connection`] | which fields are for us and which for the other end |
 //! | [`list`] | comma-separated lists, in time linear in their bytes |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`auth`] | authentication that belongs to a connection |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
+//! | [`write`](mod@write) | the smallest parts of what is sent |
 //! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
 pub mod accept;
@@ -33,12 +34,14 @@ pub mod framing;
 pub mod host;
 pub mod interim_rate;
 pub mod list;
+pub mod method;
 pub mod reply;
 pub mod request;
 pub mod request_line;
 pub mod response;
 pub mod scan;
 pub mod target;
+pub mod write;
 
 /// The two versions that we speak with clients. Backends are always spoken to in 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,8 +3,9 @@
 
 use super::Version;
 use super::delivery::Delivery;
-use super::forward::write_field;
-use super::request::{Method, RequestHead};
+use super::method::Method;
+use super::request::RequestHead;
+use super::write::write_field;
 use std::io::Write as _;
 
 /// An answer of our own.

@@ -3,6 +3,7 @@
 use super::connection::ConnectionOptions;
 use super::fields::{Field, find, values};
 use super::framing::{self, Framing};
+use super::method::Method;
 use super::request_line::RequestLine;
 use super::scan::{MAX_FIELDS, is_token};
 use super::target::{Sender, Target};
@@ -18,47 +19,6 @@ pub type FieldTable<'b> = [MaybeUninit<Header<'b>>; MAX_FIELDS];
 #[must_use]
 pub fn field_table<'b>() -> FieldTable<'b> {
     [const { MaybeUninit::uninit() }; MAX_FIELDS]
-}
-
-/// The methods that a proxy treats differently. Names are case-sensitive (RFC 9110 §9.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// `HEAD`: its answer has no body, whatever its fields say.
-    Head,
-    /// `GET`
-    Get,
-    /// `OPTIONS`
-    Options,
-    /// `TRACE`
-    Trace,
-    /// `PUT` and `DELETE`: idempotent, though not safe.
-    PutOrDelete,
-    /// `CONNECT`: refused, we are no forward proxy.
-    Connect,
-    /// `POST`, `PATCH` and every method that we do not know: may change something each time.
-    Other,
-}
-
-impl Method {
-    /// Recognises a method by its exact name.
-    #[must_use]
-    pub fn of(name: &str) -> Self {
-        match name {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "OPTIONS" => Method::Options,
-            "TRACE" => Method::Trace,
-            "PUT" | "DELETE" => Method::PutOrDelete,
-            "CONNECT" => Method::Connect,
-            _ => Method::Other,
-        }
-    }
-
-    /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
-    #[must_use]
-    pub fn is_idempotent(self) -> bool {
-        !matches!(self, Method::Connect | Method::Other)
-    }
 }
 
 /// A well-formed request head. Borrows the bytes it was parsed from.

@@ -1,6 +1,6 @@
 //! What a request asks for: the four forms of RFC 9112 §3.2, and the one that a backend gets.
 
-use super::request::Method;
+use super::method::Method;
 use super::{Refusal, host};
 use memchr::memchr2;
 

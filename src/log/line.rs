@@ -9,9 +9,9 @@ use super::excerpt::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, write_excerpt, writ
 use crate::backends::Name;
 use crate::http::error::Error;
 use crate::http::fields::named;
-use crate::http::forward::write_decimal;
 use crate::http::forwarded::write_address;
 use crate::http::request::RequestHead;
+use crate::http::write::write_decimal;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -158,7 +158,8 @@ pub(super) fn write_millis(time: Duration, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::http::error::{Cause, Phase};
-    use crate::http::request::{self, Method};
+    use crate::http::method::Method;
+    use crate::http::request;
     use crate::http::response;
 
     const ENDED: Ending<'_> = Ending {

@@ -7,7 +7,6 @@
 //! out of that again when there is more to append.
 
 use super::block::{Block, BlockCache, SMALL_BYTES, mapped_bytes};
-use super::pipe::Pipes;
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -35,8 +34,6 @@ pub struct BufferCache {
     double: Option<Vec<u8>>,
     small: Vec<Vec<u8>>,
     blocks: Arc<BlockCache>,
-    /// The way round them all.
-    pub pipes: Pipes,
 }
 
 impl BufferCache {

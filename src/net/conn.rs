@@ -5,7 +5,7 @@
 //! with `MSG_DONTWAIT` tries once. Must not know what the bytes mean or whose they are.
 
 use super::buffer::{Buffer, BufferCache};
-use super::readiness::Registration;
+use super::readiness::{Readiness, Registration};
 use super::{Interest, wait_any};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -226,6 +226,23 @@ impl Conn {
     /// Our own end of it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream.local_addr()
+    }
+
+    /// Asks `readiness` to report this connection once, under `key`, when it has what it is
+    /// waited for. Replaces what was asked before.
+    pub fn watch(
+        &mut self,
+        readiness: &Arc<Readiness>,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let is_drained = self.is_drained.take();
+        if let Some(registration) = &self.registration {
+            return registration.ask(key, interest, is_drained);
+        }
+        let registration = Registration::reserve(readiness, &self.stream);
+        let registration = self.registration.insert(registration);
+        registration.add(&self.stream, key, interest)
     }
 
     /// Waits for a moment; returns whether it is ready.

@@ -15,7 +15,6 @@
 //! - if room to write is asked for, which is rare.
 
 use super::Interest;
-use super::conn::Conn;
 use super::poller::{Events, Poller, Report};
 use std::io;
 use std::net::TcpStream;
@@ -133,8 +132,6 @@ impl Readiness {
         }
     }
 
-    /// Asks a registered connection to be reported once. `is_drained` says that all there was to
-    /// read has been read since it was last asked for.
     fn ask(
         &self,
         token: usize,
@@ -215,39 +212,28 @@ impl Slot {
     }
 }
 
-impl Conn {
-    /// Asks `readiness` to report this connection once, under `key`, when it has what it is
-    /// waited for. Replaces what was asked before.
-    pub fn watch(
-        &mut self,
-        readiness: &Arc<Readiness>,
-        key: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let is_drained = self.is_drained.take();
-        match &self.registration {
-            Some(registration) => readiness.ask(registration.token, (key, interest), is_drained),
-            None => self.register(readiness, key, interest),
+impl Registration {
+    /// Gives the connection a slot. Whatever happens then, dropping the registration frees it.
+    pub(super) fn reserve(readiness: &Arc<Readiness>, stream: &Arc<TcpStream>) -> Self {
+        Self {
+            readiness: Arc::clone(readiness),
+            token: readiness.watched().reserve(stream),
         }
     }
 
-    fn register(
-        &mut self,
-        readiness: &Arc<Readiness>,
-        key: usize,
-        interest: Interest,
-    ) -> io::Result<()> {
-        let mut watched = readiness.watched();
-        let token = watched.reserve(&self.stream);
-        let slot = &mut watched.slots[token];
+    /// Adds the connection to the kernel's list, and asks for it as [`Self::ask`] does.
+    pub(super) fn add(&self, stream: &TcpStream, key: usize, interest: Interest) -> io::Result<()> {
+        let mut watched = self.readiness.watched();
+        let slot = &mut watched.slots[self.token];
         (slot.armed, slot.asked) = (Some(interest), Some((key, interest)));
         drop(watched);
-        // From here on, whatever happens, dropping it frees the slot.
-        self.registration = Some(Registration {
-            readiness: Arc::clone(readiness),
-            token,
-        });
-        readiness.poller.add(&self.stream, token, interest)
+        self.readiness.poller.add(stream, self.token, interest)
+    }
+
+    /// Asks for the connection to be reported once. `is_drained` says that all there was to read has
+    /// been read since it was last asked for.
+    pub(super) fn ask(&self, key: usize, interest: Interest, is_drained: bool) -> io::Result<()> {
+        self.readiness.ask(self.token, (key, interest), is_drained)
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
 
 /// What is not the clients': [`OTHER_BYTES`], and what workers lend to sessions.
 fn own_bytes(config: &Config) -> u64 {
-    let head = 2 * config.head.bytes;
+    let head = 2 * config.limits.max_head;
     let worker = OWN_STORAGES * STORAGE_BYTES + 2 * STORAGE_BYTES + head;
     OTHER_BYTES + (config.workers * worker) as u64
 }
@@ -111,7 +111,7 @@ fn own_bytes(config: &Config) -> u64 {
 /// As much as a single client takes: a request head as long as is allowed, within the share that
 /// heads have of all, or a piece of a body that came through a pipe.
 fn least_bytes(config: &Config) -> u64 {
-    let most_held = config.head.bytes.next_power_of_two().max(PIECE_BYTES) + STORAGE_BYTES;
+    let most_held = config.limits.max_head.next_power_of_two().max(PIECE_BYTES) + STORAGE_BYTES;
     (2 * (PER_CONNECTION + most_held)) as u64
 }
 

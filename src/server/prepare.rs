@@ -15,7 +15,7 @@ const LISTEN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Takes the port to listen on.
 pub(super) fn bind(config: &Config, stop: &Stop) -> Result<Listener, StartError> {
-    let options = config.sockets.clients;
+    let options = config.sockets.of_clients();
     let listener = match &config.address {
         None => Listener::bind_everywhere(config.port, options),
         Some(host) => discovery::within(LISTEN_DEADLINE, host, &stop.waker)

@@ -1,7 +1,6 @@
 //! What the balancer answers itself: requests that end here, and what it refuses.
 
 use super::linger::Linger;
-use super::read_head::TOO_SLOW;
 use super::{Stage, Step};
 use crate::exchange::client::Client;
 use crate::exchange::shared::{Shared, Turn, log_output};
@@ -9,14 +8,17 @@ use crate::health::loop_detection;
 use crate::http::delivery::Delivery;
 use crate::http::error::{Cause, Error, Phase};
 use crate::http::framing::Framing;
+use crate::http::method::Method;
 use crate::http::reply::Reply;
-use crate::http::request::{Method, RequestHead};
+use crate::http::request::RequestHead;
 use crate::http::{Refusal, Version};
 use crate::log::event::{Ending, Event};
 use crate::log::{LogMode, Record, print_refused};
 use crate::net::buffer::Buffer;
 use httparse::Header;
 use std::net::SocketAddr;
+
+pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
 /// The answer to a check of ours that has come back.
 const LOOP: &str =

@@ -2,7 +2,7 @@
 //! is refused, and nothing that follows on the connection is read as a request.
 
 use super::linger::Linger;
-use super::own_reply::{self, refuse};
+use super::own_reply::{self, TOO_SLOW, refuse};
 use super::{Stage, Step};
 use crate::config::Timeouts;
 use crate::exchange::Exchange;
@@ -141,7 +141,7 @@ impl ReadHead {
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
             bytes => {
                 let config = turn.shared.config();
-                let found = self.scan.find_end(bytes, &config.head)?;
+                let found = self.scan.find_end(bytes, &config.limits.head())?;
                 if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
                     // A request of HTTP/0.9 has no other line.
                     request::check_first_line(bytes, config.sender(client.address.ip()))?;
@@ -192,8 +192,6 @@ impl ReadHead {
     }
 }
 
-pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
-
 /// Checks a complete head, and begins the exchange.
 // spine 12
 fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
@@ -227,7 +225,7 @@ fn admit<'h, 'b>(
     head: RequestHead<'h, 'b>,
     turn: &Turn<'_>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
-    match (head.framing, turn.shared.config().max_body) {
+    match (head.framing, turn.shared.config().limits.max_body) {
         (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
         _ => Ok(head),
     }

@@ -1,5 +1,6 @@
 //! Groups of one to five backends, and every order of what can be seen of them.
 
+use super::super::silence::CALM;
 use super::*;
 use crate::backends::health::Evidence::{Gone, Silent, Unwell};
 use crate::backends::health::Health;

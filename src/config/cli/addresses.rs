@@ -1,8 +1,8 @@
 //! Where to listen and which servers there are, as they are written. Each error says what is
 //! wrong and shows a right one; `clap` adds the argument's name.
 
-use super::values::port_of;
 use crate::backends::Name;
+use crate::config::values::port_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 

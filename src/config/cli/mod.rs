@@ -1,12 +1,9 @@
-//! The command line of `lb`: words to a [`Config`], with an answer for every wrong one.
+//! The command line of `lb`: arguments to a [`Config`], with an answer for every wrong one.
 
 mod addresses;
 mod args;
 mod contradictions;
-mod quantities;
-mod sockets;
 mod usage;
-mod values;
 
 use crate::backends::Name;
 use crate::config::Config;
@@ -32,33 +29,33 @@ pub struct Invocation {
 
 /// Reads the command line, program name first. The error prints itself and knows its exit
 /// code: 2 for a usage error, 0 for `--help` and `--version`.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let (words, given) = usage::read(words)?;
-    contradictions::check(&words, &given)?;
-    let (backends, backups) = expand(&words)?;
-    let level = match (words.verbose, words.quiet) {
+pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let (args, given) = usage::read(line)?;
+    contradictions::check(&args, &given)?;
+    let (backends, backups) = expand(&args)?;
+    let level = match (args.verbose, args.quiet) {
         (true, _) => log::LevelFilter::Debug,
         (_, true) => log::LevelFilter::Warn,
         _ => log::LevelFilter::Info,
     };
     Ok(Invocation {
-        config: words.into_config(backends, backups),
+        config: args.into_config(backends, backups),
         level,
     })
 }
 
 /// The backends one by one, and the backups; refuses one named twice and one that is the
 /// balancer itself.
-fn expand(words: &Args) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
+fn expand(args: &Args) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
     let mut seen = HashSet::new();
     let mut expand = |ranges: &[addresses::Range]| {
         let names = ranges.iter().flat_map(addresses::Range::names);
         names
-            .map(|name| admit(name, &words.listen, &mut seen))
+            .map(|name| admit(name, &args.listen, &mut seen))
             .collect()
     };
-    let backends: Result<Vec<Name>, _> = expand(&words.backends);
-    Ok((backends?, expand(&words.backup)?))
+    let backends: Result<Vec<Name>, _> = expand(&args.backends);
+    Ok((backends?, expand(&args.backup)?))
 }
 
 fn admit(
@@ -145,7 +142,7 @@ mod tests {
                 100,
             ),
         ] {
-            let timeout = parse_line(line).expect("valid").config.health.timeout;
+            let timeout = parse_line(line).expect("valid").config.health.timeout();
             assert_eq!(timeout.as_millis(), millis, "{line}");
         }
     }
@@ -153,10 +150,10 @@ mod tests {
     #[test]
     fn what_depends_on_another_option_has_a_default_that_fits() {
         let config = |line| parse_line(line).expect(line).config;
-        let head = config("lb 8080 :1 --max-head 4KiB").head;
+        let head = config("lb 8080 :1 --max-head 4KiB").limits.head();
         assert_eq!((head.bytes, head.start_line), (4096, 4096));
         let line = "lb 8080 :1 --max-head 4KiB --max-request-line 4KiB";
-        assert_eq!(config(line).head.start_line, 4096);
+        assert_eq!(config(line).limits.head().start_line, 4096);
         for line in [
             "lb 8080 :1 --workers 1 --cores 1",
             "lb 8080 :1 --lame-duck 0s",

@@ -1,4 +1,4 @@
-//! From the words of a command line to the options, and the usage errors on the way. `clap` says
+//! From a command line to the arguments, and the usage errors on the way. `clap` says
 //! what is wrong; where it shows no right example, one is added.
 
 use super::args::Args;
@@ -26,13 +26,13 @@ const EXAMPLES: [(&str, &str); 11] = [
 ];
 
 /// The options, and which of them were written.
-pub(super) fn read(words: impl IntoIterator<Item = OsString>) -> Result<(Args, ArgMatches), Error> {
+pub(super) fn read(line: impl IntoIterator<Item = OsString>) -> Result<(Args, ArgMatches), Error> {
     let mut command = command();
     let given = command
-        .try_get_matches_from_mut(words)
+        .try_get_matches_from_mut(line)
         .map_err(|error| with_example(error, &command))?;
-    let words = Args::from_arg_matches(&given).map_err(|error| error.format(&mut command))?;
-    Ok((words, given))
+    let args = Args::from_arg_matches(&given).map_err(|error| error.format(&mut command))?;
+    Ok((args, given))
 }
 
 /// A usage error with this text.

@@ -4,10 +4,30 @@
 //! call can be observed. Nothing else touches the storage of buffers.
 
 use super::Turn;
-use crate::net::buffer::Buffer;
+use crate::net::block::BlockCache;
+use crate::net::buffer::{Buffer, BufferCache};
 use crate::net::conn::{Blocking, Conn, Moved};
-use crate::net::pipe::{Pipe, PipeSize, is_impossible};
+use crate::net::pipe::{Pipe, PipeSize, Pipes, is_impossible};
 use std::io;
+use std::sync::Arc;
+
+/// What a worker lends to the sessions that it serves.
+#[derive(Debug, Default)]
+pub struct IoCache {
+    pub(super) buffers: BufferCache,
+    pub(super) pipes: Pipes,
+}
+
+impl IoCache {
+    /// An empty cache, which shares `blocks` with all others.
+    #[must_use]
+    pub fn sharing(blocks: &Arc<BlockCache>) -> Self {
+        Self {
+            buffers: BufferCache::sharing(blocks),
+            pipes: Pipes::default(),
+        }
+    }
+}
 
 impl<S, L> Turn<'_, S, L> {
     /// Appends what there is to read from `conn` to `buffer`.
@@ -18,7 +38,7 @@ impl<S, L> Turn<'_, S, L> {
         buffer: &mut Buffer,
         blocking: Blocking,
     ) -> io::Result<Moved> {
-        let moved = conn.read(buffer, self.buffers, blocking);
+        let moved = conn.read(buffer, &mut self.cache.buffers, blocking);
         self.count_io(&moved);
         moved
     }
@@ -40,12 +60,12 @@ impl<S, L> Turn<'_, S, L> {
 
     /// An empty pipe; `None` where the kernel has none that leads from socket to socket.
     pub fn take_pipe(&mut self, size: PipeSize) -> Option<Pipe> {
-        self.buffers.pipes.take(size)
+        self.cache.pipes.take(size)
     }
 
     /// Takes a pipe back. One that still holds bytes is closed.
     pub fn put_pipe(&mut self, pipe: Pipe) {
-        self.buffers.pipes.put(pipe);
+        self.cache.pipes.put(pipe);
     }
 
     /// Moves at most `most` bytes that there are to read from `conn` into `pipe`; `None` if the
@@ -60,7 +80,7 @@ impl<S, L> Turn<'_, S, L> {
         if let Err(error) = &moved
             && is_impossible(error)
         {
-            self.buffers.pipes.are_useless = true;
+            self.cache.pipes.are_useless = true;
             return Ok(None);
         }
         self.count_io(&moved);
@@ -77,30 +97,30 @@ impl<S, L> Turn<'_, S, L> {
 
     /// Copies what is left in `pipe` to the end of `buffer`.
     pub fn pour(&mut self, pipe: &mut Pipe, buffer: &mut Buffer) -> io::Result<()> {
-        pipe.pour(buffer, self.buffers)
+        pipe.pour(buffer, &mut self.cache.buffers)
     }
 
     /// The end of `buffer`, to append to.
     #[inline]
     pub fn tail<'b>(&mut self, buffer: &'b mut Buffer) -> &'b mut Vec<u8> {
-        buffer.tail(self.buffers)
+        buffer.tail(&mut self.cache.buffers)
     }
 
     /// Gives the storage of `buffer` back if it is empty.
     pub fn release(&mut self, buffer: &mut Buffer) {
-        buffer.release(self.buffers);
+        buffer.release(&mut self.cache.buffers);
     }
 
     /// Empties `buffer` and gives its storage back.
     pub fn discard_buffer(&mut self, buffer: &mut Buffer) {
         buffer.clear();
-        buffer.release(self.buffers);
+        buffer.release(&mut self.cache.buffers);
     }
 
     /// Moves what is in `buffer` to memory of its size, for a session that is about to be parked.
     /// Fails if the system has no memory for that.
     pub fn shrink(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        buffer.shrink(self.buffers)
+        buffer.shrink(&mut self.cache.buffers)
     }
 
     #[inline]

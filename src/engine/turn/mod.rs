@@ -4,8 +4,9 @@
 
 pub mod io;
 
+pub use io::IoCache;
+
 use super::scheduler::Scheduler;
-use crate::net::buffer::BufferCache;
 use crate::net::conn::{Blocking, SOCKET_TIMEOUT};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -58,7 +59,7 @@ pub struct Turn<'w, S, L> {
     /// Whether it left the lot long after its deadline. Then this process was paused or starved of
     /// processor time, and what did not come meanwhile says nothing about the other side.
     pub is_overdue: bool,
-    buffers: &'w mut BufferCache,
+    cache: &'w mut IoCache,
     scheduler: &'w Scheduler,
     /// No other session had a turn since the last one of this session. Where many sessions take
     /// turns, the next event is hardly ever this session's: then it must not block for it.
@@ -80,7 +81,7 @@ impl<'w, S, L> Turn<'w, S, L> {
     pub fn new(
         shared: &'w S,
         local: &'w mut L,
-        buffers: &'w mut BufferCache,
+        cache: &'w mut IoCache,
         scheduler: &'w Scheduler,
         is_again: bool,
     ) -> Self {
@@ -89,7 +90,7 @@ impl<'w, S, L> Turn<'w, S, L> {
             local,
             is_resumed: false,
             is_overdue: false,
-            buffers,
+            cache,
             scheduler,
             is_again,
             is_blocked: Cell::new(false),
@@ -224,12 +225,12 @@ mod tests {
 
     #[test]
     fn a_head_costs_more_of_a_turn_than_its_bytes() {
-        let (scheduler, mut buffers) = (Scheduler::new(1, || ()), BufferCache::default());
+        let (scheduler, mut cache) = (Scheduler::new(1, || ()), IoCache::default());
         scheduler.add_worker();
         scheduler.add_job(|| ());
         let mut heads_of = |bytes: usize| {
             let mut local = ();
-            let mut turn = Turn::new(&(), &mut local, &mut buffers, &scheduler, false);
+            let mut turn = Turn::new(&(), &mut local, &mut cache, &scheduler, false);
             let mut heads = 0;
             while !turn.is_over() {
                 turn.charge_head(bytes);
@@ -242,10 +243,10 @@ mod tests {
 
     #[test]
     fn a_turn_that_lasts_long_is_over_although_nothing_is_queued() {
-        let (scheduler, mut buffers) = (Scheduler::new(1, || ()), BufferCache::default());
+        let (scheduler, mut cache) = (Scheduler::new(1, || ()), IoCache::default());
         scheduler.add_worker();
         let mut local = ();
-        let mut turn = Turn::new(&(), &mut local, &mut buffers, &scheduler, true);
+        let mut turn = Turn::new(&(), &mut local, &mut cache, &scheduler, true);
         turn.charge(TURN_BYTES);
         let began = turn.now();
         turn.time
@@ -257,10 +258,10 @@ mod tests {
 
     #[test]
     fn a_long_turn_makes_sure_that_the_lot_is_polled_though_nothing_is_queued() {
-        let (scheduler, mut buffers) = (Scheduler::new(1, || ()), BufferCache::default());
+        let (scheduler, mut cache) = (Scheduler::new(1, || ()), IoCache::default());
         scheduler.add_worker();
         let mut local = ();
-        let mut turn = Turn::new(&(), &mut local, &mut buffers, &scheduler, true);
+        let mut turn = Turn::new(&(), &mut local, &mut cache, &scheduler, true);
         turn.count_moved(LONG_TURN_BYTES - 1);
         assert!(!turn.is_over());
         turn.count_moved(1);

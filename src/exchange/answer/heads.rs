@@ -29,7 +29,7 @@ impl Answer {
             if bytes.is_empty() || (has_any && turn.is_over()) {
                 break;
             }
-            let limits = &exchange.config.head;
+            let limits = &exchange.config.limits.head();
             let Some(length) = response::find_end(scan, bytes, limits).map_err(bad_head)? else {
                 break;
             };

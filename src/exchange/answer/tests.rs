@@ -1,14 +1,15 @@
 use super::*;
 use crate::engine::scheduler::Scheduler;
+use crate::engine::turn::IoCache;
 use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
 use crate::exchange::shared::{Local, Shared};
 use crate::exchange::testing::pair;
 use crate::http::Version;
-use crate::http::request::{self, Method};
+use crate::http::method::Method;
+use crate::http::request;
 use crate::log::LogMode;
 use crate::log::Record;
-use crate::net::buffer::BufferCache;
 use crate::net::conn::Blocking;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -23,7 +24,7 @@ fn record(address: SocketAddr) -> Record {
 /// queued.
 fn turns_for(heads: &str) -> usize {
     let (shared, scheduler) = (Shared::alone(), Scheduler::new(1, || ()));
-    let (mut buffers, mut local) = (BufferCache::default(), Local::default());
+    let (mut cache, mut local) = (IoCache::default(), Local::default());
     scheduler.add_worker();
     scheduler.add_job(|| ());
     let ((backend, server), (conn, _reader)) = (pair(), pair());
@@ -49,7 +50,7 @@ fn turns_for(heads: &str) -> usize {
     let (mut answer, mut record) = (Answer::default(), record(address));
     let (mut expectation, mut turns) = (Expectation::new(false), 0);
     loop {
-        let mut turn = Turn::new(&shared, &mut local, &mut buffers, &scheduler, false);
+        let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
         turn.is_resumed = true;
         let mut served = Served {
             config: shared.config(),

@@ -2,18 +2,18 @@ use super::*;
 use crate::backends::Name;
 use crate::backends::health::Health;
 use crate::engine::scheduler::Scheduler;
+use crate::engine::turn::IoCache;
 use crate::exchange::shared::Local;
 use crate::exchange::testing::pair;
 use crate::http::request;
-use crate::net::buffer::BufferCache;
 use crate::net::options::Options;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {
     let (shared, scheduler) = (Shared::alone(), Scheduler::new(1, || ()));
-    let (mut buffers, mut local) = (BufferCache::default(), Local::default());
+    let (mut cache, mut local) = (IoCache::default(), Local::default());
     scheduler.add_worker();
-    let mut turn = Turn::new(&shared, &mut local, &mut buffers, &scheduler, false);
+    let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
     let now = turn.now();
     let mut table = request::field_table();
     let head = request::parse(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", &mut table).expect("valid");

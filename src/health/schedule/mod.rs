@@ -11,8 +11,8 @@
 //! request was late as well. After the *timeout* it has failed. A deadline that this process notices
 //! late itself says nothing about the backend; it runs once more.
 
-use super::probe::{Activity, Probe};
-use super::symptom::Symptom;
+use super::probe::Probe;
+use super::symptom::{Activity, Symptom};
 use super::usual::Usual;
 use crate::backends::health::Evidence;
 use crate::backends::{AdminState, Backend};
@@ -157,7 +157,7 @@ impl Schedule {
             return;
         }
         self.is_judged = false;
-        self.late = Some(now + self.usual.lateness(config.timeout));
+        self.late = Some(now + self.usual.lateness(config.timeout()));
         (self.lateness_excuse, self.timeout_excuse) = (Excuse::default(), Excuse::default());
         self.probe_anew(config, now);
     }
@@ -175,7 +175,7 @@ impl Schedule {
     }
 
     fn count_anew(&mut self, config: &HealthConfig, now: Instant) {
-        (self.counted, self.due) = (now, now + config.timeout);
+        (self.counted, self.due) = (now, now + config.timeout());
         self.set_next(self.due);
     }
 
@@ -198,7 +198,7 @@ impl Schedule {
     /// Reports the probe as late, if it is.
     fn check_lateness(&mut self, config: &HealthConfig, now: Instant) -> Option<Seen> {
         let late = self.late.filter(|late| now >= *late)?;
-        let lateness = self.usual.lateness(config.timeout);
+        let lateness = self.usual.lateness(config.timeout());
         if self.lateness_excuse.holds(late, now) {
             self.late = Some(now + lateness);
             return None;
@@ -281,7 +281,7 @@ impl Schedule {
         if !self.is_waiting() {
             return self.hasten_next(now);
         }
-        let late = self.began + self.usual.lateness(config.timeout);
+        let late = self.began + self.usual.lateness(config.timeout());
         self.late = Some(late.max(now));
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::backends::Name;
 use crate::backends::health::{Health, Observation};
 use crate::backends::{Finding, select::Backends};
-use crate::health::probe::Activity;
+use crate::health::symptom::Activity;
 use crate::net::options::Options;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -39,7 +39,7 @@ impl Scene {
             listener,
             schedule,
             config: HealthConfig {
-                timeout: CONFIG_TIMEOUT,
+                timeout: Some(CONFIG_TIMEOUT),
                 ..HealthConfig::default()
             },
             start,

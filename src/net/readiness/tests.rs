@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::net::buffer::{Buffer, BufferCache};
-use crate::net::conn::{Blocking, Moved};
+use crate::net::conn::{Blocking, Conn, Moved};
 use std::io::Write as _;
 use std::time::Instant;
 

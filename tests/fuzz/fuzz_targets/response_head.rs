@@ -5,7 +5,8 @@
 use lb::http::Version;
 use lb::http::forward::{client_encoding, write_response};
 use lb::http::framing::Framing as Ours;
-use lb::http::request::{Method, field_table};
+use lb::http::method::Method;
+use lb::http::request::field_table;
 use lb::http::response::{self, ResponseHead};
 use lb_fuzz::strict::{self, Question};
 use lb_fuzz::wire::{Framing, show};

@@ -7,7 +7,7 @@ use lb::config::Config;
 use lb::engine::Engine;
 use lb::http::delivery::Delivery;
 use lb::http::forwarded::{ForwardedFields, Hop};
-use lb::http::request::Method;
+use lb::http::method::Method;
 use lb::http::scan::{HeadLimits, HeadScan};
 use lb::http::{Refusal, Version};
 use lb::log::LogMode;

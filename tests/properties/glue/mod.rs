@@ -7,7 +7,8 @@ use lb::http::delivery::Delivery;
 use lb::http::forward::{client_encoding, write_request, write_response};
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::framing::Framing;
-use lb::http::request::{self, Method, field_table};
+use lb::http::method::Method;
+use lb::http::request::{self, field_table};
 use lb::http::scan::{HeadLimits, HeadScan};
 use lb::http::{Refusal, Version, response};
 

@@ -1,7 +1,6 @@
-//! The options about connections, as they are written, and what they mean.
+//! What the system does for a connection.
 
-use super::quantities;
-use crate::config::Sockets;
+use super::{OrNone, heading, quantities};
 use crate::net::options::Options;
 use clap::Args;
 use clap::builder::ValueParser;
@@ -20,70 +19,69 @@ const LARGEST_SIZE: u64 = 512 * 1024 * 1024;
 /// Bounds of a size of either kind.
 const SIZES: RangeInclusive<u64> = SMALLEST_SIZE..=LARGEST_SIZE;
 
-/// A value, or a word that stands for none.
-#[derive(Clone, Copy, Debug)]
-struct OrNone<T>(Option<T>);
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Sockets")]
-pub(super) struct SocketArgs {
+/// What the system does for connections. Checks have none of it: their own timeouts close them.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Sockets {
     /// Silence after which TCP asks for the peer; or off
     ///
     /// A peer that has vanished is noticed after twice the time.
-    #[arg(long, value_name = "TIME|off", default_value = "60s",
-          value_parser = keep_alive, hide_short_help = true)]
-    tcp_keep_alive: OrNone<Duration>,
+    // The kernel's own two hours are longer than most NATs and firewalls remember a silent
+    // connection.
+    #[arg(long, value_name = "TIME|off", default_value = "60s", value_parser = keep_alive,
+          help_heading = heading::SOCKETS, hide_short_help = true)]
+    pub tcp_keep_alive: OrNone<Duration>,
 
     /// Bytes that the system takes and cannot send yet (Linux)
     ///
     /// For a client or a backend. auto is some megabytes.
     #[arg(long, value_name = "SIZE|auto", default_value = "256KiB",
-          value_parser = size_or_auto(), hide_short_help = true)]
-    max_unsent: OrNone<u64>,
+          value_parser = size_or_auto::<u32>(), help_heading = heading::SOCKETS,
+          hide_short_help = true)]
+    pub max_unsent: OrNone<u32>,
 
     /// Bytes that the system takes from a backend
     ///
     /// Before they are read. auto is as many as the backend sends in a round trip.
     #[arg(long, value_name = "SIZE|auto", default_value = "auto",
-          value_parser = size_or_auto(), hide_short_help = true)]
-    backend_window: OrNone<u64>,
+          value_parser = size_or_auto::<usize>(), help_heading = heading::SOCKETS,
+          hide_short_help = true)]
+    pub backend_window: OrNone<usize>,
 
     /// The same from a client
     #[arg(long, value_name = "SIZE|auto", default_value = "auto",
-          value_parser = size_or_auto(), hide_short_help = true)]
-    client_window: OrNone<u64>,
+          value_parser = size_or_auto::<usize>(), help_heading = heading::SOCKETS,
+          hide_short_help = true)]
+    pub client_window: OrNone<usize>,
 }
 
-impl SocketArgs {
-    pub(super) fn sockets(&self) -> Sockets {
-        let both = Options {
-            keep_alive: self.tcp_keep_alive.0,
-            unsent: fits(self.max_unsent),
-            unread: None,
-        };
-        Sockets {
-            clients: Options {
-                unread: fits(self.client_window),
-                ..both
-            },
-            backends: Options {
-                unread: fits(self.backend_window),
-                ..both
-            },
+impl Sockets {
+    /// The options of connections that clients make.
+    #[must_use]
+    pub fn of_clients(&self) -> Options {
+        self.with_window(self.client_window)
+    }
+
+    /// The options of connections to backends, for requests.
+    #[must_use]
+    pub fn of_backends(&self) -> Options {
+        self.with_window(self.backend_window)
+    }
+
+    fn with_window(&self, window: Option<usize>) -> Options {
+        Options {
+            keep_alive: self.tcp_keep_alive,
+            unsent: self.max_unsent,
+            unread: window,
         }
     }
 }
 
-/// [`LARGEST_SIZE`] fits every socket option.
-fn fits<T: TryFrom<u64>>(size: OrNone<u64>) -> Option<T> {
-    size.0.and_then(|size| T::try_from(size).ok())
-}
-
-fn size_or_auto() -> ValueParser {
+/// A size, which always fits the type since [`LARGEST_SIZE`] does; or `auto`.
+fn size_or_auto<T: TryFrom<u64> + Clone + Send + Sync + 'static>() -> ValueParser {
     ValueParser::from(|text: &str| match text {
-        "auto" => Ok(OrNone(None)),
+        "auto" => Ok(OrNone::<T>::None),
         _ => match quantities::size_in(&SIZES, text) {
-            Ok(size) => Ok(OrNone(Some(size))),
+            Ok(size) => Ok(T::try_from(size).ok()),
             Err(reason) => Err(format!("{reason}; or auto")),
         },
     })
@@ -91,11 +89,11 @@ fn size_or_auto() -> ValueParser {
 
 fn keep_alive(text: &str) -> Result<OrNone<Duration>, String> {
     if text == "off" {
-        return Ok(OrNone(None));
+        return Ok(None);
     }
     let time = quantities::duration(text).map_err(|reason| format!("{reason}; or off"))?;
     match KEEP_ALIVE.contains(&time) {
-        true => Ok(OrNone(Some(time))),
+        true => Ok(Some(time)),
         false => Err("it must be from 1s to 9h, for example 60s; or off".into()),
     }
 }
@@ -103,7 +101,12 @@ fn keep_alive(text: &str) -> Result<OrNone<Duration>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::cli::tests::parse_line;
+    use crate::config::cli::{Invocation, parse};
+    use std::ffi::OsString;
+
+    fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
 
     fn sockets(options: &str) -> Sockets {
         let line = format!("lb 8080 :1 {options}");
@@ -115,7 +118,7 @@ mod tests {
         let set = sockets(
             "--tcp-keep-alive 5s --max-unsent 64KiB --client-window 8KiB --backend-window 1MiB",
         );
-        for (options, unread) in [(set.clients, 8 << 10), (set.backends, 1 << 20)] {
+        for (options, unread) in [(set.of_clients(), 8 << 10), (set.of_backends(), 1 << 20)] {
             assert_eq!(options.keep_alive, Some(Duration::from_secs(5)));
             assert_eq!(
                 (options.unsent, options.unread),
@@ -125,7 +128,7 @@ mod tests {
         let left = sockets(
             "--tcp-keep-alive off --max-unsent auto --client-window auto --backend-window auto",
         );
-        for options in [left.clients, left.backends] {
+        for options in [left.of_clients(), left.of_backends()] {
             assert_eq!(options, Options::default());
         }
     }

@@ -1,9 +1,11 @@
-//! Times, sizes and numbers as they stand on the command line. Each error says what is wrong
-//! with what was written, and shows a right one; `clap` adds the argument's name. Must not know
-//! which argument a value is for.
+//! How times, sizes and numbers are written in a setting. Each error says what is wrong with what was
+//! written, and shows a right one; `clap` adds the argument's name. Must not know which setting a
+//! value is for.
 
-use clap::builder::{TypedValueParser, ValueParser};
+use clap::builder::ValueParser;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The longest time.
@@ -69,8 +71,16 @@ fn seconds(count: Option<u64>) -> String {
 }
 
 /// A number of bytes: `4096`, `32KiB`, `10MiB`, `1GiB`.
-pub(super) fn size(range: RangeInclusive<u64>) -> ValueParser {
-    ValueParser::from(move |text: &str| size_in(&range, text))
+pub(super) fn size<T>(range: RangeInclusive<T>) -> ValueParser
+where
+    T: TryInto<u64> + TryFrom<u64> + Copy + Send + Sync + 'static,
+{
+    let bytes = |size: T| size.try_into().unwrap_or(u64::MAX);
+    let range = bytes(*range.start())..=bytes(*range.end());
+    let parse = move |text: &str| size_in(&range, text);
+    ValueParser::from(move |text: &str| {
+        T::try_from(parse(text)?).map_err(|_| "it is too large, for example 10MiB".to_string())
+    })
 }
 
 /// One such number.
@@ -148,16 +158,19 @@ pub(super) fn written(size: u64) -> String {
 }
 
 /// A whole number in a range.
-pub(super) fn count(range: RangeInclusive<usize>) -> impl TypedValueParser<Value = usize> {
-    move |text: &str| match text.parse::<usize>() {
+pub(super) fn count<T>(range: RangeInclusive<T>) -> ValueParser
+where
+    T: FromStr + Ord + From<u8> + Display + Copy + Send + Sync + 'static,
+{
+    ValueParser::from(move |text: &str| match text.parse::<T>() {
         Ok(count) if range.contains(&count) => Ok(count),
         _ => Err(format!(
             "it must be a whole number from {} to {}, for example {}",
             range.start(),
             range.end(),
-            4.clamp(*range.start(), *range.end())
+            T::from(4).clamp(*range.start(), *range.end())
         )),
-    }
+    })
 }
 
 /// A number, perhaps with a fraction, and what stands behind it.

@@ -1,12 +1,11 @@
-//! The values that can stand on the command line: addresses, paths and other texts; numbers are
-//! in `quantities`. Each error says what is wrong and shows a
-//! right one; `clap` adds the argument's name.
+//! How addresses, paths and other texts are written in a setting; numbers are in `quantities`. Each
+//! error says what is wrong and shows a right one; `clap` adds the argument's name.
 
-use crate::config::Statuses;
+use super::OrNone;
 use crate::http::scan::{is_token, is_token_byte};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _, ValueParser};
 use ipnet::IpNet;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 /// `10.0.0.0/8`, `fd00::/8`, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
@@ -24,36 +23,6 @@ pub(super) fn port_of(text: &str) -> Result<u16, String> {
             "`{text}` is no port from 1 to 65535, for example localhost:5001"
         )),
     }
-}
-
-/// Statuses and classes of them, one by one or from one to another: `200,204`, `2xx-3xx`.
-pub(super) fn statuses(text: &str) -> Result<Statuses, String> {
-    let ranges: Option<Vec<_>> = text
-        .split(',')
-        .map(|part| status_range(part.trim()))
-        .collect();
-    let ranges = ranges.filter(|ranges| !ranges.is_empty());
-    ranges.map(Statuses).ok_or_else(|| {
-        "write statuses from 200 to 599 or classes of them, for example 200,204 or 2xx-3xx".into()
-    })
-}
-
-fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (status_class(first)?, status_class(last)?);
-    (first.start() <= last.end()).then(|| *first.start()..=*last.end())
-}
-
-/// `2xx`, or a single status.
-fn status_class(text: &str) -> Option<RangeInclusive<u16>> {
-    if let Some(class) = text.strip_suffix("xx") {
-        let class: u16 = class.parse().ok()?;
-        return (2..=5)
-            .contains(&class)
-            .then(|| class * 100..=class * 100 + 99);
-    }
-    let status: u16 = text.parse().ok()?;
-    (200..=599).contains(&status).then_some(status..=status)
 }
 
 /// The port that is checked.
@@ -78,19 +47,27 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// Our name in `Via`, if there is to be such a field.
-#[derive(Clone, Debug)]
-pub(super) struct Via(pub(super) Option<String>);
+/// One of the words of a type, with what it means.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> ValueParser {
+    let names = words.iter().map(|(word, _)| *word);
+    let meant = |word: String| {
+        let found = words.iter().find(|(one, _)| *one == word);
+        found.map(|(_, meaning)| *meaning).ok_or("no such word")
+    };
+    ValueParser::from(PossibleValuesParser::new(names).try_map(meant))
+}
 
-/// A pseudonym or `HOST:PORT` (RFC 9110 §7.6.3), or `off`.
-pub(super) fn via(text: &str) -> Result<Via, String> {
+/// Our name in `Via`, if there is to be such a field: a pseudonym or `HOST:PORT` (RFC 9110 §7.6.3), or `off`.
+pub(super) fn via(text: &str) -> Result<OrNone<String>, String> {
     // A host could have a comma in it, which would end the entry in the field.
     let is_name_byte = |byte: u8| is_token_byte(byte) || b":[]".contains(&byte);
     let is_name = is_token(text.as_bytes()) || crate::http::host::is_valid(text.as_bytes());
     match text {
         // No name, however it is written: a proxy of this name would be a surprise.
-        _ if text.eq_ignore_ascii_case("off") => Ok(Via(None)),
-        _ if is_name && text.bytes().all(is_name_byte) => Ok(Via(Some(text.into()))),
+        _ if text.eq_ignore_ascii_case("off") => Ok(None),
+        _ if is_name && text.bytes().all(is_name_byte) => Ok(Some(text.into())),
         _ => Err(
             "write a name without spaces and commas, HOST:PORT or off, for example --via edge-1"
                 .into(),
@@ -132,7 +109,7 @@ mod tests {
             ("edge-1", Some("edge-1")),
             ("[::1]:80", Some("[::1]:80")),
         ] {
-            assert_eq!(via(text).expect(text).0.as_deref(), name);
+            assert_eq!(via(text).expect(text).as_deref(), name);
         }
         for text in ["", "a b", "a,b", "a(b)"] {
             assert!(via(text).is_err(), "{text}");
