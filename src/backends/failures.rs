@@ -241,4 +241,27 @@ mod tests {
             failures.end_ejection(true);
         }
     }
+
+    #[test]
+    fn a_trial_that_fails_is_followed_by_another_one_unless_one_has_passed_meanwhile() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        failures.fail_trial(start);
+        assert!(
+            !failures.claim_trial(true, start + LONGEST_PAUSE),
+            "it is not ejected"
+        );
+        failures.eject(start);
+        let first = start + FIRST_PAUSE;
+        assert!(failures.claim_trial(true, first));
+        failures.fail_trial(first);
+        let second = first + FIRST_PAUSE * 2;
+        assert!(!failures.claim_trial(true, second - Duration::from_millis(1)));
+        assert!(failures.claim_trial(true, second));
+        failures.end_ejection(true);
+        failures.fail_trial(second);
+        assert!(
+            !failures.claim_trial(true, second + LONGEST_PAUSE * 2),
+            "it is back"
+        );
+    }
 }

@@ -206,11 +206,9 @@ impl Health {
             State::Unseen => first(observation),
             State::Up { bad } => match observation {
                 Observation::Late => State::Suspect { bad },
-                Observation::Response | Observation::TrialPassed => self.state,
                 _ => self.after_in_use(observation, bad, may_leave),
             },
             State::Suspect { bad } => match observation {
-                Observation::Late => self.state,
                 // Down by silence at most, and it is not silent.
                 Observation::Response | Observation::TrialPassed => State::Up {
                     bad: bad.min(self.fall - 1),
@@ -233,7 +231,9 @@ impl Health {
                 return State::Ejected { bad: 0, is_kept };
             }
             Observation::Good => return State::Up { bad: 0 },
-            _ => return self.state,
+            Observation::Late | Observation::Response | Observation::TrialPassed => {
+                return self.state;
+            }
         };
         let (bad, is_silence) = (bad + 1, evidence == Evidence::Silent);
         match (bad >= self.fall, is_silence) {

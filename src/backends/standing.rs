@@ -69,6 +69,7 @@ impl Published {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::health::{Evidence, Observation};
 
     #[test]
     fn every_standing_comes_out_as_it_was_put_in() {
@@ -77,6 +78,20 @@ mod tests {
         for standing in Standing::ALL {
             published.set(standing);
             assert_eq!(published.get(), standing);
+        }
+    }
+
+    #[test]
+    fn one_that_is_down_for_silence_is_told_apart_from_one_that_is_gone() {
+        for (evidence, standing) in [
+            (Evidence::Silent, Standing::DownSilent),
+            (Evidence::Gone, Standing::Down),
+            (Evidence::Unwell, Standing::Down),
+        ] {
+            let mut health = Health::new(1, 1);
+            health.step(Observation::Good, true);
+            health.step(Observation::Bad(evidence), true);
+            assert_eq!(Standing::of(&health), standing, "{evidence:?}");
         }
     }
 }

@@ -28,6 +28,7 @@ fn health_and_the_admin_state_are_kept_apart() {
     ] {
         backend.set_admin(admin);
         assert!(backend.is_live() == is_live && backend.is_up(), "{admin:?}");
+        assert_eq!(admin.word(), format!("{admin:?}").to_lowercase());
     }
     backend.set_admin(AdminState::Draining);
     assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
@@ -69,4 +70,95 @@ fn a_check_is_asked_for_once() {
     let backend = backend();
     assert!(backend.ask_for_check() && !backend.ask_for_check());
     assert!(backend.take_check() && !backend.take_check());
+}
+
+/// A connection of it is idle.
+fn rest(backend: &Backend<()>, now: Instant) {
+    backend.idle.put((), backend.idle.generation(), now);
+}
+
+#[test]
+fn a_backend_that_drains_keeps_its_idle_connections_and_a_disabled_one_has_none() {
+    let (backend, now) = (backend(), Instant::now());
+    see(&backend, Observation::Good);
+    rest(&backend, now);
+    for (admin, left) in [
+        (AdminState::Draining, 1),
+        (AdminState::Enabled, 1),
+        (AdminState::Disabled, 0),
+    ] {
+        backend.set_admin(admin);
+        let idle = &backend.idle;
+        assert_eq!(
+            (idle.len(), idle.is_empty()),
+            (left, left == 0),
+            "{admin:?}"
+        );
+    }
+}
+
+#[test]
+fn one_that_is_out_keeps_its_reason_whatever_fails_there_then() {
+    let (backend, now) = (backend(), Instant::now());
+    let apply = |observation, reason: &str| {
+        let finding = Finding {
+            reason: reason.into(),
+            is_unreachable: false,
+        };
+        backend.apply(observation, &finding, true, now);
+        backend.state().reason.clone()
+    };
+    apply(Observation::Good, "");
+    assert_eq!(apply(Observation::Late, "late"), "late");
+    assert_eq!(
+        apply(Observation::Bad(Evidence::Gone), "refused"),
+        "refused"
+    );
+    assert_eq!(apply(Observation::Late, "late"), "refused");
+    assert_eq!(apply(Observation::Failing, "failing"), "refused");
+}
+
+#[test]
+fn one_that_goes_down_is_to_be_checked_and_one_that_comes_back_is_not() {
+    let backend = backend();
+    see(&backend, Observation::Good);
+    see(&backend, Observation::Bad(Evidence::Gone));
+    assert!(!backend.ask_for_check(), "it is asked for already");
+    see(&backend, Observation::Good);
+    assert!(!backend.take_check(), "nothing is odd about it any more");
+    assert!(backend.ask_for_check());
+}
+
+#[test]
+fn idle_connections_give_way_to_a_request_only_when_their_backend_is_silent() {
+    let (backend, start) = (backend(), Instant::now());
+    see(&backend, Observation::Good);
+    assert_eq!(
+        backend.release_idle(start),
+        None,
+        "there is none to give way"
+    );
+    rest(&backend, start);
+    assert!(!backend.hear_response(false, start));
+    let soon = start + IN_THE_WAY / 2;
+    // What is remembered of the last byte counts in milliseconds.
+    let again = backend
+        .release_idle(soon)
+        .expect("it was heard a moment ago");
+    assert!(again > soon && again <= start + IN_THE_WAY);
+    assert_eq!(backend.idle.len(), 1);
+    assert_eq!(backend.release_idle(start + IN_THE_WAY), None);
+    assert!(backend.idle.is_empty());
+}
+
+#[test]
+fn the_first_connection_that_comes_to_rest_while_a_check_is_late_is_noticed_once() {
+    let backend = backend();
+    assert!(!backend.see_rest() && !backend.take_rest());
+    backend.watch_rest(true);
+    assert!(backend.see_rest() && !backend.see_rest());
+    assert!(backend.take_rest() && !backend.take_rest());
+    backend.watch_rest(true);
+    backend.watch_rest(false);
+    assert!(!backend.see_rest() && !backend.take_rest());
 }

@@ -72,6 +72,7 @@ mod tests {
             "application/problem+json, */*;q=0.1",
             "text/html;q=0.5, application/json;q=0.9",
             "application/json, text/plain",
+            "application/json;q=0.5, image/png",
         ] {
             assert!(prefers(yes), "{yes}");
         }

@@ -303,6 +303,12 @@ mod tests {
         assert!(body.relay_whole(4) && !body.is_complete());
         assert!(body.relay_whole(1) && body.is_complete());
         assert!(!body.relay_whole(1));
+        assert_eq!(
+            body.close(&mut Vec::new()),
+            Ok(()),
+            "it has its end already"
+        );
+        assert!(Body::new(Framing::UntilClose, Encoding::Plain, true).relay_whole(6));
         assert!(!Body::new(Framing::Chunked, Encoding::Plain, true).relay_whole(1));
         assert!(!Body::new(Framing::Length(5), Encoding::Chunked, true).relay_whole(1));
     }

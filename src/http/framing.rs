@@ -286,4 +286,28 @@ mod tests {
             assert_eq!(framing(method, status, &both), None, "{method:?} {status}");
         }
     }
+
+    #[test]
+    fn content_is_announced_by_a_coding_or_by_a_length_that_is_not_nothing() {
+        let announces = |name, value: &'static str| {
+            let value = value.as_bytes();
+            announces_content(&[Header { name, value }])
+        };
+        assert!(announces("Transfer-Encoding", "chunked"));
+        assert!(announces("Content-Length", "1"));
+        assert!(!announces("Content-Length", "0"));
+        assert!(!announces("Content-Type", "1"));
+    }
+
+    #[test]
+    fn a_response_of_http_1_0_has_no_transfer_coding() {
+        let fields = [Header {
+            name: "Transfer-Encoding",
+            value: b"chunked",
+        }];
+        for (version, is_right) in [(Version::Http10, false), (Version::Http11, true)] {
+            let framing = of_response(Method::Get, 200, version, &fields);
+            assert_eq!(framing.is_ok(), is_right, "{version:?}");
+        }
+    }
 }

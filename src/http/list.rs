@@ -203,6 +203,11 @@ mod tests {
     }
 
     #[test]
+    fn a_set_is_empty_until_a_name_is_in_it() {
+        assert!(set("").is_empty() && set(" ,").is_empty() && !set("a").is_empty());
+    }
+
+    #[test]
     fn only_space_and_tab_are_trimmed() {
         assert_eq!(trim(b" \ta b\t "), b"a b");
         assert_eq!(trim(b"\x0ba"), b"\x0ba");

@@ -40,3 +40,27 @@ impl Method {
         !matches!(self, Method::Connect | Method::Other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_known_by_its_exact_name_and_repeated_only_if_idempotent() {
+        for (name, method, is_idempotent) in [
+            ("GET", Method::Get, true),
+            ("HEAD", Method::Head, true),
+            ("OPTIONS", Method::Options, true),
+            ("TRACE", Method::Trace, true),
+            ("PUT", Method::PutOrDelete, true),
+            ("DELETE", Method::PutOrDelete, true),
+            ("POST", Method::Other, false),
+            ("PATCH", Method::Other, false),
+            ("get", Method::Other, false),
+            ("CONNECT", Method::Connect, false),
+        ] {
+            assert_eq!(Method::of(name), method, "{name}");
+            assert_eq!(method.is_idempotent(), is_idempotent, "{name}");
+        }
+    }
+}

@@ -196,4 +196,20 @@ mod tests {
             "TRACE /x HTTP/1.1\r\nHost: a\r\nX: 1\r\nMax-Forwards: 0\r\n\r\n"
         );
     }
+
+    #[test]
+    fn each_status_of_ours_has_the_registered_reason() {
+        let registered = "101 Switching Protocols, 200 OK, 204 No Content, 304 Not Modified, \
+            400 Bad Request, 404 Not Found, 405 Method Not Allowed, 408 Request Timeout, \
+            413 Content Too Large, 414 URI Too Long, 417 Expectation Failed, \
+            426 Upgrade Required, 429 Too Many Requests, 431 Request Header Fields Too Large, \
+            500 Internal Server Error, 501 Not Implemented, 502 Bad Gateway, \
+            503 Service Unavailable, 504 Gateway Timeout, 505 HTTP Version Not Supported, \
+            508 Loop Detected";
+        for entry in registered.split(", ") {
+            let (status, phrase) = entry.split_once(' ').expect("two parts");
+            assert_eq!(reason(status.parse().expect("a number")), phrase);
+        }
+        assert_eq!(reason(299), "Status");
+    }
 }

@@ -116,4 +116,18 @@ mod tests {
         assert_eq!(with_line("CONNECT a:1 HTTP/1.1"), 501);
         assert_eq!(with_line("PRI * HTTP/2.0"), 505);
     }
+
+    #[test]
+    fn another_major_version_is_505_and_what_is_no_version_400() {
+        for (version, status) in [
+            ("HTTP/3.0", 505),
+            ("HTTP/0.9", 505),
+            ("HTTP/x.1", 400),
+            ("HTTP/2.x", 400),
+            ("HTTP/2", 400),
+            ("HTTP/1.2", 400),
+        ] {
+            assert_eq!(with_line(&format!("GET / {version}")), status, "{version}");
+        }
+    }
 }

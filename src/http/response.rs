@@ -250,4 +250,58 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: Close\r\n\r\n"
         ));
     }
+
+    /// A response with this status and these fields.
+    fn with_response<T>(
+        status: u16,
+        fields: &str,
+        ask: impl FnOnce(&ResponseHead<'_, '_>) -> T,
+    ) -> T {
+        let head = format!("HTTP/1.1 {status} x\r\n{fields}\r\n");
+        let mut table = field_table();
+        ask(&parse(head.as_bytes(), Method::Get, &mut table).expect("valid"))
+    }
+
+    #[test]
+    fn only_protocols_that_were_offered_can_be_switched_to() {
+        for (named, offered, is_one) in [
+            ("Upgrade: websocket\r\n", Some("websocket"), true),
+            ("Upgrade: WebSocket\r\n", Some("a, websocket"), true),
+            ("Upgrade: a, b\r\n", Some("b, a, c"), true),
+            ("Upgrade: a, b\r\n", Some("a"), false),
+            ("Upgrade: b, a\r\n", Some("a"), false),
+            ("Upgrade: websocket\r\n", None, false),
+            ("Upgrade: a\r\nUpgrade: a\r\n", Some("a"), false),
+            ("Upgrade: \r\n", Some("a"), false),
+            ("", Some("a"), false),
+        ] {
+            let offered = offered.map(str::as_bytes);
+            let is_found = with_response(101, named, |head| head.switches_to_one_of(offered));
+            assert_eq!(is_found, is_one, "{named}");
+        }
+    }
+
+    #[test]
+    fn content_is_announced_by_a_length_or_a_coding_and_some_statuses_cannot_have_it() {
+        for (status, fields, is_wrong) in [
+            (204, "Content-Length: 1\r\n", true),
+            (204, "Transfer-Encoding: chunked\r\n", true),
+            (103, "Content-Length: 1\r\n", true),
+            (204, "Content-Length: 0\r\n", false),
+            (204, "", false),
+            (200, "Content-Length: 1\r\n", false),
+            (304, "Content-Length: 1\r\n", false),
+        ] {
+            let is_found =
+                with_response(status, fields, |head| head.announces_what_it_cannot_have());
+            assert_eq!(is_found, is_wrong, "{status} {fields}");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_the_empty_line_of_a_head() {
+        assert!(accepts("HTTP/1.1 200 OK\r\n\r\n"));
+        assert!(!accepts("HTTP/1.1 200 OK\r\n\r\nmore"));
+        assert!(!accepts("HTTP/1.1 200 OK\r\n"));
+    }
 }

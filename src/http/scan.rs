@@ -102,7 +102,7 @@ impl HeadScan {
 
     /// Bounds on what has no line end yet, so that the wait for one ends.
     fn bound_partial(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
-        if self.lines == 0 && bytes.len() - self.line >= limits.start_line + CRLF {
+        if self.lines == 0 && bytes.len() >= limits.start_line + CRLF {
             return Err(START_LINE_TOO_LONG);
         }
         if bytes.len() >= limits.bytes {
@@ -281,5 +281,27 @@ mod tests {
         assert_eq!(scan(b"G\r\nA:\r\nB:\r\nC:\r\nD:\r\n\r\n"), Err(431));
         let long = [b"G\r\nA: ".as_slice(), &[b'x'; 130]].concat();
         assert_eq!(scan(&long), Err(431));
+    }
+
+    #[test]
+    fn a_head_may_be_as_long_as_the_limit_and_no_longer() {
+        let head = |length: usize| {
+            let field = "x".repeat(length - "G\r\nA: \r\n\r\n".len());
+            format!("G\r\nA: {field}\r\n\r\n")
+        };
+        let longest = LIMITS.bytes;
+        assert_eq!(scan(head(longest).as_bytes()), Ok(Some(longest)));
+        for length in [longest + 1, longest + 5] {
+            assert_eq!(scan(head(length).as_bytes()), Err(431), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_known_to_be_complete_when_its_end_has_come() {
+        let mut scan = HeadScan::default();
+        for (bytes, is_complete) in [("GET /", false), ("GET / HTTP/1.1\r\n", true)] {
+            assert_eq!(scan.find_end(bytes.as_bytes(), &LIMITS), Ok(None));
+            assert_eq!(scan.has_first_line(), is_complete);
+        }
     }
 }

@@ -188,6 +188,33 @@ fn one_that_has_been_silent_for_a_minute_is_dead_and_not_used_again() {
 }
 
 #[test]
+fn one_that_was_up_for_long_and_is_silent_now_counts_as_silent() {
+    let (group, now) = (group(2), Instant::now() + DEAD * 2);
+    see_at(&group, 0, Bad(Silent), now);
+    let change = see_at(&group, 1, Bad(Silent), now).expect("a change");
+    assert_eq!(change.silence, Some(true));
+}
+
+#[test]
+fn half_of_them_are_not_most() {
+    let group = group(2);
+    let change = see(&group, 0, Bad(Silent)).expect("a change");
+    assert_eq!((change.silence, states(&group).as_str()), (None, "du"));
+    assert!(!group.are_most_silent());
+}
+
+#[test]
+fn what_changes_for_another_backend_is_reported_although_this_one_stays_as_it_was() {
+    let (group, start) = (group(2), Instant::now());
+    see_at(&group, 0, Bad(Silent), start);
+    see_at(&group, 1, Bad(Silent), start);
+    see_at(&group, 0, Good, start);
+    see_at(&group, 1, Good, start);
+    let end = see_at(&group, 1, Good, start + CALM).expect("the end of the silence");
+    assert_eq!((end.transition, end.silence), (None, Some(false)));
+}
+
+#[test]
 fn ejections_and_silence_together_take_at_most_half() {
     let group = group(4);
     see(&group, 0, Failing);

@@ -162,3 +162,70 @@ fn framing_fields_do_not_pass_in_trailers() {
     assert_eq!(out, b"0\r\nX-Sum: 1\r\n\r\n");
     assert!(write_end(b"A b: c\r\n\r\n", &mut Vec::new()).is_err());
 }
+
+#[test]
+fn a_blank_beyond_the_width_of_the_longest_size_counts_as_an_extension() {
+    let body = |blanks: usize| {
+        let chunk = format!("1{}\r\na\r\n", " ".repeat(blanks));
+        let (mut scanner, body) = (
+            Scanner::of_response(),
+            chunk.repeat(MAX_EXTENSION_BYTES as usize + 1),
+        );
+        let mut start = 0;
+        while start < body.len() {
+            start += match scanner.next(&body.as_bytes()[start..])? {
+                Piece::Data(range) => range.end,
+                Piece::More { consumed } => consumed,
+                Piece::End(_) => break,
+            };
+        }
+        Ok::<_, Refusal>(())
+    };
+    assert_eq!(body(MAX_SIZE_DIGITS - 1), Ok(()));
+    assert!(body(MAX_SIZE_DIGITS).is_err());
+}
+
+#[test]
+fn what_is_left_of_a_chunk_is_known_from_the_end_of_its_size() {
+    for (input, left) in [
+        ("5", 0),
+        ("5\r", 5),
+        ("5;a", 5),
+        ("5\r\n", 5),
+        ("5\r\nab", 3),
+        ("5\r\nabcde", 0),
+    ] {
+        let mut scanner = Scanner::default();
+        let mut start = 0;
+        while start < input.len() {
+            start += match scanner.next(&input.as_bytes()[start..]).expect(input) {
+                Piece::Data(range) => range.end,
+                Piece::More { consumed } => consumed,
+                Piece::End(_) => panic!("{input} has no end"),
+            };
+        }
+        assert_eq!(scanner.left_in_chunk(), left, "{input}");
+    }
+}
+
+#[test]
+fn what_is_wrong_behind_a_chunk_or_in_a_trailer_section_is_named() {
+    let error = |input: &[u8]| {
+        let mut scanner = Scanner::default();
+        let mut start = 0;
+        loop {
+            match scanner.next(&input[start..]) {
+                Ok(Piece::Data(range)) => start += range.end,
+                Ok(piece) => panic!("{piece:?}"),
+                Err(refusal) => return refusal.why,
+            }
+        }
+    };
+    assert_eq!(error(b"1\r\nab"), "a chunk is longer than its size");
+    assert_eq!(error(b"1\r\na\rb"), "a chunk is longer than its size");
+    assert_eq!(error(b"x\r\n"), "a chunk size line is malformed");
+    assert!(
+        write_end(b"A: b\r\n", &mut Vec::new()).is_err(),
+        "it has no end"
+    );
+}

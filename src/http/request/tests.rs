@@ -118,6 +118,17 @@ fn an_upgrade_counts_only_when_it_is_whole() {
     assert!(!offers(
         "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"
     ));
+    for (protocol, is_offer) in [
+        ("a/1", true),
+        ("a/1, b", true),
+        ("a b", false),
+        ("a/", false),
+        ("/1", false),
+        ("a/1/2", false),
+    ] {
+        let offer = format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n");
+        assert_eq!(offers(&offer), is_offer, "{protocol}");
+    }
     for (length, is_offer) in [(512, true), (513, false)] {
         let long = "x".repeat(length);
         let offer = format!("Connection: Upgrade\r\nUpgrade: {long}\r\n");
@@ -127,4 +138,78 @@ fn an_upgrade_counts_only_when_it_is_whole() {
         let offer = format!("Connection: Upgrade\r\nUpgrade: tcp\r\n{body}");
         assert!(offers(&offer), "{body}");
     }
+}
+
+#[test]
+fn a_client_goes_on_as_its_version_and_its_options_say() {
+    for (version, options, goes_on) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: close\r\n", false),
+        ("1.1", "Connection: keep-alive, close\r\n", false),
+        ("1.0", "", false),
+        ("1.0", "Connection: keep-alive\r\n", true),
+        ("1.0", "Connection: keep-alive, close\r\n", false),
+    ] {
+        let head = format!("GET / HTTP/{version}\r\nHost: a\r\n{options}\r\n");
+        let mut table = field_table();
+        let request = parse(head.as_bytes(), &mut table).expect("valid");
+        assert_eq!(request.keeps_alive(), goes_on, "{version} {options}");
+    }
+}
+
+#[test]
+fn a_request_ends_here_when_it_may_pass_no_more_proxies() {
+    for (limit, ends) in [
+        ("", false),
+        ("Max-Forwards: 1\r\n", false),
+        ("Max-Forwards: 0\r\n", true),
+    ] {
+        let head = format!("OPTIONS / HTTP/1.1\r\nHost: a\r\n{limit}\r\n");
+        let mut table = field_table();
+        let request = parse(head.as_bytes(), &mut table).expect("valid");
+        assert_eq!(request.ends_here(), ends, "{limit}");
+    }
+}
+
+#[test]
+fn an_empty_host_is_one_only_beside_an_authority() {
+    assert_eq!(status("GET / HTTP/1.1\r\nHost:\r\n\r\n"), 400);
+    assert_eq!(status("GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n"), 200);
+    assert_eq!(status("GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n"), 400);
+}
+
+#[test]
+fn nothing_stands_behind_the_empty_line_of_a_head() {
+    assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\n\r\nmore"), 400);
+    assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\n"), 400);
+}
+
+#[test]
+fn a_first_line_alone_shows_what_is_no_request() {
+    let check = |line: &str| check_first_line(line.as_bytes(), Sender::Anyone);
+    assert_eq!(check("GET / HTTP/1.1\r\n"), Ok(()));
+    for line in [
+        "GET /\r\n",
+        "GET x HTTP/1.1\r\n",
+        "CONNECT a:1 HTTP/1.1\r\n",
+    ] {
+        assert!(check(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_refusal_names_what_is_wrong_with_a_field() {
+    let why = |field: &str| {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        let refused = parse(head.as_bytes(), &mut field_table()).map(drop);
+        refused.expect_err(field).why
+    };
+    assert_eq!(why("A b: c"), "a field name is not a token");
+    assert_eq!(
+        why("A: \x01"),
+        "a field value has a byte that no value may have"
+    );
+    let many = "A: b\r\n".repeat(MAX_FIELDS);
+    assert_eq!(why(many.trim_end()), "too many fields");
+    assert_eq!(why("Host: b"), "two Host fields");
 }
