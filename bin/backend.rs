@@ -29,12 +29,12 @@ use std::thread;
 use std::time::Duration;
 use trouble::Trouble;
 
-/// The demo server of lb: it answers every request with a greeting, and misbehaves on demand
+/// The demo backend of lb: it answers every request with a greeting, and misbehaves on demand
 #[derive(Parser)]
 #[command(
     name = "backend",
     arg_required_else_help = true,
-    version = concat!(env!("CARGO_PKG_VERSION"), " (demo server of lb)"),
+    version = concat!(env!("CARGO_PKG_VERSION"), " (demo backend of lb)"),
     after_help = order::HELP
 )]
 struct Arguments {

@@ -84,7 +84,7 @@ fn the_demo_server_says_what_it_is() {
         .output()
         .unwrap();
     let version = env!("CARGO_PKG_VERSION");
-    let expected = format!("backend {version} (demo server of lb)\n");
+    let expected = format!("backend {version} (demo backend of lb)\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 

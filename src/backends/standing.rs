@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_down_for_silence_is_told_apart_from_one_that_is_gone() {
+    fn down_for_silence_is_another_standing_than_down_and_gone() {
         for (evidence, standing) in [
             (Evidence::Silent, Standing::DownSilent),
             (Evidence::Gone, Standing::Down),

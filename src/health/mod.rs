@@ -191,7 +191,7 @@ fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
 fn log_loop(backend: &Backend<Conn>, reason: &str) {
     if backend.state().reason != reason {
         log::warn!(
-            "Server {} is this balancer itself: it gets no requests; name another server.",
+            "Server {} is this balancer itself: it gets no requests; name another backend.",
             backend.name
         );
     }

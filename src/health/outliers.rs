@@ -159,10 +159,10 @@ fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
 fn log_silence(change: &Change<Conn>) {
     match change.silence {
         Some(true) => log::warn!(
-            "More than half of the servers are late: the trouble may be on this side, so \
+            "More than half of the backends are late: the trouble may be on this side, so \
              they are used all the same."
         ),
-        Some(false) => log::warn!("The trouble is over: at most half of the servers are late."),
+        Some(false) => log::warn!("The trouble is over: at most half of the backends are late."),
         None => {}
     }
     for (backend, lasted) in &change.restored {

@@ -1,6 +1,6 @@
 //! What is logged of checks: the first round, and in the story one round per interval, as if all
-//! servers were asked together. Each server is asked at its own time, so a round is logged as soon
-//! as each has a new result. A server without one (its check began later, or takes long) delays the
+//! backends were asked together. Each backend is asked at its own time, so a round is logged as soon
+//! as each has a new result. A backend without one (its check began later, or takes long) delays the
 //! round by one interval at most; then its last result is logged again.
 //!
 //! Must not know what follows from a result.
@@ -15,18 +15,18 @@ use log::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// With more servers than this, a round counts the healthy ones and names the others.
+/// With more backends than this, a round counts the healthy ones and names the others.
 const MOST_NAMED: usize = 10;
 
-/// Logged once when a server answers the first check with a status below 500: it may be the check
+/// Logged once when a backend answers the first check with a status below 500: it may be the check
 /// that is wrong.
-const CURE: &str = "If such a server is well, tell the checks what to ask for, or what is good: \
+const CURE: &str = "If such a backend is well, tell the checks what to ask for, or what is good: \
                     --health-path /health, --health-status 2xx-3xx, --health-host app.example";
 
 /// The results of checks that are to be logged.
 #[derive(Debug)]
 pub(super) struct Report {
-    servers: Vec<Server>,
+    backends: Vec<Checked>,
     /// Every round is logged, not just the first.
     is_story: bool,
     interval: Duration,
@@ -35,7 +35,7 @@ pub(super) struct Report {
 }
 
 #[derive(Debug)]
-struct Server {
+struct Checked {
     backend: Arc<Backend<Conn>>,
     last: Option<Seen>,
     /// The result came after the last round.
@@ -45,13 +45,13 @@ struct Server {
 impl Report {
     /// A report of these backends, with no results yet.
     pub(super) fn new(backends: &[Arc<Backend<Conn>>], config: &Config, now: Instant) -> Self {
-        let server = |backend: &Arc<Backend<Conn>>| Server {
+        let backend = |backend: &Arc<Backend<Conn>>| Checked {
             backend: Arc::clone(backend),
             last: None,
             is_new: false,
         };
         Self {
-            servers: backends.iter().map(server).collect(),
+            backends: backends.iter().map(backend).collect(),
             is_story: config.log == LogMode::Story,
             interval: config.health.interval,
             logged: now,
@@ -65,21 +65,21 @@ impl Report {
         }
     }
 
-    /// Notes that a check of the server with this index has ended, or is late.
+    /// Notes that a check of the backend with this index has ended, or is late.
     pub(super) fn note(&mut self, index: usize, seen: &Seen) {
-        let server = &mut self.servers[index];
-        server.last = Some(seen.clone());
-        server.is_new = true;
+        let backend = &mut self.backends[index];
+        backend.last = Some(seen.clone());
+        backend.is_new = true;
     }
 
-    /// Ends the first round. Unhealthy servers are logged in any mode.
+    /// Ends the first round. Unhealthy backends are logged in any mode.
     pub(super) fn end_first(&mut self, now: Instant) {
         for (level, line) in self.lines() {
             if self.is_story || level == Level::Warn {
                 log::log!(level, "{line}");
             }
         }
-        if self.servers.iter().any(Server::may_be_misunderstood) {
+        if self.backends.iter().any(Checked::may_be_misunderstood) {
             log::warn!("{CURE}");
         }
         self.end_round(now);
@@ -87,7 +87,7 @@ impl Report {
 
     /// Logs a round, if it is time.
     pub(super) fn go_on(&mut self, now: Instant) {
-        let is_complete = || self.servers.iter().all(Server::is_done);
+        let is_complete = || self.backends.iter().all(Checked::is_done);
         if !self.is_story || now < self.earliest() || (now < self.latest() && !is_complete()) {
             return;
         }
@@ -108,7 +108,7 @@ impl Report {
         self.is_story.then_some(due)
     }
 
-    /// Unhealthy servers are asked more often than once per interval, and the intervals of the others
+    /// Unhealthy backends are asked more often than once per interval, and the intervals of the others
     /// vary by this much.
     fn earliest(&self) -> Instant {
         self.logged + self.interval / 20 * 19
@@ -120,7 +120,7 @@ impl Report {
 
     fn end_round(&mut self, now: Instant) {
         self.logged = now;
-        self.servers.iter_mut().for_each(|one| one.is_new = false);
+        self.backends.iter_mut().for_each(|one| one.is_new = false);
     }
 
     fn log_beginning(&self) {
@@ -129,20 +129,20 @@ impl Report {
 
     /// The lines of a round, in the order of the command line.
     fn lines(&self) -> Vec<(Level, String)> {
-        let all = self.servers.iter();
-        if self.servers.len() <= MOST_NAMED {
-            return all.map(Server::line).collect();
+        let all = self.backends.iter();
+        if self.backends.len() <= MOST_NAMED {
+            return all.map(Checked::line).collect();
         }
         let healthy = all.clone().filter(|one| one.is_healthy()).count();
-        let count = format!("{healthy} of {} servers are healthy.", self.servers.len());
-        let others = all.filter(|one| !one.is_healthy()).map(Server::line);
+        let count = format!("{healthy} of {} backends are healthy.", self.backends.len());
+        let others = all.filter(|one| !one.is_healthy()).map(Checked::line);
         std::iter::once((Level::Info, count))
             .chain(others)
             .collect()
     }
 }
 
-impl Server {
+impl Checked {
     fn is_healthy(&self) -> bool {
         self.last == Some(Seen::Good)
     }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_ten_servers_has_a_line_and_of_eleven_only_those_that_are_not_healthy() {
+    fn each_of_ten_backends_has_a_line_and_of_eleven_only_those_that_are_not_healthy() {
         let ten = report(10, Instant::now());
         let line = |index| format!("Server a:{index} is unhealthy (status code: 500).");
         assert_eq!(texts(&ten), (1..=10).map(line).collect::<Vec<_>>());
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(
             texts(&eleven),
             [
-                "9 of 11 servers are healthy.",
+                "9 of 11 backends are healthy.",
                 "Server a:10 is late (connecting).",
                 &line(11),
             ]
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_is_logged_when_each_server_has_a_new_result_and_once_an_interval() {
+    fn a_round_is_logged_when_each_backend_has_a_new_result_and_once_an_interval() {
         let began = Instant::now();
         let mut report = report(2, began);
         let logged_at = |report: &mut Report, seconds: f32| {

@@ -1,3 +1,5 @@
+//! Shares, backups and trials.
+
 use super::*;
 use crate::backends::health::{Evidence, Health, Observation};
 use crate::backends::{AdminState, Finding, Name};

@@ -1,4 +1,4 @@
-//! Where to listen and which servers there are, as they are written. Each error says what is
+//! Where to listen and which backends there are, as they are written. Each error says what is
 //! wrong and shows a right one; `clap` adds the argument's name.
 
 use crate::backends::Name;
@@ -79,7 +79,7 @@ fn addresses_of(host: &str) -> Vec<IpAddr> {
     }
 }
 
-/// One server, or several on neighbouring ports.
+/// One backend, or several on neighbouring ports.
 #[derive(Clone, Debug)]
 pub(super) struct Range {
     host: String,
@@ -99,22 +99,22 @@ impl Range {
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `http://HOST:PORT`, each with `FIRST-LAST` for `PORT`.
 pub(super) fn backends(text: &str) -> Result<Range, String> {
     let example = |all: &[&str]| all.join(" ");
-    server(text, example)
+    range(text, example)
 }
 
 /// The same behind `--backup`.
 pub(super) fn backups(text: &str) -> Result<Range, String> {
     let example = |all: &[&str]| format!("--backup {}", all.join(" --backup "));
-    server(text, example)
+    range(text, example)
 }
 
-/// `separately` writes several servers as they should be.
-fn server(text: &str, separately: impl Fn(&[&str]) -> String) -> Result<Range, String> {
+/// `separately` writes several backends as they should be.
+fn range(text: &str, separately: impl Fn(&[&str]) -> String) -> Result<Range, String> {
     let parts = text.split([',', ';', ' ']).filter(|part| !part.is_empty());
     let parts: Vec<&str> = parts.collect();
     if parts.len() > 1 {
         return Err(format!(
-            "these are several servers in one argument; write each by itself: {}",
+            "these are several backends in one argument; write each by itself: {}",
             separately(&parts)
         ));
     }
@@ -142,7 +142,7 @@ fn authority_of(text: &str) -> Result<&str, String> {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
         Some((scheme, rest)) => {
             return Err(format!(
-                "{scheme} to servers is not spoken, only http; write http://{rest} if the server \
+                "{scheme} to backends is not spoken, only http; write http://{rest} if the backend \
                  speaks that"
             ));
         }
@@ -153,16 +153,16 @@ fn authority_of(text: &str) -> Result<&str, String> {
         Some(end) => authority.split_at(end),
         None => (authority, ""),
     };
-    if let Some((_, server)) = authority.rsplit_once('@') {
+    if let Some((_, rest)) = authority.rsplit_once('@') {
         return Err(format!(
-            "there is no name and password for a server: what clients send in Authorization is \
-             passed on; write {server}"
+            "there is no name and password for a backend: what clients send in Authorization is \
+             passed on; write {rest}"
         ));
     }
     match path {
         "" => Ok(authority),
         _ => Err(format!(
-            "a server has no path: each request keeps its own, and {path} would be ignored; \
+            "a backend has no path: each request keeps its own, and {path} would be ignored; \
              write {authority}"
         )),
     }
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server_is_answered_with_what_to_write() {
+    fn what_is_no_backend_is_answered_with_what_to_write() {
         for (text, right) in [
             (":7101,:7102", "write each by itself: :7101 :7102"),
             ("a:1, b:2", "write each by itself: a:1 b:2"),

@@ -14,7 +14,7 @@ use usage::usage;
 
 /// What is said when there are no arguments at all.
 pub const EXAMPLE: &str = "\
-lb needs a port to listen on and the servers to send requests to. To try it:
+lb needs a port to listen on and the backends to send requests to. To try it:
   cargo run --bin backend -- 5001 &  cargo run --bin backend -- 5002 &
   cargo run --bin lb -- 8080 localhost:5001 localhost:5002   (more: lb --help)";
 
@@ -69,14 +69,14 @@ fn admit(
     };
     if !seen.insert(key) {
         return Err(usage(format!(
-            "backend {name} is named twice; name each server once, for example: \
+            "backend {name} is named twice; name each backend once, for example: \
              lb 8080 localhost:5001 localhost:5002"
         )));
     }
     if listen.reaches(&name) {
         return Err(usage(format!(
             "backend {name} is the balancer itself, it would send requests to itself for \
-             ever; give the servers other ports, for example: lb 8080 localhost:5001"
+             ever; give the backends other ports, for example: lb 8080 localhost:5001"
         )));
     }
     Ok(name)

@@ -60,7 +60,7 @@ fn with_example(error: Error, command: &Command) -> Error {
             None => error,
         },
         ErrorKind::MissingRequiredArgument => usage(
-            "LISTEN or BACKEND is missing: the port to listen on, and the servers to send requests \
+            "LISTEN or BACKEND is missing: the port to listen on, and the backends to send requests \
              to, for example: lb 8080 localhost:5001 localhost:5002"
                 .into(),
         ),

@@ -1,3 +1,5 @@
+//! What backends and clients get of a head.
+
 use super::*;
 use crate::http::{request, response};
 use std::net::IpAddr;
@@ -121,7 +123,7 @@ fn a_length_of_nothing_passes_and_none_is_added() {
 }
 
 #[test]
-fn a_length_is_told_of_content_that_is_left_out_and_no_other() {
+fn a_length_is_sent_for_content_that_is_left_out_and_no_other() {
     let length = |status: u16, method| {
         let head = format!("HTTP/1.1 {status} x\r\nContent-Length: 7\r\n\r\n");
         let answer = answered(&head, Version::Http11, method);
