@@ -9,9 +9,10 @@ use lb::config::Config;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
-use support::{Client, Lb, Origin, PATIENCE, eventually};
+use support::{Client, Lb, LbProgram, Origin, PATIENCE, eventually};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -97,6 +98,26 @@ fn a_check_that_comes_back_by_way_of_another_proxy_is_found_too() {
         reason(&lb, 0) == "this is the balancer itself"
     });
     assert!(!is_up(&lb, 0) && is_up(&lb, 1));
+}
+
+#[test]
+fn a_balancer_that_is_its_own_backend_says_so_once() {
+    let ((port, _taken), other) = (reserved_port(), hello());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lb"));
+    command.args([format!("127.0.0.1:{port}"), relay_to(port).to_string()]);
+    command.arg(other.address.to_string());
+    command.args(["-v", "--health-interval", "100ms", "--fall", "1"]);
+    let lb = LbProgram::spawn(command);
+    let (mut said, mut checks) = (0, 0);
+    while checks < 4 {
+        let line = lb
+            .errors
+            .recv_timeout(PATIENCE)
+            .expect("it goes on checking");
+        said += usize::from(line.contains("is this balancer itself: it gets no requests"));
+        checks += usize::from(line.contains("failed a check (this is the balancer itself)"));
+    }
+    assert_eq!(said, 1);
 }
 
 #[test]

@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// comes, any request is better than a backend that never returns.
 const CHOOSY: Duration = Duration::from_secs(10);
 
+/// No trial is due: it is not ejected.
+const NEVER: u64 = u64::MAX;
+
 /// The failures of one backend.
 #[derive(Debug)]
 pub struct Failures {
@@ -54,7 +57,7 @@ impl Default for Failures {
             is_on_probation: AtomicBool::new(false),
             ejection: Mutex::new(None),
             epoch: Epoch::new(Instant::now()),
-            not_before: AtomicU64::new(u64::MAX),
+            not_before: AtomicU64::new(NEVER),
         }
     }
 }
@@ -149,7 +152,7 @@ impl Failures {
         if let Some(ejection) = self.ejection().as_mut() {
             ejection.is_over = true;
         }
-        self.not_before.store(u64::MAX, Ordering::Relaxed);
+        self.not_before.store(NEVER, Ordering::Relaxed);
     }
 
     fn ejection(&self) -> MutexGuard<'_, Option<Ejection>> {

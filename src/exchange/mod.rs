@@ -54,8 +54,6 @@ mod shortage;
 pub mod slot;
 mod splice;
 pub mod terms;
-#[cfg(test)]
-mod testing;
 mod transfer;
 mod trial;
 pub mod upload;

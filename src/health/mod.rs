@@ -205,3 +205,6 @@ fn sweep(monitor: &Monitor, now: Instant) {
         backend.idle.recover(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

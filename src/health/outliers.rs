@@ -178,3 +178,6 @@ pub fn seconds(time: Duration) -> String {
         whole => format!("{whole} s"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ pub mod pipe;
 mod poller;
 pub mod readiness;
 pub mod resolve;
+#[cfg(test)]
+pub(crate) mod testing;
 mod unacknowledged;
 pub mod waker;
 

@@ -4,13 +4,13 @@ use crate::engine::turn::IoCache;
 use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
 use crate::exchange::shared::{Local, Shared};
-use crate::exchange::testing::pair;
 use crate::http::Version;
 use crate::http::method::Method;
 use crate::http::request;
 use crate::log::LogMode;
 use crate::log::Record;
 use crate::net::conn::Blocking;
+use crate::net::testing::pair;
 use std::net::SocketAddr;
 use std::time::Instant;
 

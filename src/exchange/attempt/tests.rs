@@ -4,9 +4,9 @@ use crate::backends::health::Health;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::shared::Local;
-use crate::exchange::testing::pair;
 use crate::http::request;
 use crate::net::options::Options;
+use crate::net::testing::pair;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {

@@ -1,13 +1,13 @@
-//! What tests of this room share.
+//! Two ends of a connection, for unit tests.
 
-use crate::net::conn::Conn;
-use crate::net::connect;
-use crate::net::listener::{Accepted, Listener};
-use crate::net::options::Options;
+use super::conn::Conn;
+use super::connect;
+use super::listener::{Accepted, Listener};
+use super::options::Options;
 use std::net::SocketAddr;
 
-/// Two ends of a connection.
-pub(super) fn pair() -> (Conn, Conn) {
+/// Ours and theirs.
+pub(crate) fn pair() -> (Conn, Conn) {
     let local = [SocketAddr::from(([127, 0, 0, 1], 0))];
     let listener = Listener::bind(&local, 0, Options::default()).expect("a port");
     listener.open().expect("free");

@@ -1,0 +1,150 @@
+//! What each failure counts as.
+
+use super::*;
+use crate::backends::Backends;
+use crate::backends::health::Health;
+use crate::config::{Config, Snapshot};
+use crate::http::Refusal;
+use std::sync::Arc;
+
+/// Two backends that are up, and go down or out after two failures.
+fn monitor() -> Monitor {
+    let mut config = Config::default();
+    (config.health.fall, config.health.eject_after) = (2, 2);
+    let backend = |port| {
+        let host = "a".into();
+        Arc::new(Backend::new(Name { host, port }, Health::new(1, 2)))
+    };
+    let backends = Backends::new([1, 2].map(backend).into());
+    let monitor = Monitor::new(Arc::new(Snapshot { config, backends })).expect("descriptors");
+    for backend in monitor.backends().all() {
+        of_response(&monitor, backend, Observation::Good);
+        assert!(backend.is_up());
+    }
+    monitor
+}
+
+fn first(monitor: &Monitor) -> &Backend<Conn> {
+    &monitor.backends().all()[0]
+}
+
+#[test]
+fn only_what_a_backend_did_to_a_request_counts_towards_its_ejection() {
+    let monitor = monitor();
+    let (connect, head) = (Phase::Connect, Phase::ResponseHead);
+    for (error, counts) in [
+        (Error::backend(head, Cause::Closed), true),
+        (Error::backend(head, Cause::TimedOut), true),
+        (
+            Error::backend(head, Cause::Message(Refusal::bad("x"))),
+            true,
+        ),
+        (Error::backend(connect, Cause::Reset), true),
+        // The checks see these themselves.
+        (Error::backend(connect, Cause::Refused), false),
+        (Error::backend(connect, Cause::Unreachable), false),
+        (Error::backend(connect, Cause::TimedOut), false),
+        // These were our decisions.
+        (Error::backend(head, Cause::WentDown), false),
+        (Error::backend(head, Cause::Unacknowledged), false),
+        (Error::backend(head, Cause::Mute), false),
+        (Error::backend(head, Cause::Unreachable), false),
+        (Error::client(head, Cause::Reset), false),
+        (Error::proxy(connect, Cause::NoPort), false),
+    ] {
+        assert_eq!(
+            counts_towards_ejection(&monitor, &error),
+            counts,
+            "{error:?}"
+        );
+    }
+    monitor.stop();
+    let error = Error::backend(head, Cause::Closed);
+    assert!(!counts_towards_ejection(&monitor, &error), "it stops");
+}
+
+#[test]
+fn a_refused_connection_is_a_bad_check_and_brings_the_next_one() {
+    for (cause, is_unreachable) in [(Cause::Refused, false), (Cause::Unreachable, true)] {
+        let monitor = monitor();
+        let error = Error::backend(Phase::Connect, cause);
+        let backend = first(&monitor);
+        of_failed_attempt(&monitor, backend, &error);
+        assert_eq!(backend.is_unreachable(), is_unreachable, "{cause:?}");
+        assert!(backend.is_up() && backend.take_check(), "one is not enough");
+        of_failed_attempt(&monitor, backend, &error);
+        assert!(!backend.is_up() && backend.state().reason == error.to_string());
+    }
+}
+
+#[test]
+fn another_failure_brings_the_next_check_and_nothing_else() {
+    let monitor = monitor();
+    let backend = first(&monitor);
+    for error in [
+        Error::backend(Phase::Connect, Cause::TimedOut),
+        Error::backend(Phase::ResponseHead, Cause::Closed),
+    ] {
+        (0..3).for_each(|_| of_failed_attempt(&monitor, backend, &error));
+        assert!(backend.is_up() && backend.take_check(), "{error:?}");
+    }
+    of_failed_attempt(
+        &monitor,
+        backend,
+        &Error::client(Phase::RequestBody, Cause::Reset),
+    );
+    assert!(!backend.take_check(), "the client is to blame");
+}
+
+#[test]
+fn failed_requests_in_a_row_take_a_backend_out_with_the_last_reason() {
+    let monitor = monitor();
+    let backend = first(&monitor);
+    let error = Error::backend(Phase::ResponseHead, Cause::Closed);
+    of_failed_request(&monitor, backend, &error);
+    assert!(backend.is_up());
+    of_failed_request(&monitor, backend, &error);
+    assert!(!backend.is_up() && backend.state().reason == error.to_string());
+}
+
+#[test]
+fn the_health_thread_is_woken_for_a_check_of_a_live_backend() {
+    let monitor = monitor();
+    let backend = first(&monitor);
+    let is_woken = || monitor.waker.reset();
+    is_woken();
+    ask_for_check(&monitor, backend);
+    assert!(is_woken());
+    ask_for_check(&monitor, backend);
+    assert!(!is_woken(), "it is asked for already");
+    assert!(backend.take_check());
+    backend.set_admin(crate::backends::AdminState::Disabled);
+    ask_for_check(&monitor, backend);
+    assert!(!is_woken() && !backend.take_check());
+}
+
+#[test]
+fn a_backend_that_comes_back_begins_with_a_small_share() {
+    let mut monitor = monitor();
+    let snapshot = Arc::get_mut(&mut monitor.snapshot).expect("nobody else has it");
+    snapshot.config.health.slow_start = Duration::from_secs(3600);
+    let backend = first(&monitor);
+    let error = Error::backend(Phase::Connect, Cause::Refused);
+    (0..2).for_each(|_| of_failed_attempt(&monitor, backend, &error));
+    of_check(&monitor, backend, Observation::Good, &Finding::default());
+    assert!(backend.is_up() && backend.slow_start.share() < 0.1);
+}
+
+#[test]
+fn what_was_counted_and_how_long_it_took_are_written_for_people() {
+    for (counted, text) in [
+        (Counted::Checks(2), "2 failed checks"),
+        (Counted::Connections(3), "3 failed connections"),
+        (Counted::Requests(1), "1 failed request"),
+        (Counted::Requests(5), "5 failed requests in a row"),
+    ] {
+        assert_eq!(counted.to_string(), text);
+    }
+    assert_eq!(seconds(Duration::from_millis(849)), "0.8 s");
+    assert_eq!(seconds(Duration::from_millis(12_900)), "12 s");
+}
