@@ -19,7 +19,7 @@
 //! wait. If no other session needs the worker, the call blocks, for at most 20 ms. Otherwise the
 //! whole [`session`] is *parked* in the [lot](engine::lot), and the worker takes the next job. One
 //! worker without a job, the *leader*, waits in `epoll_wait` for the parked sessions, and queues
-//! those that are ready or due; the other workers sleep.
+//! the ones that are ready or due; the other workers sleep.
 //!
 //! So one client is served by plain blocking calls, which is the fastest way for it: one system
 //! call, one wake-up. Under load nothing blocks: one worker goes through all that is ready like an
@@ -69,7 +69,7 @@
 //! health       discovery         checks and what follows from them; addresses of names
 //! config                         every setting as a value; the command line
 //! log          engine            what is printed; queue, workers, parking lot
-//! backends     net      http     who is next; sockets; HTTP as values
+//! backends     net      http     which backend is next; sockets; HTTP as values
 //! ```
 //!
 //! # Threads

@@ -1,12 +1,12 @@
-//! What is seen of one backend, among all of them: how many may be left out for silence.
+//! What an observation of one backend means for the whole group: how many may be out for silence.
 //!
-//! Silence is weak evidence: a backend that is busy and one that is frozen look the same, and
-//! when most are silent, the trouble is on our side or common to all. So silence and ejections together
-//! take at most half of the backends away, rounded down; when more are silent, those that are
-//! down for it are used again. Those that are out by themselves (gone, unwell, or never seen to
-//! answer) are not counted: if one of two is being restarted, the other one stays, however late
-//! it is. One that is silent or failing and may not leave is the last resort: it gets requests
-//! while there is no better one.
+//! Silence is weak evidence: a busy backend and a frozen one look the same, and when most backends are
+//! silent, the trouble is on our side or common to all. So silence and ejections together take at most
+//! half of the backends out, rounded down. When more are silent, the backends that are down for
+//! silence are used again. A backend that is out by itself (gone, unwell, or never seen to answer) is
+//! not counted: while one of two is being restarted, the other one stays, however late it is. A backend
+//! that is silent or failing and may not leave is the last resort: it gets requests while there is no
+//! better one.
 
 use super::health::{Observation, Transition};
 use super::select::Backends;
@@ -16,8 +16,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One that has been down for silence for so long counts as out by itself: nobody is busy for a
-/// minute without a single answer, and its host may have been switched off.
+/// A backend that has been down for silence for this time counts as out by itself: no backend is busy
+/// for a minute without a single answer, and its host may have been switched off.
 const DEAD: Duration = Duration::from_secs(60);
 
 /// What an observation changed.
@@ -38,7 +38,7 @@ pub struct Change<C> {
     pub silence: Option<bool>,
 }
 
-/// How many are what, of those that could answer.
+/// Backends by state; a backend that is out by itself is not counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     /// Not out by themselves.
@@ -100,8 +100,8 @@ impl<C> Backends<C> {
         self.silence().is_on()
     }
 
-    /// Takes those back into use that are down for silence, if too many are out; and those that
-    /// are ejected, if no other is up.
+    /// If too many are out, uses the backends again that are down for silence. If no other is up, uses the
+    /// ejected ones again.
     fn restore(&self, now: Instant) -> Vec<(Arc<Backend<C>>, Duration)> {
         let mut restored = Vec::new();
         let mut note = |one: &Arc<Backend<C>>, lasted: Option<Duration>| {

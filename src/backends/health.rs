@@ -1,6 +1,6 @@
-//! Up, suspect or down, from observations. A pure state machine: no clock, no thread, no
-//! thresholds but those it was made with. A verdict only steers new requests; it must not know
-//! that there are requests under way.
+//! Up, suspect or down, from observations. A pure state machine: it has no clock and no thread, and its
+//! thresholds are set when it is made. Its state decides where new requests go; it must not know that
+//! there are requests under way.
 //!
 //! | state | gets new requests |
 //! |---|---|
@@ -104,7 +104,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// A backend nobody has seen. It goes up after `rise` good checks in a row and down after
+    /// A backend that was not checked yet. It goes up after `rise` good checks in a row and down after
     /// `fall` bad ones, each at least 1; the very first check decides at once.
     #[must_use]
     pub fn new(rise: u32, fall: u32) -> Self {

@@ -1,20 +1,20 @@
-//! Who exists, who is alive, who is next, and the connections that are kept for them.
+//! Which backends there are, which of them are up, which one is next, and their idle connections.
 //!
-//! Names no HTTP and no socket: a kept connection is any `C`.
+//! Names no HTTP and no socket: a connection is any `C`.
 //!
 //! | file | duty |
 //! |---|---|
-//! | [`select`] | whose turn it is |
-//! | `standing` | how far one gets new requests |
+//! | [`select`] | which one is next |
+//! | `standing` | whether one gets new requests, and after which others |
 //! | [`health`] | up, suspect or down, from observations: a pure state machine |
-//! | [`group`] | how many may be left out for silence |
+//! | [`group`], `silence` | how many may be out for silence |
 //! | [`failures`] | requests that fail in a row, and the trial after an ejection |
 //! | [`heard`] | when it said something last |
 //! | `epoch` | points in time as numbers |
-//! | [`slow_start`] | how large a share one gets that has returned |
+//! | [`slow_start`] | the share of a backend that has just returned |
 //! | [`idle`] | connections that rest between requests |
 //! | [`addresses`] | where it can be reached |
-//! | [`Lease`] | a request that is under way at one |
+//! | [`Lease`] | a request in flight |
 //! | [`name`] | what it is called |
 
 pub mod addresses;
@@ -53,7 +53,7 @@ pub enum AdminState {
     /// It is used while it is up.
     #[default]
     Enabled,
-    /// It gets no new requests and finishes those that it has.
+    /// It gets no new requests, and finishes the ones that it has.
     Draining,
     /// It gets none, and no connections are kept for it.
     Disabled,
@@ -71,8 +71,9 @@ impl AdminState {
     }
 }
 
-/// After so long without a byte, idle connections may be what a backend waits for that serves
-/// one at a time. Longer than most answers take, and short enough for who waits behind them.
+/// After this time without a byte, a backend that serves one connection at a time may be waiting for
+/// a request on one of our idle connections. Longer than most answers take, and short enough for the
+/// request that waits.
 const IN_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The state of a backend, with the reason.
@@ -136,7 +137,7 @@ pub struct Backend<C> {
 }
 
 impl<C> Backend<C> {
-    /// A backend that nobody has looked at yet: down until the first observation.
+    /// A backend that was not checked yet: down until the first observation.
     #[must_use]
     pub fn new(name: Name, health: Health) -> Self {
         let now = Instant::now();

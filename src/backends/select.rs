@@ -1,8 +1,8 @@
-//! Whose turn it is: round robin over the live ones, by one atomic ticket.
+//! Which backend is next: round robin over the live backends, by one atomic counter.
 //!
-//! Not all live backends are equal. The best rank that any backend has takes all turns:
+//! Each live backend has a rank. Only the backends of the best rank take turns:
 //!
-//! | rank | who |
+//! | rank | backends |
 //! |---|---|
 //! | 0 | free of suspicion |
 //! | 1 | suspect: late, but for less than `--fall` checks |
@@ -153,8 +153,8 @@ impl<C> Backends<C> {
         others.any(|one| one.rank_if_clear(may_be_backup).is_some())
     }
 
-    /// One that was ejected and is to be tried with this request; nobody else tries it until
-    /// the trial is over. `is_safe` says that the request can be repeated elsewhere.
+    /// An ejected backend that is to be tried with this request. No other request tries it until the
+    /// trial is over. `is_safe` says that the request can be repeated elsewhere.
     pub fn claim_trial(&self, is_safe: bool, now: Instant) -> Option<Lease<C>> {
         if !self.has_ejected.load(Ordering::Relaxed) {
             return None;

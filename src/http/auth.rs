@@ -1,7 +1,7 @@
 //! Authentication that belongs to a connection, not to a request: NTLM and Negotiate.
 //!
-//! With these two a server asks once who is at the other end of a connection, and takes every
-//! later request on it for one of that user (RFC 4559 §6). A connection on which they were
+//! With these two a server authenticates the connection once, and takes every later request on it for
+//! one of that user (RFC 4559 §6). A connection on which they were
 //! offered or used must not carry another client's request.
 
 use super::fields::named;

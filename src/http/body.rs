@@ -303,6 +303,7 @@ mod tests {
         assert!(body.relay_whole(4) && !body.is_complete());
         assert!(body.relay_whole(1) && body.is_complete());
         assert!(!body.relay_whole(1));
+        assert_eq!((body.announced(), body.close(&mut Vec::new())), (5, Ok(())));
         assert_eq!(
             body.close(&mut Vec::new()),
             Ok(()),
@@ -311,6 +312,22 @@ mod tests {
         assert!(Body::new(Framing::UntilClose, Encoding::Plain, true).relay_whole(6));
         assert!(!Body::new(Framing::Chunked, Encoding::Plain, true).relay_whole(1));
         assert!(!Body::new(Framing::Length(5), Encoding::Chunked, true).relay_whole(1));
+    }
+
+    #[test]
+    fn what_is_announced_is_what_came_and_what_is_known_to_follow() {
+        let mut body = Body::new(Framing::Length(5), Encoding::Plain, true);
+        assert_eq!(body.announced(), 5);
+        body.relay(b"ab", &mut Vec::new()).expect("well-formed");
+        assert_eq!(body.announced(), 5);
+        let mut body = Body::new(Framing::Chunked, Encoding::Plain, true);
+        body.relay(b"3\r\nabc\r\n4\r\nd", &mut Vec::new())
+            .expect("well-formed");
+        assert_eq!(body.announced(), 7);
+        assert_eq!(
+            Body::new(Framing::UntilClose, Encoding::Plain, true).announced(),
+            0
+        );
     }
 
     #[test]

@@ -267,8 +267,8 @@ fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refus
     }
 }
 
-/// Appends the end of a body, with those of `trailers` (a section as [`Piece::End`] gives it,
-/// or nothing) that may stand there.
+/// Appends the end of a body, with the fields of `trailers` (a section as [`Piece::End`] gives it, or
+/// nothing) that a trailer section may have.
 pub fn write_end(trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
     let mut table = [httparse::EMPTY_HEADER; TRAILER_LIMITS.fields];
     let fields: &[Header<'_>] = match httparse::parse_headers(trailers, &mut table) {

@@ -167,6 +167,7 @@ mod tests {
         ];
         let options = ConnectionOptions::read(&fields).expect("valid");
         assert!(options.close && !options.keep_alive && options.nominates(1));
+        assert!(options.nominates_any());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use super::delivery::Delivery;
 use super::fields::Field;
 use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
-use super::method::Method;
 use super::request::RequestHead;
 use super::response::ResponseHead;
 use super::write::{write_decimal, write_field};
@@ -68,9 +67,9 @@ fn write_request_line(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Whether the field in this place is for the backend and not rewritten by us. What `Connection`
-/// names ends here, but for what routing, framing and the client's identity depend on: those
-/// it cannot take away (CVE-2022-31813).
+/// Whether the field in this place is for the backend and not rewritten by us. A field that
+/// `Connection` names ends here, unless routing, framing or the client's identity depend on it
+/// (CVE-2022-31813).
 fn request_field_passes(
     request: &RequestHead<'_, '_>,
     place: usize,
@@ -175,12 +174,10 @@ fn write_response_framing(
 ) {
     let length = match response.framing {
         Framing::Length(length) => Some(length),
-        // 1xx and 204 have no length at all; HEAD and 304 give that of the body they leave out.
+        // 1xx and 204 have no length at all. HEAD and 304 may give that of the body they leave out;
+        // any other response without a body has said that its length is 0.
         Framing::Empty if matches!(response.status, 100..=199 | 204) => None,
-        Framing::Empty if delivery.method == Method::Head || response.status == 304 => {
-            content_length(response.fields).ok().flatten()
-        }
-        Framing::Empty => Some(0),
+        Framing::Empty => content_length(response.fields).ok().flatten(),
         Framing::Chunked | Framing::UntilClose => {
             if client_encoding(response.framing, delivery.version).0 == Encoding::Chunked {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");

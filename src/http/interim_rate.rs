@@ -1,8 +1,8 @@
 //! How many interim responses (1xx) one request may get: bounded by their rate.
 //!
-//! A server that works on a request for an hour may say so with a 102 every few seconds, so their
-//! number says nothing. One that sends nothing else, as fast as it can, would keep us and the
-//! client busy without end. Must not read a clock: the time is passed in.
+//! A backend that works on a request for an hour may say so with a 102 every few seconds, so their
+//! number means nothing. A backend that sends nothing else, as fast as it can, would keep the balancer
+//! and the client busy without end. Must not read a clock: the time is passed in.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const BURST: u32 = 100;
 /// The interim responses to one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InterimRate {
-    /// When those that have come would have come at the allowed rate.
+    /// When the last one would have come, if all had come at the allowed rate.
     paid_until: Option<Instant>,
 }
 

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, RandomState};
 /// `Connection`.
 pub const MAX_MEMBERS: usize = 100;
 
-/// What a message gets whose list is longer. 431 in a request; a response counts as malformed.
+/// The refusal of a longer list: 431 for a request; a response counts as malformed.
 pub const TOO_MANY_MEMBERS: Refusal =
     Refusal::with_status(431, "a list in a field has too many members");
 

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`scan`] | where a head ends, and the line structure that `httparse` is lenient about |
 //! | [`request`], [`response`] | a complete head as a value |
-//! | [`request_line`], [`method`], [`target`], [`host`] | what is asked for, and of whom |
+//! | [`request_line`], [`method`], [`target`], [`host`] | what is asked for, and which host is asked |
 //! | [`fields`], [`connection`] | which fields are for us and which for the other end |
 //! | [`list`] | comma-separated lists, in time linear in their bytes |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |

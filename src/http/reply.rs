@@ -1,4 +1,4 @@
-//! The answers that we give ourselves: errors, in a few words, and those to a request that
+//! The answers that the balancer gives itself: errors, in a few words, and answers to a request that
 //! may go no further than here.
 
 use super::Version;

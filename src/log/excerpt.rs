@@ -52,8 +52,8 @@ pub(super) enum Place {
     Plain,
 }
 
-/// Text that does nothing to a terminal: control characters, those of C1 too, and those that
-/// cannot be seen are spelt out.
+/// Text that does nothing to a terminal: control characters (C1 included) and invisible characters are
+/// spelt out.
 #[must_use]
 pub fn escape(text: &str) -> String {
     excerpt(text.as_bytes(), usize::MAX)

@@ -28,7 +28,7 @@ pub(super) struct Line {
     answered: Option<Duration>,
 }
 
-/// Bytes of a line besides those that others have written, a long name of a backend included.
+/// Bytes of a line besides the text of clients and backends; a long backend name is included.
 const OWN_BYTES: usize = 64;
 
 impl Line {

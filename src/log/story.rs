@@ -1,5 +1,5 @@
-//! The story of an exchange for the learner who watches the terminal: what came in, who
-//! answered, and how the answer begins.
+//! The story of an exchange for a person at the terminal: the request, the backend that answered it,
+//! and how the answer begins.
 
 use super::event::{Ending, Event};
 use super::excerpt::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, excerpt};

@@ -1,11 +1,11 @@
 //! Memory for the bytes that a session holds while it waits.
 //!
-//! A few bytes are in a small block from the allocator. More are in pages that are mapped for
-//! them alone and go back to the system when the bytes are gone. From the allocator they would
-//! not: ten thousand blocks of 32 KiB, freed in any order between small ones that stay, leave it
-//! with most of that memory (2,000 clients with long heads, 26 times: 181 MiB instead of 8).
+//! A few bytes are in a small block from the allocator. More bytes are in pages of their own, which go
+//! back to the system as soon as the bytes are gone. The allocator would keep such memory: when ten
+//! thousand blocks of 32 KiB are freed in any order between small blocks that stay, most of it is not
+//! returned (2,000 clients with long heads, 26 times: 181 MiB instead of 8).
 //!
-//! Must not know whose the bytes are, nor how many blocks there may be.
+//! Must not know which session holds the bytes, nor how many blocks there may be.
 
 use memmap2::MmapMut;
 use std::io;

@@ -1,18 +1,18 @@
 //! Bytes on their way, and the storage that workers lend for them.
 //!
-//! A session that is served needs tens of kilobytes for a moment; one that waits needs almost
-//! none. So storage belongs to the worker, on a [`BufferCache`]: a [`Buffer`] takes one when bytes come
-//! and puts it back before its session leaves the worker, for the lot or the channel. What it
-//! must hold then is copied to a block of about that size (see [`super::block`]), and it comes
-//! out of that again when there is more to append.
+//! A session that is served needs tens of kilobytes for a moment; a session that waits needs almost
+//! none. So the storage belongs to the worker, in a [`BufferCache`]. A [`Buffer`] takes storage when
+//! bytes come, and gives it back before its session leaves the worker for the lot or the channel.
+//! Bytes that it must keep are copied to a block of about their size ([`super::block`]), and back to
+//! storage when more bytes are appended.
 
 use super::block::{Block, BlockCache, SMALL_BYTES, mapped_bytes};
 use std::io;
 use std::mem;
 use std::sync::Arc;
 
-/// Size of a storage, and so the most body bytes that one direction of a session holds, unless
-/// they came through a pipe ([`super::pipe`]). Large enough for a whole head of default size
+/// Size of one storage. It is the most body bytes that one direction of a session holds, unless they
+/// came through a pipe ([`super::pipe`]). Large enough for a whole head of default size
 /// (32 KiB) and for few system calls per megabyte.
 pub const STORAGE_BYTES: usize = 32 * 1024;
 

@@ -1,8 +1,8 @@
-//! One connection: read, write, wait a moment, half-close.
+//! One connection: read, write, wait, half-close.
 //!
-//! Sockets are blocking, with `SO_RCVTIMEO` and `SO_SNDTIMEO` set once, so that a plain
-//! `recv` waits for a moment and not longer. Where not even that is allowed, the same call
-//! with `MSG_DONTWAIT` tries once. Must not know what the bytes mean or whose they are.
+//! Sockets are blocking, with `SO_RCVTIMEO` and `SO_SNDTIMEO` set once, so that a plain `recv` waits
+//! for [`SOCKET_TIMEOUT`] and not longer. Where a call must not wait at all, it has the flag
+//! `MSG_DONTWAIT`. Must not know what the bytes mean, nor which session they belong to.
 
 use super::buffer::{Buffer, BufferCache};
 use super::readiness::{Readiness, Registration};
@@ -52,8 +52,7 @@ pub struct Conn {
     pub(super) stream: Arc<TcpStream>,
     /// Where it is registered, from its first parking to its end.
     pub(super) registration: Option<Registration>,
-    /// Whether a call on it waits if no flag forbids it: set when a call needs it, so that none
-    /// depends on what was done before.
+    /// Whether the socket is in blocking mode. Each call that depends on the mode sets it first.
     pub(super) is_blocking: Cell<bool>,
     /// Whether the last read took all there was. Watching it resets that: see
     /// [`super::readiness`].
@@ -76,14 +75,14 @@ impl Conn {
         Ok(conn)
     }
 
-    /// Blocking, with the moment's timeouts, and without Nagle's delay.
+    /// Sets blocking mode, the timeouts, and no Nagle delay.
     pub(super) fn set_options(&self) -> io::Result<()> {
         self.stream.set_nonblocking(false)?;
         self.is_blocking.set(true);
         set_options(&self.stream)
     }
 
-    /// Has calls wait, or not, that have no flag to forbid it.
+    /// Sets blocking or non-blocking mode, if it is not set already.
     pub(super) fn set_blocking(&self, is_blocking: bool) -> io::Result<()> {
         if self.is_blocking.replace(is_blocking) != is_blocking {
             self.stream.set_nonblocking(!is_blocking)?;
@@ -191,8 +190,8 @@ impl Conn {
                 .intersects(PollFlags::ERR | PollFlags::HUP)
     }
 
-    /// Whether the other side has finished sending, or is gone. Where the system does not report it
-    /// of one whose bytes are unread, those have to be read first.
+    /// Whether the other side has finished sending, or is gone. Some systems do not report this while
+    /// bytes are unread; there the bytes have to be read first.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         #[cfg(target_os = "linux")]
@@ -245,7 +244,7 @@ impl Conn {
         registration.add(&self.stream, key, interest)
     }
 
-    /// Waits for a moment; returns whether it is ready.
+    /// Waits for [`SOCKET_TIMEOUT`] at most; returns whether it is ready.
     pub fn wait(&self, interest: Interest) -> io::Result<bool> {
         wait_any([(self, interest)], Some(SOCKET_TIMEOUT))
     }

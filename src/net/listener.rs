@@ -1,6 +1,6 @@
 //! The listening sockets: `std::net::TcpListener`s with a real backlog.
 //!
-//! As a rule there is one. A name may have several addresses, and then each has its own.
+//! As a rule there is one socket. A name may have several addresses, and then each has its own.
 
 use super::conn::{Conn, set_options};
 use super::options::Options;
@@ -46,8 +46,8 @@ impl Listener {
         Self::of(vec![bind_all(port)?], options)
     }
 
-    /// Takes `port` on all of these addresses, but for those that this machine does not have: a
-    /// name such as `localhost` has an IPv6 address although IPv6 may be off.
+    /// Takes `port` on all of these addresses. An address that this machine does not have is left out:
+    /// a name such as `localhost` has an IPv6 address although IPv6 may be off.
     pub fn bind(addresses: &[SocketAddr], mut port: u16, options: Options) -> io::Result<Self> {
         let mut sockets = Vec::new();
         let mut missing = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -137,8 +137,8 @@ impl Listener {
         .map(drop)
     }
 
-    /// Has the kernel accept no clients beyond those that it has queued already. Where it cannot
-    /// (what 0 means here differs between systems), newcomers are queued as before.
+    /// Asks the kernel to queue no more clients; the ones in the queue can still be accepted. On some
+    /// systems a backlog of 0 means something else, and new clients are queued as before.
     pub fn close_queue(&self) {
         for socket in &self.sockets {
             let _ = rustix::net::listen(socket, 0);

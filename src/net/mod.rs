@@ -12,7 +12,7 @@
 //! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
 //! | [`pipe`] | bytes from socket to socket, past our memory |
 //! | [`listener`] | the listening socket and its backlog |
-//! | [`options`] | when the kernel asks after a silent peer, and how much it holds for us |
+//! | [`options`] | when the kernel asks whether a silent peer is there, and how much it holds for us |
 //! | `unacknowledged` | how much of what was sent has not arrived |
 //! | [`resolve`] | names to addresses |
 //! | [`limits`] | how many descriptors the process may have, and what it has run out of |

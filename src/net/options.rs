@@ -1,5 +1,5 @@
-//! The socket options of a connection: when to ask whether its peer
-//! is still there, and how many bytes it may hold for us.
+//! The socket options of a connection: when the kernel asks whether the peer is still there, and how
+//! many bytes the kernel may hold for us.
 //!
 //! On Linux an accepted connection inherits all of it from the listening one, so that accepting
 //! costs no further call. Must not know which side of a session a connection is on.
@@ -19,15 +19,13 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
 /// The options of one kind of connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How long a connection is silent before its peer's system is asked whether it is still
-    /// there; `None`: it is never asked.
+    /// After this silence the kernel asks the peer's system whether it is still there; `None`: never.
     pub keep_alive: Option<Duration>,
-    /// Most bytes that the kernel takes from us before it has sent them, beside those that are
-    /// on their way: a write finds no room when there are more. `None`: as many as the system
-    /// allows, which is some megabytes. Linux only.
+    /// The most bytes that the kernel holds for us and has not sent yet; with more, a write would wait.
+    /// `None`: as many as the system allows, which is some megabytes. Linux only.
     pub unsent: Option<u32>,
-    /// Bytes that the kernel keeps for us until we read them; `None`: it decides, and raises it
-    /// as they come faster, to some megabytes.
+    /// The most bytes that the kernel keeps until we read them. `None`: the kernel decides, and allows
+    /// more as they come faster, up to some megabytes.
     pub unread: Option<usize>,
 }
 

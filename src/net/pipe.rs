@@ -1,10 +1,10 @@
-//! A way for bytes from socket to socket that does not lead through our memory: on Linux the
-//! kernel hands pages on through a pipe (`splice(2)`); elsewhere there is no such pipe.
+//! Bytes from socket to socket without a copy in our memory: on Linux the kernel moves pages through a
+//! pipe (`splice(2)`); other systems have no such pipe.
 //!
-//! A pipe is a worker's, for a moment, and never leaves it with a session: what the other side
-//! has no room for is poured out into a buffer. So there are no more pipes than workers, and none is
-//! ever passed on with bytes in it, which would turn up on another connection: such a
-//! one is dropped. Must not know what the bytes mean or whose they are.
+//! A pipe belongs to a worker, which lends it to a session for one turn. What the receiver has no room
+//! for is copied from the pipe to a buffer at the end of the turn. So two pipes for each worker are
+//! enough, and no pipe is lent while it holds bytes, which would go out on another connection: such a
+//! pipe is closed. Must not know what the bytes mean, nor which session they belong to.
 
 use super::buffer::{Buffer, BufferCache};
 use super::conn::{Conn, Moved};

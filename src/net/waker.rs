@@ -24,13 +24,13 @@ impl Waker {
         Ok(Self { reader, writer })
     }
 
-    /// Wakes everyone who waits, now and later, until it is lowered.
+    /// Wakes every thread that waits for it, now and later, until it is reset.
     pub fn wake(&self) {
-        // A full pipe is raised already.
+        // When the pipe is full, it is raised already.
         let _ = rustix::io::write(&self.writer, b"!");
     }
 
-    /// Takes it back, to be raised again; returns whether it was raised.
+    /// Lowers it, so that it can be raised again; returns whether it was raised.
     pub fn reset(&self) -> bool {
         let mut was_raised = false;
         // Whatever stops this leaves it raised, which costs one more look.

@@ -16,17 +16,17 @@ const OWN_DESCRIPTORS: u64 = 32;
 /// check.
 const LEAST_LEFT: u64 = 3;
 
-/// With so many in all it serves, if none is inherited: what it opens, and [`LEAST_LEFT`].
+/// With this many descriptors it can serve, if it inherits none: what it opens, and [`LEAST_LEFT`].
 pub(super) const LEAST_DESCRIPTORS: u64 = 24;
 
-/// What is held at the least of a body whose receiver has no room, when it came through a pipe.
+/// The least that is held of a body that came through a pipe, when its receiver has no room.
 const PIECE_BYTES: usize = 2 * STORAGE_BYTES;
 
 /// Memory that is left for everything of a fixed or small size: the program itself, threads, the
 /// queue of the log, backends and their connections.
 const OTHER_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How many clients may be inside at a time.
+/// The most client connections at a time.
 pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
     let own = own_descriptors(config, descriptors);
     match config.max_connections {
@@ -38,16 +38,15 @@ pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
     }
 }
 
-/// Descriptors that are ours, a probe's or of a worker's two pipes. Where few are allowed, workers
-/// do without pipes.
+/// Descriptors that are not for clients: the balancer's own, one for each probe, and four for the two
+/// pipes of each worker. Where few are allowed, workers do without pipes.
 fn own_descriptors(config: &Config, descriptors: u64) -> u64 {
     let backends = config.backends.len() + config.backups.len();
     let pipes = (2 * 2 * config.workers as u64).min(descriptors / 4);
     OWN_DESCRIPTORS + backends as u64 + pipes
 }
 
-/// Of the other descriptors three quarters are for clients: those that are idle need one each,
-/// and those that are served two.
+/// Three quarters of the other descriptors: an idle client needs one, a client that is served two.
 fn most_connections(descriptors: u64, own: u64) -> usize {
     let free = descriptors.saturating_sub(own);
     usize::try_from(free / 4 * 3).unwrap_or(usize::MAX).max(1)

@@ -57,9 +57,9 @@ fn of_groups() -> Option<u64> {
     limits.min()
 }
 
-/// Where the limits of these groups stand, and of those that they are in: version 2 has one line,
-/// `0::PATH`; version 1 has one for each controller, `N:memory:PATH`. In a container the path may
-/// be that of the host, and only the mount's root be there, which is among them.
+/// The files with the limits of these control groups and of the groups above them. Version 2 has one
+/// line, `0::PATH`; version 1 has one for each controller, `N:memory:PATH`. In a container the path
+/// may be the host's, and only the root of the mount exists; it is among the files.
 fn limit_files(groups: &str) -> Vec<PathBuf> {
     let of_line = |line: &str| {
         let mut parts = line.splitn(3, ':').skip(1);

@@ -88,7 +88,7 @@ impl Server {
     pub fn run(self) -> Ended {
         let mut policy = ThreadPolicy::of_this_thread(&self.engine.policy);
         self.accept_until_stopped(&mut policy);
-        // Before the first client could come, nobody has to learn that this balancer leaves.
+        // Before it has let clients in, no load balancer in front of it has to learn that it leaves.
         if self.is_in_use {
             self.accept_as_lame_duck(&mut policy);
         }

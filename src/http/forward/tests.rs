@@ -1,6 +1,7 @@
 //! What backends and clients get of a head.
 
 use super::*;
+use crate::http::method::Method;
 use crate::http::{request, response};
 use std::net::IpAddr;
 
