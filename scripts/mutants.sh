@@ -5,9 +5,8 @@
 #   scripts/mutants.sh [ROOM...] [-- OPTION...]     rooms: http backends health exchange net
 #   scripts/mutants.sh http -- --shard 0/20
 #
-# What no test has found is in target/mutants/ROOM/mutants.out/missed.txt. Of a mutant that changes
-# nothing that a test could see (a capacity, a faster way to the same result) a comment at its place
-# says so.
+# What no test has found is in target/mutants/ROOM/mutants.out/missed.txt. Mutants that no test can
+# find, with the reasons, are in scripts/mutants.toml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,6 +44,6 @@ for room in "${rooms[@]}"; do
   for test in $covered; do tests+=(--test "$test"); done
   printf '\n== %s\n' "$room"
   # 2 and 3 say that mutants were missed or hung: the next room is tried all the same.
-  cargo mutants --file "src/$room/**" --output "target/mutants/$room" --timeout 60 "$@" \
+  cargo mutants --config scripts/mutants.toml --file "src/$room/**" --output "target/mutants/$room" --timeout 60 "$@" \
     -- "${tests[@]}" || [ $? -le 3 ]
 done

@@ -113,6 +113,7 @@ fn one_that_closes_its_side_later_is_noticed_too() {
     let mut client = lb.client();
     client.send(GET);
     origin.request();
+    // The session is parked by now.
     thread::sleep(LATE);
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(origin.request(), "ended");
@@ -136,6 +137,7 @@ fn an_answer_that_has_begun_goes_to_its_end() {
         served
             .client
             .send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+        // The client has finished sending by now.
         thread::sleep(LATE);
         served.client.send("there");
     });

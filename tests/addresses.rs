@@ -196,6 +196,7 @@ fn out_of_ports_to_every_backend_a_request_waits_and_then_gets_503() {
         }
         let mut client = Client::to(SocketAddr::from(([127, 0, 0, 1], 30000)));
         client.send(GET);
+        // The request finds no port first, and waits for one.
         thread::sleep(Duration::from_millis(100));
         drop(held);
         assert_eq!(client.response().text(), "hello");

@@ -275,6 +275,7 @@ fn a_backend_that_says_it_is_still_at_work_gets_more_time_and_no_other_word_give
                 if served.client.stream.write_all(said.as_bytes()).is_err() {
                     return;
                 }
+                // Half of the response timeout: without more time the third word would come too late.
                 std::thread::sleep(Duration::from_millis(500));
             }
             served.client.send(HELLO);

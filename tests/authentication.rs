@@ -168,6 +168,7 @@ fn it_outlives_the_idle_timeout_of_other_backend_connections() {
     });
     let mut client = lb.client();
     authenticate(&mut client, "anne");
+    // Longer than an idle connection is kept, if it belongs to no client.
     thread::sleep(Duration::from_millis(50));
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
     // And the need for descriptors, which would close it for nothing: the next one needs as many.

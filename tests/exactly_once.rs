@@ -38,12 +38,14 @@ fn kill_and_restart(mut programs: Vec<Program>, end: &AtomicBool) -> Vec<String>
     let mut lines = Vec::new();
     let mut turn = 0;
     while !end.load(Ordering::SeqCst) {
+        // Some requests are answered before the next kill.
         thread::sleep(Duration::from_millis(50));
         let count = programs.len();
         let program = &mut programs[turn % count];
         let port = program.address.port();
         program.kill();
         lines.extend(program.lines.iter());
+        // Some requests meet the closed port.
         thread::sleep(Duration::from_millis(30));
         // Somebody else's outgoing connection may sit on the port for a moment.
         if let Some(again) = Program::try_backend(port) {

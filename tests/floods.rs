@@ -57,6 +57,7 @@ fn leaves_nothing(lb: &LbProgram, flood: impl FnOnce()) {
     let mut before = 0;
     eventually("it is quiet", || {
         let now = open_descriptors(pid);
+        // Longer than a look of the accept loop takes.
         thread::sleep(Duration::from_millis(300));
         std::mem::replace(&mut before, now) == now
     });
@@ -171,6 +172,7 @@ fn four_hundred_clients_against_256_descriptors() {
                     fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
                 };
                 let before = ticks();
+                // The time of which processor time is measured.
                 thread::sleep(Duration::from_millis(1500));
                 let used = ticks() - before;
                 assert!(used < 100, "it spins: {used} ticks of 10 ms in 1.5 s");

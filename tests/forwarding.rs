@@ -339,6 +339,7 @@ fn an_answer_that_has_begun_is_finished_although_the_client_stops_sending() {
             .client
             .send("HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\nhello");
         served.client.read_exactly(3);
+        // The rest of the body comes later than its beginning.
         std::thread::sleep(std::time::Duration::from_millis(300));
         served.client.send("world");
     });

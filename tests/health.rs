@@ -74,9 +74,10 @@ fn probed(script: impl Fn(&mut std::net::TcpStream) + Send + Sync + 'static) -> 
 
 #[test]
 fn only_a_good_answer_counts_and_a_slow_one_delays_nobody() {
-    let silent = probed(|_| thread::sleep(Duration::from_secs(60)));
+    let silent = probed(|_| thread::sleep(Duration::from_secs(60))); // It never answers.
     let dripping = probed(|stream| {
         while stream.write_all(b"H").is_ok() {
+            // One byte at a time, for ever.
             thread::sleep(Duration::from_millis(10));
         }
     });
@@ -188,6 +189,7 @@ fn each_failure_has_its_name() {
     );
     assert_eq!(verdict(says(""), |_| {}), "connection reset");
     let silent = |stream: &mut std::net::TcpStream| {
+        // It says nothing for the whole timeout.
         drop(stream.peek(&mut [0; 1]).map(|_| thread::sleep(PATIENCE)))
     };
     assert_eq!(
@@ -196,6 +198,7 @@ fn each_failure_has_its_name() {
     );
     let begins = |stream: &mut std::net::TcpStream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        // The rest does not come.
         thread::sleep(PATIENCE);
     };
     assert_eq!(

@@ -53,6 +53,7 @@ fn one_at_a_time(time: Duration) -> (SocketAddr, Arc<AtomicUsize>) {
             let mut client = Client::on(stream);
             let head = client.read_until(b"\r\n\r\n");
             if find(&head, b"lb-health/").is_none() {
+                // It is busy.
                 thread::sleep(time);
                 count.fetch_add(1, Ordering::SeqCst);
             }
@@ -137,6 +138,7 @@ fn serve(stream: TcpStream, time: Duration) {
         received.extend_from_slice(&bytes[..count]);
         if find(&received, b"\r\n\r\n").is_some() {
             if find(&received, b"lb-health/").is_none() {
+                // It is busy.
                 thread::sleep(time);
             }
             received.clear();
@@ -160,6 +162,7 @@ fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     while began.elapsed() < Duration::from_secs(3) {
         assert_eq!(client.get("/").status, 200);
         assert_ne!(standing(&lb, 0), Standing::LastResort);
+        // Requests one after the other, with time for checks between them.
         thread::sleep(Duration::from_millis(20));
     }
     // Checks were answered after it was closed: from now on none is kept.
@@ -194,6 +197,7 @@ fn a_health_path_that_is_slow_by_itself_is_no_reason() {
             thread::spawn(move || {
                 let mut client = Client::on(stream);
                 client.read_until(b"\r\n\r\n");
+                // The path of the checks is slow by itself.
                 thread::sleep(Duration::from_millis(400));
                 client.send(HELLO);
             });

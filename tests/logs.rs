@@ -162,10 +162,12 @@ fn times(line: &str) -> Vec<f64> {
 fn a_line_comes_soon_after_the_answer_and_its_times_are_those_of_the_waits() {
     let waits = Origin::scripted(|served| {
         while served.request().is_some() {
+            // The time that the log gives until the answer.
             thread::sleep(Duration::from_millis(300));
             served
                 .client
                 .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+            // The time that the log gives until the end.
             thread::sleep(Duration::from_millis(500));
             served.client.send("k");
         }

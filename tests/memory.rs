@@ -281,6 +281,7 @@ fn crowd_that_does_not_read(lb: &LbProgram, clients: usize) {
     let (deadline, mut before) = (Instant::now() + SETTLE, 0);
     while Instant::now() < deadline && resident_kb(lb.child.id()) > before {
         before = resident_kb(lb.child.id());
+        // Until memory grows no more.
         thread::sleep(Duration::from_millis(200));
     }
     for stream in streams {
@@ -296,6 +297,7 @@ fn resident_kb_afterwards(lb: &LbProgram, start: i64) -> i64 {
         if now - start <= RETURNS_WITHIN_KB || Instant::now() > deadline {
             return now;
         }
+        // The allocator and the kernel give memory back in their own time.
         thread::sleep(Duration::from_millis(50));
     }
 }

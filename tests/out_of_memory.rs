@@ -207,6 +207,7 @@ fn the_least_memory_is_enough_for_a_large_upload_whose_receiver_pauses() {
         served.client.read_until(b"\r\n\r\n");
         for _ in 0..3 {
             served.client.read_exactly(LENGTH / 3);
+            // It takes the upload slowly.
             thread::sleep(Duration::from_millis(200));
         }
         // It serves no second request on this connection.
@@ -290,6 +291,7 @@ fn a_limit_on_the_address_space_aborts_nothing_and_holds_up_nobody() {
         let readers = ask_for_much(lb.address, 1000 * attack);
         for _ in 0..20 {
             assert_eq!(before.get("/").status, 200, "attack {attack}");
+            // Requests go on while the crowd is there.
             thread::sleep(Duration::from_millis(20));
         }
         assert!(is_alive(&mut lb), "attack {attack}");

@@ -108,6 +108,7 @@ fn answers_of_its_own_and_clients_that_leave_are_no_evidence() {
 fn a_request_at_a_backend_that_is_only_unwell_is_not_given_up() {
     let slow = Origin::scripted(|served| {
         while served.request().is_some() {
+            // It is slow, so that its check goes bad meanwhile.
             thread::sleep(Duration::from_millis(600));
             served.client.send(BYE);
         }
@@ -170,6 +171,7 @@ fn with_hold_a_request_waits_for_a_backend_and_gets_503_if_none_comes() {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     }
     eventually("all are held", || lb.status().connections.used == 50);
+    // Time in which a held request would have gone out.
     thread::sleep(Duration::from_millis(50));
     assert_eq!(origin.count(), 0);
     origin.set_healthy(true);
@@ -205,6 +207,7 @@ fn a_backup_serves_while_no_other_is_up() {
 fn a_backend_that_is_drained_finishes_what_it_has_and_gets_nothing_new() {
     let slow = Origin::scripted(|served| {
         while served.request().is_some() {
+            // The request is still there when it is drained.
             thread::sleep(Duration::from_millis(300));
             served.client.send(BYE);
         }
@@ -259,6 +262,7 @@ fn narrow(time: Duration) -> SocketAddr {
             while let Ok((stream, _)) = listener.accept() {
                 let mut client = Client::on(stream);
                 client.read_until(b"\r\n\r\n");
+                // The backend answers so late.
                 thread::sleep(time);
                 client.send(HELLO.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
             }
@@ -297,6 +301,7 @@ fn a_backend_that_closes_its_door_finishes_what_it_has() {
             client.read_until(b"\r\n\r\n");
             if !time.is_zero() {
                 thread::spawn(move || {
+                    // The backend answers so late.
                     thread::sleep(time);
                     client.send(BYE);
                 });

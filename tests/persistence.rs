@@ -143,6 +143,7 @@ fn after_an_error_nothing_of_the_pipeline_is_read() {
 fn a_client_that_has_finished_sending_gets_all_its_answers() {
     let origin = Origin::scripted(|served| {
         while served.request().is_some() {
+            // The client has finished sending before the answer.
             std::thread::sleep(Duration::from_millis(50));
             served.client.send(HELLO);
         }

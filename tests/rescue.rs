@@ -36,6 +36,7 @@ fn begin(lb: &Lb, method: &str) -> Client {
 fn after(time: Duration) -> Origin {
     Origin::scripted(move |served| {
         while served.request().is_some() {
+            // So late.
             thread::sleep(time);
             served.client.send(HELLO);
         }
@@ -82,6 +83,7 @@ fn a_get_stays_when_there_is_nowhere_better_to_go() {
     };
     signal(Signal::STOP);
     let mut clients = [(); 4].map(|()| begin(&lb, "GET"));
+    // The processes are stopped for longer than a rescue takes.
     thread::sleep(RESCUE * 2);
     signal(Signal::CONT);
     for client in &mut clients {
@@ -132,6 +134,7 @@ fn a_get_leaves_a_backend_that_has_closed_its_door_and_then_says_nothing_for_lon
         answer_check(&listener, HELLO);
         let request = listener.accept().unwrap();
         drop(listener);
+        // It says nothing more.
         thread::sleep(PATIENCE);
         drop(request);
     });

@@ -18,6 +18,7 @@ fn second_answer(first: &'static str, also: &'static str) -> String {
                 false => served.client.send(HELLO),
             };
             if request.contains("/first") && !also.is_empty() {
+                // The first answer has gone out: this comes unasked.
                 std::thread::sleep(Duration::from_millis(30));
                 served.client.send(also);
                 served.tell("sent");

@@ -43,7 +43,7 @@ fn fill(stream: &mut TcpStream) -> usize {
     let (mut taken, mut last) = (0, Instant::now());
     while last.elapsed() < STUCK {
         match stream.write(&bytes).unwrap_or(0) {
-            0 => thread::sleep(Duration::from_millis(1)),
+            0 => thread::sleep(Duration::from_millis(1)), // Nothing is taken now.
             count => {
                 taken += count;
                 last = Instant::now();
@@ -75,6 +75,7 @@ fn generous() -> Origin {
 fn indifferent() -> Origin {
     Origin::scripted(|served| {
         sockopt::set_socket_recv_buffer_size(&served.client.stream, SMALL_BUFFER).unwrap();
+        // It reads nothing.
         thread::sleep(PATIENCE);
     })
 }

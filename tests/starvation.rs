@@ -32,6 +32,7 @@ fn origin() -> Origin {
         while let Some(request) = served.request() {
             match request.split(' ').nth(1).unwrap() {
                 "/slow" => {
+                    // It thinks.
                     thread::sleep(SLOW);
                     served
                         .client
@@ -98,6 +99,7 @@ fn fresh_requests(lb: &Lb, origin: SocketAddr, end: &AtomicBool) -> (Times, Time
     while !end.load(Ordering::SeqCst) {
         through.take(lb.address);
         straight.take(origin);
+        // A pause between two measurements.
         thread::sleep(Duration::from_millis(5));
     }
     (through, straight)
@@ -122,6 +124,7 @@ fn slow_clients(lb: &Lb) {
         uploads
             .iter_mut()
             .for_each(|client| client.stream.write_all(b"x").unwrap());
+        // The uploads take the whole time.
         thread::sleep(SLOW.saturating_sub(began.elapsed()) / UPLOAD as u32);
     }
     for client in &mut uploads {

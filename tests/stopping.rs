@@ -14,6 +14,7 @@ fn slow() -> Origin {
     Origin::scripted(|served| {
         while let Some(request) = served.request() {
             if request.starts_with("GET /slow") {
+                // The stop comes while it thinks.
                 thread::sleep(Duration::from_millis(400));
             }
             served.client.send(HELLO);
@@ -171,6 +172,7 @@ fn newcomers_do_not_prolong_a_stop() {
                 }
             });
         }
+        // Clients are at work when it stops.
         thread::sleep(Duration::from_millis(300));
         assert_eq!(lb.stop(), Ended::Drained);
         assert!(

@@ -40,6 +40,7 @@ fn half_a_head_is_answered_408_also_when_it_drips() {
             let mut stream = client.stream.try_clone().unwrap();
             thread::spawn(move || {
                 while stream.write_all(b"x").is_ok() && began.elapsed() < SHORT * 2 {
+                    // It drips: a byte now and then.
                     thread::sleep(Duration::from_millis(5));
                 }
             });
@@ -97,6 +98,7 @@ fn a_slow_upload_that_makes_progress_is_served() {
     let mut client = lb.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
     for _ in 0..10 {
+        // Each byte within the timeout, all of them beyond it.
         thread::sleep(Duration::from_millis(100));
         client.send("x");
     }
@@ -113,6 +115,7 @@ fn a_response_head_that_drips_is_504() {
                 if served.client.stream.write_all(&[*byte]).is_err() {
                     return;
                 }
+                // The answer drips.
                 thread::sleep(Duration::from_millis(20));
             }
         }
@@ -220,10 +223,12 @@ fn a_client_that_reads_slowly_but_steadily_is_not_cut_off() {
 fn a_body_has_its_own_timeout_from_the_head_on() {
     let origin = Origin::scripted(|served| {
         if served.request().is_some() {
+            // Within the timeout of the head.
             thread::sleep(Duration::from_millis(250));
             served
                 .client
                 .send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+            // Beyond the timeout of the body.
             thread::sleep(Duration::from_millis(600));
             served.client.send("late");
         }

@@ -78,6 +78,7 @@ fn a_quiet_tunnel_stays_open_until_its_timeout() {
     let mut client = opened(&lb, "");
     client.read_exactly(7);
     for _ in 0..4 {
+        // Within the timeout each time, beyond it in all.
         thread::sleep(Duration::from_millis(200));
         client.send("x");
         assert_eq!(client.read_exactly(1), b"x");
@@ -210,7 +211,7 @@ fn a_reset_is_noticed_behind_bytes_that_the_other_side_does_not_read() {
         let mut last = Instant::now();
         while last.elapsed() < Duration::from_millis(300) {
             match sender.stream.write(&blob).unwrap_or(0) {
-                0 => thread::sleep(Duration::from_millis(1)),
+                0 => thread::sleep(Duration::from_millis(1)), // Nothing is taken now.
                 _ => last = Instant::now(),
             }
         }

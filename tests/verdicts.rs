@@ -78,6 +78,7 @@ fn a_frozen_backend_is_left_by_new_requests_and_answers_the_others_when_it_goes_
 fn a_response_or_a_good_check_ends_the_suspicion() {
     let slow = Origin::scripted(|served| {
         while served.request().is_some() {
+            // Later than a check may be.
             thread::sleep(Duration::from_millis(100));
             served.client.send(HELLO);
         }

@@ -333,13 +333,12 @@ impl<C> Backend<C> {
     /// all, the idle connections that we hold may be in its way: closes them. Returns when to
     /// look again, if it has said something a moment ago.
     pub fn release_idle(&self, now: Instant) -> Option<Instant> {
-        match IN_THE_WAY.checked_sub(self.heard.silence(now)) {
-            Some(left) if !left.is_zero() => (!self.idle.is_empty()).then_some(now + left),
-            _ => {
-                self.idle.release(now);
-                None
-            }
+        let silence = self.heard.silence(now);
+        if silence < IN_THE_WAY {
+            return (!self.idle.is_empty()).then_some(now + (IN_THE_WAY - silence));
         }
+        self.idle.release(now);
+        None
     }
 
     /// Notes whether a check of it is open that is late: the next connection that comes to rest

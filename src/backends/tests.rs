@@ -131,21 +131,15 @@ fn one_that_goes_down_is_to_be_checked_and_one_that_comes_back_is_not() {
 
 #[test]
 fn idle_connections_give_way_to_a_request_only_when_their_backend_is_silent() {
-    let (backend, start) = (backend(), Instant::now());
+    let (mut backend, start) = (backend(), Instant::now());
+    // It counts in milliseconds from here.
+    backend.heard = Heard::new(start);
     see(&backend, Observation::Good);
-    assert_eq!(
-        backend.release_idle(start),
-        None,
-        "there is none to give way"
-    );
+    assert_eq!(backend.release_idle(start), None, "no connection is idle");
     rest(&backend, start);
     assert!(!backend.hear_response(false, start));
     let soon = start + IN_THE_WAY / 2;
-    // What is remembered of the last byte counts in milliseconds.
-    let again = backend
-        .release_idle(soon)
-        .expect("it was heard a moment ago");
-    assert!(again > soon && again <= start + IN_THE_WAY);
+    assert_eq!(backend.release_idle(soon), Some(start + IN_THE_WAY));
     assert_eq!(backend.idle.len(), 1);
     assert_eq!(backend.release_idle(start + IN_THE_WAY), None);
     assert!(backend.idle.is_empty());
@@ -161,4 +155,43 @@ fn the_first_connection_that_comes_to_rest_while_a_check_is_late_is_noticed_once
     backend.watch_rest(true);
     backend.watch_rest(false);
     assert!(!backend.see_rest() && !backend.take_rest());
+}
+
+#[test]
+fn a_backend_that_passes_its_trial_is_on_probation_and_one_that_was_down_is_not() {
+    for (returns_by, is_on_probation) in [
+        (Observation::TrialPassed, true),
+        (Observation::Bad(Evidence::Gone), false),
+    ] {
+        let backend = backend();
+        see(&backend, Observation::Good);
+        see(&backend, Observation::Failing);
+        assert!(backend.state().health.is_ejected());
+        see(&backend, returns_by);
+        see(&backend, Observation::Good);
+        assert!(backend.is_up(), "{returns_by:?}");
+        let is_out_again = backend.failures.count(5).is_some();
+        assert_eq!(is_out_again, is_on_probation, "{returns_by:?}");
+    }
+}
+
+#[test]
+fn a_check_of_an_ejected_backend_does_not_end_its_ejection() {
+    let (backend, later) = (backend(), Instant::now() + Duration::from_secs(60));
+    see(&backend, Observation::Good);
+    see(&backend, Observation::Failing);
+    see(&backend, Observation::Good);
+    assert!(backend.state().health.is_ejected());
+    assert!(backend.failures.claim_trial(true, later));
+}
+
+#[test]
+fn a_suspect_is_not_ejected() {
+    let (backend, later) = (backend(), Instant::now() + Duration::from_secs(60));
+    see(&backend, Observation::Good);
+    assert_eq!(
+        see(&backend, Observation::Late),
+        Some(Transition::Suspected)
+    );
+    assert!(!backend.failures.claim_trial(true, later));
 }
