@@ -17,20 +17,23 @@
 //! few hundred clients that send nothing hold every thread. Here a worker takes a session from the
 //! channel and gives it a *turn*: the session goes on with ordinary socket calls until one would
 //! wait. If no other session needs the worker, the call blocks, for at most 20 ms. Otherwise the
-//! whole [`session`] is *parked* in the [lot](engine::lot), and the worker takes the next job. One
+//! whole [`session`] is *parked* in the [lot](engine::lot), and the worker takes the next job. (The
+//! first turn of a session does not block either: only a session that had the last turn too may hope
+//! that the next event is its own.) One
 //! worker without a job, the *leader*, waits in `epoll_wait` for the parked sessions, and queues
 //! the ones that are ready or due; the other workers sleep.
 //!
 //! So one client is served by plain blocking calls, which is the fastest way for it: one system
 //! call, one wake-up. Under load nothing blocks: one worker goes through all that is ready like an
-//! event loop, and the channel is only ever tried, never waited on.
+//! event loop, and the channel is only ever tried, never waited on. (Behind the word there are two
+//! channels: quick answers go before new requests. See [`engine::queue`].)
 //!
 //! Two rules keep it from starving, and `tests/starvation.rs` proves them:
 //!
 //! * Nothing slow holds a worker longer than 20 ms ([`engine::turn::BLOCKING_BUDGET`]), at any
 //!   stage.
-//! * A worker blocks only while it is the only one running, nothing is queued, and a leader polls
-//!   the lot ([`engine::scheduler`]).
+//! * A worker blocks only for a session that had the last turn too, while it is the only worker that
+//!   runs, nothing is queued, and a leader polls the lot ([`engine::scheduler`]).
 //!
 //! # Reading order
 //!
@@ -38,7 +41,7 @@
 //! them. Each is marked with `// spine` and its number; everything else is second reading.
 //!
 //! ```sh
-//! grep -rn '// spine' src | awk '{print $NF, $1}' | sort
+//! grep -rn '// spine [0-9]' src | sed -E 's|:[ ]*// spine ([0-9]+)| \1|' | sort -k2
 //! ```
 //!
 //! | spine | where | what happens |
@@ -50,11 +53,11 @@
 //! | 13 to 18 | [`exchange`] | the request becomes an exchange, which needs a backend |
 //! | 19 to 21 | [`backends::select`] | which backend that is |
 //! | 22, 23 | [`exchange::attempt`] | an idle connection to it, or a new one |
-//! | 24 to 29 | [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
+//! | 24 to 29 | `exchange/transfer.rs`, [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
 //! | 30, 31 | [`http::framing`] | where a body ends |
 //! | 32 to 35 | `exchange/waits.rs`, [`engine::turn`] | what is missing when nothing moves, and whether to block for it |
 //! | 36, 37 | [`engine::lot`] | where the session is while it waits |
-//! | 38, 39 | [`exchange::retry`] | an attempt fails: whether the request may be sent again |
+//! | 38, 39 | `exchange/moves.rs`, [`exchange::retry`] | an attempt fails: whether the request may be sent again |
 //! | 40 | `exchange/ending.rs` | the response is complete |
 //!
 //! # Rooms
@@ -77,7 +80,7 @@
 //! | thread | what it does | what it never does |
 //! |---|---|---|
 //! | main | accepts clients, and pushes their sockets onto the channel | reads from a client |
-//! | `worker-N` | gives sessions their turns; without a job, one polls the lot and the others sleep | blocks for one session for more than 20 ms |
+//! | `worker-N` | gives sessions their turns, and reports what they see of backends; without a job, one polls the lot and the others sleep | blocks for one session for more than 20 ms |
 //! | `health` | checks every backend at its own time; recalls sessions that wait for one that is lost | ends a request |
 //! | `resolve` | has the names of backends looked up again | holds up anything |
 //! | `look-up` | looks up one name, then ends | delays another name |

@@ -209,7 +209,7 @@ impl Health {
                 _ => self.after_in_use(observation, bad, may_leave),
             },
             State::Suspect { bad } => match observation {
-                // Down by silence at most, and it is not silent.
+                // Only silence brings a suspect down, and it is not silent: one more bad check is needed.
                 Observation::Response | Observation::TrialPassed => State::Up {
                     bad: bad.min(self.fall - 1),
                 },

@@ -301,7 +301,7 @@ impl<C> Backend<C> {
         if matches!(transition, Transition::Suspected | Transition::Cleared) {
             return;
         }
-        // From now on it is checked every second; or it is not to be checked for what it was.
+        // A backend that goes down is to be checked; for one that comes back, an older wish is over.
         let is_down = transition == Transition::Down;
         self.is_to_be_checked.store(is_down, Ordering::SeqCst);
         // Connections of before an outage are not to be trusted after it.

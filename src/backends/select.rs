@@ -22,8 +22,9 @@ pub struct Backends<C> {
     all: Vec<Arc<Backend<C>>>,
     /// One a request: nothing else may draw from it, or the shares would drift apart.
     ticket: Ticket,
-    /// One a repeated attempt, so that the share of a failing backend is spread evenly too.
-    retry_ticket: Ticket,
+    /// One for each attempt that is not the request's first choice (another one failed, or has just come
+    /// back and leaves its turn), so that these are spread evenly too.
+    second_ticket: Ticket,
     /// One observation at a time.
     pub(super) silence: Mutex<Silence>,
     /// Whether any backend is ejected, so that most requests need not look for one.
@@ -92,7 +93,7 @@ impl<C> Backends<C> {
         Self {
             all,
             ticket: Ticket::default(),
-            retry_ticket: Ticket::default(),
+            second_ticket: Ticket::default(),
             silence: Mutex::default(),
             has_ejected: AtomicBool::new(false),
         }
@@ -117,14 +118,14 @@ impl<C> Backends<C> {
     pub fn pick(&self, _key: u64, wanted: Wanted<'_, C>) -> Option<Lease<C>> {
         let picked = match wanted {
             Wanted::Next => self.next(),
-            Wanted::Untried(tried) => self.draw(&self.retry_ticket, |one| match tried(one) {
+            Wanted::Untried(tried) => self.draw(&self.second_ticket, |one| match tried(one) {
                 true => None,
                 false => one.rank(),
             }),
             Wanted::Clear {
                 tried,
                 may_be_backup,
-            } => self.draw(&self.retry_ticket, |one| match tried(one) {
+            } => self.draw(&self.second_ticket, |one| match tried(one) {
                 true => None,
                 false => one.rank_if_clear(may_be_backup),
             }),
@@ -142,7 +143,7 @@ impl<C> Backends<C> {
         // The backends that have not just come back take this turn, if there are any.
         let is_returning = |one: &Backend<C>| one.slow_start.share() < 1.0;
         let rank_of_others = |one: &Backend<C>| one.rank().filter(|_| !is_returning(one));
-        let other = self.draw(&self.retry_ticket, rank_of_others);
+        let other = self.draw(&self.second_ticket, rank_of_others);
         let rank = next.rank();
         other.filter(|other| other.rank() == rank).or(Some(next))
     }

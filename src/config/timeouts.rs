@@ -9,6 +9,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Timeouts {
     /// A whole request head (408)
+    ///
+    /// A new connection on which no byte comes in this time is closed without an answer.
     // From its first byte, or from the accepting of the connection.
     #[arg(id = "head_timeout", long = "head-timeout", value_name = "TIME", default_value = "10s",
           value_parser = duration, help_heading = heading::TIMEOUTS)]

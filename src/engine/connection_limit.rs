@@ -125,7 +125,7 @@ impl Permit {
 
     /// Claims `bytes` of memory from now on, instead of what it held before; returns whether it may.
     #[must_use]
-    pub fn hold(&mut self, bytes: usize, claim: Claim) -> bool {
+    pub fn claim_memory(&mut self, bytes: usize, claim: Claim) -> bool {
         let memory = &self.connections.memory;
         if bytes > self.held {
             if !memory.try_take(bytes - self.held, claim) {
@@ -177,9 +177,9 @@ mod tests {
     fn it_is_full_when_memory_is_used_up_until_some_is_given_back() {
         let connections = ConnectionLimit::new(100, Memory::new(16 * PER_CONNECTION, || u64::MAX));
         let (mut first, mut second) = (connections.acquire(), connections.acquire());
-        assert!(first.hold(8 * PER_CONNECTION, Claim::New));
-        assert!(!second.hold(5 * PER_CONNECTION, Claim::New));
-        assert!(second.hold(4 * PER_CONNECTION, Claim::UnderWay) && !connections.is_full());
+        assert!(first.claim_memory(8 * PER_CONNECTION, Claim::New));
+        assert!(!second.claim_memory(5 * PER_CONNECTION, Claim::New));
+        assert!(second.claim_memory(4 * PER_CONNECTION, Claim::UnderWay) && !connections.is_full());
         let others: Vec<Permit> = (0..2).map(|_| connections.acquire()).collect();
         assert!(connections.is_full());
         thread::scope(|scope| {
@@ -187,7 +187,7 @@ mod tests {
             drop(first);
             assert!(waiter.join().expect("no panic"));
         });
-        assert!(second.hold(0, Claim::New));
+        assert!(second.claim_memory(0, Claim::New));
         assert_eq!(connections.memory().used(), 3 * PER_CONNECTION);
         drop((second, others));
         assert_eq!(connections.memory().used(), 0);

@@ -209,7 +209,7 @@ impl<S: Session> Engine<S> {
     }
 
     /// Whether no other session had a turn since the last one of this session.
-    fn is_again(&self, session: &S) -> bool {
+    fn had_last_turn(&self, session: &S) -> bool {
         let this = std::ptr::from_ref(session).addr();
         self.last.load(Relaxed) == this || {
             self.last.store(this, Relaxed);
@@ -227,8 +227,8 @@ impl<S: Session> Engine<S> {
     }
 }
 
-/// What a worker sends and receives makes as much work again for the kernel, and a worker for which
-/// there is no processor is held up in the middle of a job.
+/// For all that a worker sends and receives, the kernel does as much work as the worker. So half of the
+/// processors have a worker each; with more workers, some would be interrupted in the middle of a job.
 fn half_of_the_processors() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)

@@ -145,7 +145,7 @@ impl Scheduler {
     /// there is none to wake.
     #[must_use]
     pub fn ensure_leader(&self) -> bool {
-        let mut idle = self.idle();
+        let mut idle = self.lock_idle();
         if idle.leader != Leader::Absent {
             return true;
         }
@@ -162,7 +162,7 @@ impl Scheduler {
     /// nothing to do.
     // spine 07
     pub fn go_idle(&self) -> NextStep {
-        let mut idle = self.idle();
+        let mut idle = self.lock_idle();
         self.running.fetch_sub(1, SeqCst);
         if self.has_queued() {
             self.running.fetch_add(1, SeqCst);
@@ -191,7 +191,7 @@ impl Scheduler {
     /// Sleeps until the calling worker, `this`, is no longer among the followers.
     fn sleep(&self, this: &Thread) {
         let is_follower = |idle: &Idle| idle.followers.iter().any(|one| one.id() == this.id());
-        while is_follower(&self.idle()) {
+        while is_follower(&self.lock_idle()) {
             thread::park();
         }
     }
@@ -200,7 +200,7 @@ impl Scheduler {
     /// [`Self::end_poll`] must follow.
     #[must_use]
     pub fn begin_poll_now(&self) -> bool {
-        let mut idle = self.idle();
+        let mut idle = self.lock_idle();
         let is_free = matches!(idle.leader, Leader::Absent | Leader::Wanted);
         if is_free {
             // It runs already, so nothing has to call it.
@@ -211,7 +211,7 @@ impl Scheduler {
 
     /// The calling worker polls no longer, and runs.
     pub fn end_poll(&self) {
-        let mut idle = self.idle();
+        let mut idle = self.lock_idle();
         if idle.leader == Leader::Polling {
             self.running.fetch_add(1, SeqCst);
         }
@@ -230,7 +230,7 @@ impl Scheduler {
     }
 
     fn wake_follower(&self) -> bool {
-        let follower = self.take_follower(&mut self.idle());
+        let follower = self.take_follower(&mut self.lock_idle());
         follower.is_some_and(|follower| {
             follower.unpark();
             true
@@ -245,7 +245,7 @@ impl Scheduler {
     }
 
     fn call_leader(&self) -> bool {
-        let mut idle = self.idle();
+        let mut idle = self.lock_idle();
         if idle.leader != Leader::Polling {
             return false;
         }
@@ -256,7 +256,7 @@ impl Scheduler {
         true
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    fn lock_idle(&self) -> MutexGuard<'_, Idle> {
         // Nothing that could panic runs under the lock.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn wait_for_followers(scheduler: &Scheduler, count: usize) {
-        while scheduler.idle().followers.len() < count {
+        while scheduler.lock_idle().followers.len() < count {
             thread::yield_now();
         }
     }

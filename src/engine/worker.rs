@@ -43,8 +43,14 @@ fn work<S: Session>(engine: &Engine<S>) {
             Job::Accepted(conn, address, permit) => Box::new(S::new(conn, address, permit)),
             Job::Resumed(session) => session,
         };
-        let is_again = engine.is_again(&session);
-        let mut turn = Turn::new(&engine.shared, &mut local, &mut cache, scheduler, is_again);
+        let had_last_turn = engine.had_last_turn(&session);
+        let mut turn = Turn::new(
+            &engine.shared,
+            &mut local,
+            &mut cache,
+            scheduler,
+            had_last_turn,
+        );
         // A panic costs this session, not the worker. What it may leave half done is dropped with
         // the session, or empty.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn)));

@@ -25,7 +25,7 @@ use std::io;
 pub struct Answer {
     /// Bytes from the backend that are not passed on yet.
     from_backend: Buffer,
-    state: AnswerPhase,
+    phase: AnswerPhase,
     interim: InterimRate,
     /// How often the backend has asked for more time (102).
     extensions: u32,
@@ -58,7 +58,7 @@ impl Default for AnswerPhase {
 
 /// How far the response has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerState {
+pub enum AnswerProgress {
     /// The client has all of it.
     Complete,
     /// The two sides have switched to another protocol.
@@ -73,7 +73,7 @@ impl Answer {
     /// Whether the final head is still to come.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
-        matches!(self.state, AnswerPhase::Awaited(_))
+        matches!(self.phase, AnswerPhase::Awaited(_))
     }
 
     /// How often the backend has asked for more time.
@@ -92,7 +92,7 @@ impl Answer {
     /// Body bytes passed on.
     #[must_use]
     pub fn content(&self) -> u64 {
-        match &self.state {
+        match &self.phase {
             AnswerPhase::Relayed(body) => body.content,
             _ => 0,
         }
@@ -113,7 +113,7 @@ impl Answer {
         client: &mut Client,
         backend: &Conn,
         turn: &mut Turn<'_>,
-    ) -> Result<AnswerState, Error> {
+    ) -> Result<AnswerProgress, Error> {
         let until = client.written + TURN_BYTES as u64;
         loop {
             if !client.outbound.is_empty() {
@@ -121,29 +121,29 @@ impl Answer {
                 let is_flushed = client.flush(exchange.may_block(turn), turn)?;
                 self.is_forwarded |= !self.is_awaited() && client.outbound.len() < held;
                 if !is_flushed {
-                    return Ok(AnswerState::WouldWait(Peer::Client));
+                    return Ok(AnswerProgress::WouldWait(Peer::Client));
                 }
                 continue;
             }
-            match &self.state {
+            match &self.phase {
                 AnswerPhase::Relayed(body) if body.is_complete() => {
-                    return Ok(AnswerState::Complete);
+                    return Ok(AnswerProgress::Complete);
                 }
-                AnswerPhase::Switched => return Ok(AnswerState::Switched),
+                AnswerPhase::Switched => return Ok(AnswerProgress::Switched),
                 _ => {}
             }
             if self.digest(exchange, client, turn)? {
                 if self.is_awaited() && turn.is_over() {
-                    return Ok(AnswerState::OtherFirst);
+                    return Ok(AnswerProgress::OtherFirst);
                 }
                 continue;
             }
             // Other sessions are queued, or the upload can go on.
             if turn.is_over() || (!exchange.is_sent && client.written >= until) {
-                return Ok(AnswerState::OtherFirst);
+                return Ok(AnswerProgress::OtherFirst);
             }
             if !self.receive(exchange, client, backend, turn)? {
-                return Ok(AnswerState::WouldWait(Peer::Backend));
+                return Ok(AnswerProgress::WouldWait(Peer::Backend));
             }
         }
     }
@@ -160,7 +160,7 @@ impl Answer {
         if self.from_backend.is_empty() {
             return Ok(has_heads);
         }
-        match &mut self.state {
+        match &mut self.phase {
             AnswerPhase::Awaited(_) => Ok(has_heads),
             AnswerPhase::Relayed(body) => {
                 let event = Event::Body(self.from_backend.bytes());
@@ -181,7 +181,7 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
-        let passed = match &mut self.state {
+        let passed = match &mut self.phase {
             // The story shows the beginning of the body, so it must not be spliced.
             AnswerPhase::Relayed(body) if !exchange.record.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
@@ -213,7 +213,7 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<Moved, Error> {
         let blocking = exchange.may_block(turn);
-        if exchange.is_sent && !self.is_begun && turn.expects_nothing(blocking) {
+        if exchange.is_sent && !self.is_begun && turn.skips_reading(blocking) {
             return Ok(Moved::WouldWait);
         }
         let moved = turn
@@ -225,7 +225,7 @@ impl Answer {
 
     /// The backend has closed: the end of a body without a length, otherwise a failure.
     fn end(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<(), Error> {
-        let ended = match &mut self.state {
+        let ended = match &mut self.phase {
             AnswerPhase::Relayed(body) => body.close(turn.tail(&mut client.outbound)).is_ok(),
             _ => false,
         };

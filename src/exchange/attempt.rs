@@ -62,7 +62,7 @@ impl ExchangePhase {
     /// For a request that was nowhere yet: at the backend whose turn it is; or at one that was
     /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
     // spine 18
-    pub(super) fn first(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
+    pub(super) fn first_attempt(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
         let (shared, now) = (turn.shared, turn.now());
         let backends = shared.backends();
         if let Some(ejected) = backends.claim_trial(is_safe, now) {
@@ -83,7 +83,7 @@ impl ExchangePhase {
     /// with a new connection: the connection was at fault, not the backend. A client whose own
     /// connection died gets that chance first, because its next handshake may have to go to the
     /// same backend as the last.
-    pub(super) fn next(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
+    pub(super) fn another_attempt(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
         let backends = turn.shared.backends();
         let stale = || {
             let mut all = backends.all().iter();
@@ -214,7 +214,7 @@ impl Exchange {
         if let Some(pause) = self.pause(client, turn) {
             return pause.map(Some);
         }
-        match self.pick(client, turn) {
+        match self.choose_attempt(client, turn) {
             Ok(phase) => {
                 self.enter(phase, turn);
                 Ok(None)
@@ -267,7 +267,8 @@ impl Exchange {
             return Ok(None);
         }
         let wait_for = self.suspect_if_late_connecting(wait_for, turn);
-        self.wait(Phase::Connect, wait_for, client, turn).map(Some)
+        self.wait_unless_client_left(Phase::Connect, wait_for, client, turn)
+            .map(Some)
     }
 
     /// The connection is made: it is used, unless the backend has spoken on it already.
@@ -325,9 +326,9 @@ fn cannot_connect(error: &io::Error, shared: &Shared) -> Error {
     }
 }
 
-/// The idle connection that was used last, unless it is too old or something has happened to it. It
-/// is looked at however short it was idle: closed, it would cost a request that cannot be sent
-/// twice; with bytes to read, those would be taken for the answer to the next request.
+/// The idle connection that was used last, unless it is too old or something has happened to it. Each
+/// connection is tested before use. If the backend has closed it, a request that cannot be repeated
+/// would be lost. If it has unread bytes, they would be taken for the next answer.
 fn usable_idle(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
     while let Some((conn, since)) = backend.idle.take() {
         if now.saturating_duration_since(since) <= limit && conn.is_quiet() {

@@ -18,7 +18,7 @@ pub enum Expectation {
     /// The client has no expectation.
     None,
     /// The body is held back; until when, once the head is sent.
-    Held(Option<Instant>),
+    Deferred(Option<Instant>),
     /// The body is held back no longer. The client was not asked, because it sends already.
     Unasked,
     /// The client was asked for it.
@@ -30,21 +30,21 @@ impl Expectation {
     #[must_use]
     pub fn new(expects_continue: bool) -> Self {
         match expects_continue {
-            true => Expectation::Held(None),
+            true => Expectation::Deferred(None),
             false => Expectation::None,
         }
     }
 
     /// Whether the body is held back.
     #[must_use]
-    pub fn is_held(self) -> bool {
-        matches!(self, Expectation::Held(_))
+    pub fn is_deferred(self) -> bool {
+        matches!(self, Expectation::Deferred(_))
     }
 
     /// Until when the body is held back. The time begins with the first call.
     pub fn due(&mut self, now: Instant) -> Option<Instant> {
         match self {
-            Expectation::Held(due) => Some(*due.get_or_insert(now + HOLD)),
+            Expectation::Deferred(due) => Some(*due.get_or_insert(now + HOLD)),
             _ => None,
         }
     }
@@ -72,8 +72,8 @@ impl Expectation {
 
     /// Another backend is tried, with a time of its own.
     pub fn rewind(&mut self) {
-        if self.is_held() {
-            *self = Expectation::Held(None);
+        if self.is_deferred() {
+            *self = Expectation::Deferred(None);
         }
     }
 }
@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn the_client_is_asked_once() {
         let mut expectation = Expectation::new(true);
-        assert!(expectation.is_held());
-        assert!(expectation.backend_asks() && !expectation.is_held());
+        assert!(expectation.is_deferred());
+        assert!(expectation.backend_asks() && !expectation.is_deferred());
         assert!(!expectation.backend_asks());
     }
 
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(expectation.due(now + HOLD), Some(now + HOLD));
         let mut out = Vec::new();
         expectation.ask_in_place(false, &mut out);
-        assert!(out == b"HTTP/1.1 100 Continue\r\n\r\n" && !expectation.is_held());
+        assert!(out == b"HTTP/1.1 100 Continue\r\n\r\n" && !expectation.is_deferred());
         assert_eq!(expectation.due(now), None);
         assert!(!expectation.backend_asks());
     }
@@ -107,14 +107,14 @@ mod tests {
         let mut expectation = Expectation::new(true);
         let mut out = Vec::new();
         expectation.ask_in_place(true, &mut out);
-        assert!(out.is_empty() && !expectation.is_held());
+        assert!(out.is_empty() && !expectation.is_deferred());
         assert!(expectation.backend_asks() && !expectation.backend_asks());
     }
 
     #[test]
     fn without_an_expectation_every_100_passes() {
         let mut expectation = Expectation::new(false);
-        assert!(!expectation.is_held() && expectation.due(Instant::now()).is_none());
+        assert!(!expectation.is_deferred() && expectation.due(Instant::now()).is_none());
         assert!(expectation.backend_asks() && expectation.backend_asks());
     }
 

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::backends::Backend;
-use crate::health::outliers;
+use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Conn;
 use std::sync::Arc;
@@ -36,6 +36,6 @@ impl Failure {
 
     /// Counts it towards the ejection of its backend.
     pub(super) fn blame(&self, shared: &Shared) {
-        outliers::of_failed_request(&shared.health, &self.backend, &self.error);
+        observations::count_failed_request(&shared.health, &self.backend, &self.error);
     }
 }

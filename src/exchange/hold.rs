@@ -59,6 +59,6 @@ impl Exchange {
         // The backends that failed may come up.
         self.failures.clear();
         let wait_for = WaitFor::client(Interest::Reset, until.min(now + LOOK));
-        self.wait(Phase::Queue, wait_for, client, turn)
+        self.wait_unless_client_left(Phase::Queue, wait_for, client, turn)
     }
 }

@@ -1,4 +1,4 @@
-//! Where a request goes when an attempt has failed, and what the failure says about the backend.
+//! Where a request goes, first and when an attempt has failed, and what a failure says about the backend.
 
 use super::answer::Answer;
 use super::failure::Failure;
@@ -7,7 +7,7 @@ use super::{Exchange, ExchangePhase};
 use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::ProgressTimer;
-use crate::health::outliers;
+use crate::health::observations;
 use crate::http::error::Error;
 use crate::log::event::Event;
 
@@ -26,9 +26,10 @@ impl Exchange {
         retry::allows(error, attempted, self.snapshot.config.tries)
     }
 
-    /// Picks a backend that was not tried.
+    /// Chooses the next attempt: at the backend that a client is pinned to, at another one if some have
+    /// failed, or else at the one whose turn it is.
     // spine 17
-    pub(super) fn pick(
+    pub(super) fn choose_attempt(
         &self,
         client: &mut Client,
         turn: &Turn<'_>,
@@ -39,11 +40,11 @@ impl Exchange {
         }
         // A request draws one ticket: after a wait for a port it takes no other request's turn.
         if !self.failures.is_empty() || self.short.is_some() {
-            return ExchangePhase::next(&self.failures, turn);
+            return ExchangePhase::another_attempt(&self.failures, turn);
         }
         let is_repeatable = self.request.method.is_idempotent() && self.upload.is_received();
         let is_safe = is_repeatable && self.snapshot.config.tries > 1;
-        ExchangePhase::first(is_safe, turn)
+        ExchangePhase::first_attempt(is_safe, turn)
     }
 
     /// Begins another attempt, if the retry law allows it and there is a backend for it.
@@ -57,7 +58,7 @@ impl Exchange {
                 attempt
             }
         };
-        outliers::of_failed_attempt(&turn.shared.health, &attempt.backend, &error);
+        observations::observe_failed_attempt(&turn.shared.health, &attempt.backend, &error);
         self.failures.push(attempt.failure(error));
         let was_sent = self.upload.total_sent() > 0;
         self.tries += u32::from(was_sent && !attempt.is_reused);
@@ -84,7 +85,7 @@ impl Exchange {
     /// time is tried again: its queue may have been full, nothing was sent, and there is nowhere
     /// else to go. It is given up after as many of these as `--tries` says.
     fn find_next(&mut self, turn: &Turn<'_>) -> Option<ExchangePhase> {
-        let untried = ExchangePhase::next(&self.failures, turn).ok();
+        let untried = ExchangePhase::another_attempt(&self.failures, turn).ok();
         let is_late = self
             .failures
             .last()
@@ -95,7 +96,7 @@ impl Exchange {
         }
         self.failures
             .retain(|failure| !failure.is_late_connection());
-        ExchangePhase::next(&self.failures, turn).ok()
+        ExchangePhase::another_attempt(&self.failures, turn).ok()
     }
 
     /// Begins again in `phase`, or waits for a backend if that is `None`.
@@ -116,7 +117,7 @@ impl Exchange {
         let Some(last) = self.failures.last_mut() else {
             return;
         };
-        if !outliers::counts_towards_ejection(&turn.shared.health, &last.error) {
+        if !observations::counts_towards_ejection(&turn.shared.health, &last.error) {
             return;
         }
         last.is_pending = is_pending;

@@ -19,7 +19,7 @@ use super::{Exchange, ExchangePhase};
 use crate::backends::Standing;
 use crate::config::OnDown;
 use crate::exchange::shared::{Shared, Turn};
-use crate::health::outliers;
+use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
 use crate::log::event::Event;
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ impl Exchange {
         }
         // A long poll is silent by nature, and its backend answers a check.
         if backend.standing() == Standing::Clear {
-            outliers::ask_for_check(&shared.health, backend);
+            observations::ask_for_check(&shared.health, backend);
         }
         (backend.standing() != Standing::Clear).then_some(Cause::Mute)
     }

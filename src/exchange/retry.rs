@@ -1,4 +1,5 @@
-//! The retry law: whether a request that failed at one backend may be sent to another.
+//! The retry law: whether a request that failed at one backend may be sent to another. A request that
+//! waits, and has not failed, may move too: see `rescue`.
 
 use crate::http::error::Error;
 
@@ -18,11 +19,13 @@ pub struct Attempted {
     pub tries: u32,
 }
 
-/// Whether a request may be sent again after `error`, to at most `limit` backends in all:
+/// Whether a request may be sent again after `error`. [`Error::retry_elsewhere`] says after which errors
+/// another backend might do better; then it depends on the request:
 ///
-/// * Nothing was sent: with any method; its body is intact.
-/// * It was sent, and no byte came back: if the method is idempotent and the body can be sent again. A
-///   `POST` that may have been processed is never sent twice.
+/// * Nothing was sent: yes, with any method, since its body is intact.
+/// * It was sent, and no byte came back: yes if the method is idempotent, the body can be sent again,
+///   and it was sent to fewer than `limit` backends. A `POST` that may have been processed is never
+///   sent twice.
 /// * A byte of an answer came: never.
 #[must_use]
 // spine 39

@@ -29,7 +29,7 @@ impl Served<'_> {
     pub(super) fn passes_interim(&mut self, status: u16) -> bool {
         // The client that was asked for its body may have sent it already.
         let is_news = status != 100 || {
-            self.is_sent &= !self.expectation.is_held();
+            self.is_sent &= !self.expectation.is_deferred();
             self.expectation.backend_asks()
         };
         is_news && self.request.version == Version::Http11

@@ -7,7 +7,7 @@ use crate::config::{Config, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::memory::Claim;
 use crate::engine::turn;
-use crate::health::Monitor;
+use crate::health::SharedHealth;
 use crate::log::Output;
 use crate::log::dates::Dates;
 use crate::log::writer::LogWriter;
@@ -24,7 +24,7 @@ pub struct Shared {
     /// The configuration and the backends, as they are now.
     pub snapshot: Arc<Snapshot>,
     /// What is known of their health.
-    pub health: Monitor,
+    pub health: SharedHealth,
     /// Where access lines go.
     pub log: LogWriter,
     /// How many connections are open, and how many may be.
@@ -38,7 +38,7 @@ pub struct Shared {
 impl Shared {
     /// What sessions share before the first backend is checked.
     #[must_use]
-    pub fn new(health: Monitor, log: LogWriter, connections: Arc<ConnectionLimit>) -> Self {
+    pub fn new(health: SharedHealth, log: LogWriter, connections: Arc<ConnectionLimit>) -> Self {
         Self {
             snapshot: Arc::clone(&health.snapshot),
             health,
@@ -56,7 +56,7 @@ impl Shared {
             config: Config::default(),
             backends: Backends::new(Vec::new()),
         };
-        let health = Monitor::new(Arc::new(snapshot)).expect("descriptors");
+        let health = SharedHealth::new(Arc::new(snapshot)).expect("descriptors");
         let memory = crate::engine::memory::Memory::new(usize::MAX, || u64::MAX);
         let connections = ConnectionLimit::new(1, memory);
         Self::new(health, LogWriter::silent(), connections)

@@ -34,7 +34,7 @@ impl Exchange {
         }
         let mut next = None;
         if error.cause == Cause::NoPort {
-            next = ExchangePhase::next(&self.failures, turn).ok();
+            next = ExchangePhase::another_attempt(&self.failures, turn).ok();
         }
         if next.is_none() {
             short.next = now + PAUSE;
@@ -52,6 +52,7 @@ impl Exchange {
     ) -> Option<Result<Flow, Error>> {
         let next = self.short.as_ref()?.next;
         let wait_for = WaitFor::client(Interest::Reset, next);
-        (turn.now() < next).then(|| self.wait(Phase::Connect, wait_for, client, turn))
+        (turn.now() < next)
+            .then(|| self.wait_unless_client_left(Phase::Connect, wait_for, client, turn))
     }
 }

@@ -42,7 +42,7 @@ impl<T> Default for SpareSlots<T> {
 
 impl<T> SpareSlots<T> {
     /// A slot with this value.
-    pub fn hold(&mut self, value: T) -> Slot<T> {
+    pub fn store(&mut self, value: T) -> Slot<T> {
         let mut spare = self.0.pop().unwrap_or_default();
         *spare = Some(value);
         Slot(spare)
@@ -65,19 +65,19 @@ mod tests {
     #[test]
     fn a_box_is_used_again_and_its_value_is_dropped_when_it_comes_back() {
         let (mut spare, value) = (SpareSlots::default(), std::rc::Rc::new(7));
-        let slot = spare.hold(value.clone());
+        let slot = spare.store(value.clone());
         let place: *const Option<_> = &raw const *slot.0;
         assert_eq!((**slot, std::rc::Rc::strong_count(&value)), (7, 2));
         spare.take_back(slot);
         assert_eq!(std::rc::Rc::strong_count(&value), 1);
-        let again = spare.hold(value);
+        let again = spare.store(value);
         assert_eq!(&raw const *again.0, place);
     }
 
     #[test]
     fn no_more_boxes_are_kept_than_are_of_use() {
         let mut spare = SpareSlots::default();
-        let slots: Vec<_> = (0..2 * SPARE_SLOTS).map(|n| spare.hold(n)).collect();
+        let slots: Vec<_> = (0..2 * SPARE_SLOTS).map(|n| spare.store(n)).collect();
         slots.into_iter().for_each(|slot| spare.take_back(slot));
         assert_eq!(spare.0.len(), SPARE_SLOTS);
     }

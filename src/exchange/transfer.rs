@@ -1,14 +1,14 @@
 //! Phase 3: request and response pass at the same time, through one connection to the backend.
 
-use super::answer::AnswerState;
+use super::answer::AnswerProgress;
 use super::client::Client;
 use super::served::Served;
 use super::shared::Turn;
-use super::upload::UploadState;
+use super::upload::UploadProgress;
 use super::wait_for::Peer;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::backends::health::Observation;
-use crate::health::outliers;
+use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Blocking;
 
@@ -36,16 +36,16 @@ impl Exchange {
                 return Ok(None);
             };
             match (sending, answering) {
-                (_, AnswerState::Complete) => return Ok(Some(self.finish(client, turn))),
-                (_, AnswerState::Switched) if self.upload.is_complete() => {
+                (_, AnswerProgress::Complete) => return Ok(Some(self.finish(client, turn))),
+                (_, AnswerProgress::Switched) if self.upload.is_complete() => {
                     return Ok(Some(self.switch(turn)));
                 }
-                (UploadState::Done, AnswerState::Switched) => {
+                (UploadProgress::Ended, AnswerProgress::Switched) => {
                     return Err(self.cannot_switch());
                 }
                 _ if turn.is_over() => return Ok(Some(Flow::Yield)),
-                (UploadState::OtherFirst, _) | (_, AnswerState::OtherFirst) => continue,
-                (UploadState::Held, _) if self.stops_holding(client, turn) => continue,
+                (UploadProgress::OtherFirst, _) | (_, AnswerProgress::OtherFirst) => continue,
+                (UploadProgress::Deferred, _) if self.stops_deferring(client, turn) => continue,
                 _ => {}
             }
             let mut wait_for = self.wait_for(sending, answering, client, turn)?;
@@ -57,7 +57,8 @@ impl Exchange {
             // With the request sent, the calls for the answer have blocked already.
             let may_block = !sending.is_at_rest() && turn.may_block() == Blocking::Briefly;
             if !may_block || !self.can_move(&wait_for, client) {
-                let flow = self.wait(Phase::ResponseHead, wait_for, client, turn)?;
+                let flow =
+                    self.wait_unless_client_left(Phase::ResponseHead, wait_for, client, turn)?;
                 return Ok(Some(flow));
             }
         }
@@ -69,14 +70,18 @@ impl Exchange {
         &mut self,
         client: &mut Client,
         turn: &mut Turn<'_>,
-    ) -> Result<Option<(UploadState, AnswerState)>, Error> {
+    ) -> Result<Option<(UploadProgress, AnswerProgress)>, Error> {
         let ExchangePhase::Transferring(attempt, backend) = &mut self.phase else {
             return Ok(None);
         };
-        let is_held = self.expectation.is_held();
-        let sending = self
-            .upload
-            .pump(&client.conn, &mut client.inbound, is_held, backend, turn);
+        let is_deferred = self.expectation.is_deferred();
+        let sending = self.upload.pump(
+            &client.conn,
+            &mut client.inbound,
+            is_deferred,
+            backend,
+            turn,
+        );
         let sending = match sending {
             // The answer is on its way already: the client gets it although it gave up sending.
             Err(error) if error.cause == Cause::Closed && !self.answer.is_awaited() => {
@@ -100,7 +105,7 @@ impl Exchange {
             if was_begun {
                 backend.heard.other(now);
             } else if backend.hear_response(is_first_there, now) {
-                outliers::of_response(&turn.shared.health, backend, Observation::Response);
+                observations::observe_response(&turn.shared.health, backend, Observation::Response);
             }
             if !self.answer.is_awaited() {
                 attempt.pass_trial(turn.shared);
@@ -110,16 +115,16 @@ impl Exchange {
     }
 }
 
-impl UploadState {
+impl UploadProgress {
     /// Whether it waits for this side.
     pub(super) fn waits_for(self, peer: Peer) -> bool {
-        self == UploadState::WouldWait(peer)
+        self == UploadProgress::WouldWait(peer)
     }
 }
 
-impl AnswerState {
+impl AnswerProgress {
     /// Whether it waits for this side.
     pub(super) fn waits_for(self, peer: Peer) -> bool {
-        self == AnswerState::WouldWait(peer)
+        self == AnswerProgress::WouldWait(peer)
     }
 }

@@ -4,7 +4,7 @@
 use crate::backends::Backend;
 use crate::backends::health::Observation;
 use crate::exchange::shared::Shared;
-use crate::health::outliers;
+use crate::health::observations;
 use crate::net::conn::Conn;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +25,7 @@ impl Trial {
 
     /// The head of an answer has come.
     pub(super) fn pass(self, shared: &Shared) {
-        outliers::of_response(&shared.health, &self.backend, Observation::TrialPassed);
+        observations::observe_response(&shared.health, &self.backend, Observation::TrialPassed);
     }
 
     /// The backend has failed again.

@@ -42,22 +42,22 @@ pub struct Upload {
 
 /// How far the upload has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UploadState {
-    /// Everything is sent, or nothing more can be.
-    Done,
+pub enum UploadProgress {
+    /// Everything is sent, or nothing more can be sent.
+    Ended,
     /// The client's next bytes are missing, or room at the backend.
     WouldWait(Peer),
     /// The body is held back until the backend has spoken.
-    Held,
+    Deferred,
     /// It could go on; the answer has a turn first.
     OtherFirst,
 }
 
-impl UploadState {
+impl UploadProgress {
     /// Whether nothing but the answer can move.
     #[must_use]
     pub fn is_at_rest(self) -> bool {
-        matches!(self, UploadState::Done | UploadState::Held)
+        matches!(self, UploadProgress::Ended | UploadProgress::Deferred)
     }
 }
 
@@ -137,10 +137,10 @@ impl Upload {
     }
 
     /// The client sends no more: shuts down sending to the backend, which would wait for it.
-    pub fn break_off(&mut self, backend: &Conn) -> UploadState {
+    pub fn break_off(&mut self, backend: &Conn) -> UploadProgress {
         backend.end_sending();
         (self.is_broken, self.is_abandoned) = (true, true);
-        UploadState::Done
+        UploadProgress::Ended
     }
 
     /// Moves what can be moved without blocking, from the client through `inbound` to the backend. Of
@@ -153,27 +153,27 @@ impl Upload {
         is_held: bool,
         backend: &Conn,
         turn: &mut Turn<'_>,
-    ) -> Result<UploadState, Error> {
+    ) -> Result<UploadProgress, Error> {
         let until = self.total_sent + TURN_BYTES as u64;
         loop {
             if !is_held {
                 self.take_from(inbound, turn)?;
             }
             if self.is_broken || self.is_complete() {
-                return Ok(UploadState::Done);
+                return Ok(UploadProgress::Ended);
             }
             // However fast the client sends, an early answer gets its turn.
             if self.total_sent >= until {
-                return Ok(UploadState::OtherFirst);
+                return Ok(UploadProgress::OtherFirst);
             }
             if self.has_unsent() {
                 if !self.send(backend, turn) {
-                    return Ok(UploadState::WouldWait(Peer::Backend));
+                    return Ok(UploadProgress::WouldWait(Peer::Backend));
                 }
             } else if is_held {
-                return Ok(UploadState::Held);
+                return Ok(UploadProgress::Deferred);
             } else if !self.pass_or_receive(client, inbound, backend, turn)? {
-                return Ok(UploadState::WouldWait(Peer::Client));
+                return Ok(UploadProgress::WouldWait(Peer::Client));
             }
         }
     }
@@ -254,14 +254,14 @@ impl Upload {
         self.sent = 0;
         to_backend.clear();
         splice::pass(&mut self.body, &from, broken, turn, |pipe, turn| {
-            let taken = pipe.held();
+            let taken = pipe.len();
             let Ok(count) = turn.splice_out(pipe, backend) else {
                 // As in `send`.
                 *is_broken = true;
                 return Ok(());
             };
             *total_sent += count as u64;
-            piece.learn(taken, pipe.held());
+            piece.learn(taken, pipe.len());
             if !pipe.is_empty() {
                 let lost = |_| Error::proxy(Phase::RequestBody, Cause::Reset);
                 turn.pour(pipe, to_backend).map_err(lost)?;

@@ -14,15 +14,15 @@
 //! | held back, done | begun | | bytes | body | the backend: response body |
 //! | any | switched | as the upload | as the upload | body | as the upload |
 
-use super::answer::AnswerState;
+use super::answer::AnswerProgress;
 use super::attempt::Attempt;
 use super::client::Client;
 use super::shared::Turn;
 use super::transfer::Progress;
-use super::upload::UploadState;
+use super::upload::UploadProgress;
 use super::wait_for::{Peer, WaitFor};
 use super::{Exchange, Flow};
-use crate::health::outliers;
+use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
 use crate::log::event::Event;
 use crate::net::{Interest, REPORTS_END};
@@ -32,11 +32,10 @@ use std::time::{Duration, Instant};
 /// way are closed, and the client is watched, so that its leaving is noticed.
 const LATE: Duration = Duration::from_millis(250);
 
-/// An answer that takes longer is no quick one, and does not go first. Of slow ones so many are in
-/// flight in any case that nothing is won by passing them on before others; but all that come
-/// together then bring as many requests together, whose answers come back together, and so on: with
-/// answers that take 100 ms it cost a tenth of the throughput. With 20 ms less is won at 4000 busy
-/// connections.
+/// An answer that takes longer is not quick, and does not go first. With slow answers many requests are
+/// open anyway, so nothing is gained if their answers go first. It also does harm: answers that come
+/// together bring new requests together, and this repeats. With answers that take 100 ms it cost a
+/// tenth of the throughput. With 20 ms instead of 50, less is gained at 4000 busy connections.
 const QUICK: Duration = Duration::from_millis(50);
 
 impl Exchange {
@@ -59,7 +58,7 @@ impl Exchange {
 
     /// Whether the body need be held back no longer: the backend has asked for it, or been silent
     /// for so long that we ask in its place. A final answer means that it never will.
-    pub(super) fn stops_holding(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn stops_deferring(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> bool {
         let now = turn.now();
         match self.expectation.due(now) {
             None => true,
@@ -77,8 +76,8 @@ impl Exchange {
     // spine 32
     pub(super) fn wait_for(
         &mut self,
-        sending: UploadState,
-        answering: AnswerState,
+        sending: UploadProgress,
+        answering: AnswerProgress,
         client: &Client,
         turn: &Turn<'_>,
     ) -> Result<WaitFor, Error> {
@@ -87,7 +86,7 @@ impl Exchange {
         if now >= deadline {
             return Err(self.timed_out(sending, answering));
         }
-        if sending == UploadState::Held
+        if sending == UploadProgress::Deferred
             && self.answer.is_awaited()
             && let Some(due) = self.expectation.due(now)
         {
@@ -98,10 +97,10 @@ impl Exchange {
         let writes_client = answering.waits_for(Peer::Client);
         let writes_backend = sending.waits_for(Peer::Backend);
         // Behind a 101 the backend's bytes wait for the end of the request.
-        let reads_backend = !writes_client && answering != AnswerState::Switched;
+        let reads_backend = !writes_client && answering != AnswerProgress::Switched;
         let backend = Interest::of(reads_backend, writes_backend);
-        // A client that leaves is noticed although nothing is expected of it; but most answers come
-        // sooner than that is worth its system calls.
+        // The client is watched, so that its leaving is noticed. Watching costs system calls, and most
+        // answers are quick, so it begins only when the answer is late.
         let (client, deadline) = match Interest::of(reads_client, writes_client) {
             Some(client) => (Some(client), deadline),
             None if turn.is_resumed => (Some(Interest::Reset), deadline),
@@ -115,11 +114,11 @@ impl Exchange {
     }
 
     /// When the timeout of the present row passes, if there is no progress.
-    fn deadline(&mut self, sending: UploadState, client: &Client, now: Instant) -> Instant {
+    fn deadline(&mut self, sending: UploadProgress, client: &Client, now: Instant) -> Instant {
         let is_awaited = self.answer.is_awaited();
         // Held back for good when the final head has come.
         let is_sent = match is_awaited {
-            true => sending == UploadState::Done,
+            true => sending == UploadProgress::Ended,
             false => sending.is_at_rest(),
         };
         let timeouts = &self.snapshot.config.timeouts;
@@ -136,7 +135,7 @@ impl Exchange {
     }
 
     /// A backend whose answer is late is worth a check, whatever it usually takes: it may be frozen.
-    fn suspect_if_late(&self, sending: UploadState, answering: AnswerState, turn: &Turn<'_>) {
+    fn suspect_if_late(&self, sending: UploadProgress, answering: AnswerProgress, turn: &Turn<'_>) {
         let waits_for_it = sending.is_at_rest() || sending.waits_for(Peer::Backend);
         let is_late = turn.is_resumed && waits_for_it && self.answer.is_awaited();
         if is_late
@@ -160,10 +159,10 @@ impl Exchange {
         wait_for
     }
 
-    /// Waits; unless the session was parked, nothing can move, and that is because the client has
-    /// gone. `phase` is what is under way while no answer has come.
+    /// Returns what to wait for. If the session was parked for that already, the client may have left:
+    /// then it returns an error instead. `phase` is what is under way while no answer has come.
     // spine 33
-    pub(super) fn wait(
+    pub(super) fn wait_unless_client_left(
         &mut self,
         phase: Phase,
         mut wait_for: WaitFor,
@@ -201,14 +200,14 @@ impl Exchange {
     }
 
     /// Who is to blame when the timeout of the present row has passed.
-    fn timed_out(&self, sending: UploadState, answering: AnswerState) -> Error {
+    fn timed_out(&self, sending: UploadProgress, answering: AnswerProgress) -> Error {
         let cause = Cause::TimedOut;
         if answering.waits_for(Peer::Client) {
             return Error::client(Phase::ResponseBody, cause);
         }
         match sending {
-            UploadState::WouldWait(Peer::Client) => Error::client(Phase::RequestBody, cause),
-            UploadState::WouldWait(Peer::Backend) => Error::backend(Phase::RequestBody, cause),
+            UploadProgress::WouldWait(Peer::Client) => Error::client(Phase::RequestBody, cause),
+            UploadProgress::WouldWait(Peer::Backend) => Error::backend(Phase::RequestBody, cause),
             _ if self.upload.is_abandoned() => Error::client(Phase::RequestBody, Cause::Closed),
             _ if self.answer.is_awaited() => Error::backend(Phase::ResponseHead, cause),
             _ => Error::backend(Phase::ResponseBody, cause),
@@ -219,7 +218,7 @@ impl Exchange {
 /// Has a backend checked that is late. Where nothing ever came on the connection, our idle ones may
 /// be what is in its way.
 fn look_into(attempt: &Attempt, turn: &Turn<'_>) {
-    outliers::ask_for_check(&turn.shared.health, &attempt.backend);
+    observations::ask_for_check(&turn.shared.health, &attempt.backend);
     if !attempt.is_reused && !turn.is_overdue {
         // The check that was asked for looks again.
         let _ = attempt.backend.release_idle(turn.now());

@@ -3,32 +3,32 @@
 //! The health thread sends every backend a raw HTTP `GET`, all side by side on one thread, each with
 //! its own time and deadline, so that a backend that hangs delays no other. It reports observations;
 //! the thresholds are those of `backends::health`, a pure state machine. Requests report what they
-//! met ([`outliers`]).
+//! met ([`observations`]).
 //!
 //! Nothing here ends a request. The health thread recalls sessions that wait for a backend to come
 //! up, or for one that is lost, and each of them sees what to do.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `monitor` | what requests and the health thread share |
+//! | `shared` | what requests and the health thread share |
 //! | `probe` | one probe: connect, send, read, judge |
 //! | `schedule` | when a backend is probed, and what follows when a probe is late |
 //! | `usual` | how long probes of a backend usually take |
 //! | `symptom` | why a check failed |
-//! | [`outliers`] | what requests see of backends, and what follows from each observation |
+//! | [`observations`] | what requests see of backends, and what follows from each observation |
 //! | `report` | what is logged of checks, round by round |
 //! | [`loop_detection`] | how a check recognises this balancer itself |
 
 pub mod loop_detection;
-mod monitor;
-pub mod outliers;
+pub mod observations;
 mod probe;
 mod report;
 mod schedule;
+mod shared;
 mod symptom;
 mod usual;
 
-pub use monitor::Monitor;
+pub use shared::SharedHealth;
 
 use crate::backends::health::Observation;
 use crate::backends::{Backend, Finding};
@@ -58,23 +58,23 @@ const RECALL_AGAIN: Duration = Duration::from_millis(250);
 /// Checks every backend once and logs the results, unless `stop` is woken before. A first result
 /// decides alone. The checks go on with [`Checks::run`].
 #[must_use]
-pub fn first_round(monitor: &Monitor, stop: &Waker) -> Checks {
-    let (all, now) = (monitor.backends().all(), Instant::now());
-    let new = |backend| Schedule::new(backend, &monitor.open_checks, now);
+pub fn first_round(shared: &SharedHealth, stop: &Waker) -> Checks {
+    let (all, now) = (shared.backends().all(), Instant::now());
+    let new = |backend| Schedule::new(backend, &shared.open_checks, now);
     let mut checks = Checks {
         schedules: all.iter().map(new).collect(),
-        report: Report::new(all, monitor.config(), now),
+        report: Report::new(all, shared.config(), now),
     };
     if stop.wait(Duration::ZERO) {
         return checks;
     }
     checks.report.begin();
     while !checks.schedules.iter().all(Schedule::is_known) {
-        monitor.waker.reset();
+        shared.waker.reset();
         let now = Instant::now();
-        checks.go_on(monitor, now, |one| !one.is_known());
+        checks.go_on(shared, now, |one| !one.is_known());
         let unknown = || checks.schedules.iter().filter(|one| !one.is_known());
-        wait(unknown, monitor, stop, now + SWEEP_INTERVAL);
+        wait(unknown, shared, stop, now + SWEEP_INTERVAL);
         if stop.wait(Duration::ZERO) {
             return checks;
         }
@@ -93,18 +93,18 @@ pub struct Checks {
 impl Checks {
     /// Goes on checking until `stop` is woken. `recall` queues the sessions that wait for a backend
     /// to come up, or for one that is lost or down.
-    pub fn run(mut self, monitor: &Monitor, stop: &Waker, recall: impl Fn()) {
+    pub fn run(mut self, shared: &SharedHealth, stop: &Waker, recall: impl Fn()) {
         let mut next_recall = Instant::now();
         while !stop.wait(Duration::ZERO) {
-            monitor.waker.reset();
+            shared.waker.reset();
             let now = Instant::now();
-            self.go_on(monitor, now, |_| true);
+            self.go_on(shared, now, |_| true);
             self.report.go_on(now);
             // A request may have changed something as well.
-            let has_changed = monitor.has_changed.swap(false, Ordering::SeqCst);
+            let has_changed = shared.has_changed.swap(false, Ordering::SeqCst);
             if has_changed || now >= next_recall {
                 recall();
-                sweep(monitor, now);
+                sweep(shared, now);
                 next_recall = now
                     + if has_changed {
                         RECALL_AGAIN
@@ -116,19 +116,19 @@ impl Checks {
                 .report
                 .due(now)
                 .map_or(next_recall, |due| due.min(next_recall));
-            let awaited = wait(|| self.schedules.iter(), monitor, stop, next);
-            listen_again(monitor, awaited, Instant::now());
+            let awaited = wait(|| self.schedules.iter(), shared, stop, next);
+            listen_again(shared, awaited, Instant::now());
         }
     }
 
     /// Goes on with the schedules for which `which` holds.
-    fn go_on(&mut self, monitor: &Monitor, now: Instant, which: impl Fn(&Schedule) -> bool) {
+    fn go_on(&mut self, shared: &SharedHealth, now: Instant, which: impl Fn(&Schedule) -> bool) {
         for (index, schedule) in self.schedules.iter_mut().enumerate() {
             if !which(schedule) {
                 continue;
             }
-            if let Some(seen) = schedule.go_on(&monitor.config().health, now) {
-                take(monitor, &schedule.backend, &seen);
+            if let Some(seen) = schedule.go_on(&shared.config().health, now) {
+                take(shared, &schedule.backend, &seen);
                 self.report.note(index, &seen);
             }
         }
@@ -139,7 +139,7 @@ impl Checks {
 /// when the wait was to end.
 fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     schedules: impl Fn() -> I,
-    monitor: &Monitor,
+    shared: &SharedHealth,
     stop: &Waker,
     until: Instant,
 ) -> Instant {
@@ -147,7 +147,7 @@ fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     let until = next.map_or(until, |next| next.min(until));
     let sources = schedules().filter_map(Schedule::waits);
     let sources = sources.map(|(conn, interest)| (conn as &dyn AsFd, interest));
-    let wakers = [stop, &monitor.waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
+    let wakers = [stop, &shared.waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
     let timeout = until.saturating_duration_since(Instant::now());
     // If the wait itself fails, the deadlines still end every probe.
     let _ = wait_many(sources.chain(wakers), timeout);
@@ -156,16 +156,16 @@ fn wait<'s, I: Iterator<Item = &'s Schedule>>(
 
 /// If this thread woke much later than asked, the process was paused or starved of processor time:
 /// then silence of backends does not count.
-fn listen_again(monitor: &Monitor, awaited: Instant, now: Instant) {
+fn listen_again(shared: &SharedHealth, awaited: Instant, now: Instant) {
     if now.saturating_duration_since(awaited) > HELD_UP {
-        for backend in monitor.backends().all() {
+        for backend in shared.backends().all() {
             backend.heard.listen_again(now);
         }
     }
 }
 
 /// Reports what was seen.
-fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
+fn take(shared: &SharedHealth, backend: &Backend<Conn>, seen: &Seen) {
     let (observation, reason) = match seen {
         Seen::Good => (Observation::Good, String::new()),
         Seen::Late(what) => (Observation::Late, format!("late while {what}")),
@@ -184,7 +184,7 @@ fn take(monitor: &Monitor, backend: &Backend<Conn>, seen: &Seen) {
         reason,
         is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
     };
-    outliers::of_check(monitor, backend, observation, &finding);
+    observations::observe_check(shared, backend, observation, &finding);
 }
 
 /// Logs once that a backend is this balancer itself: the command line is wrong.
@@ -198,9 +198,9 @@ fn log_loop(backend: &Backend<Conn>, reason: &str) {
 }
 
 /// Closes backend connections that were idle for too long.
-fn sweep(monitor: &Monitor, now: Instant) {
-    let limit = monitor.config().timeouts.backend_idle;
-    for backend in monitor.backends().all() {
+fn sweep(shared: &SharedHealth, now: Instant) {
+    let limit = shared.config().timeouts.backend_idle;
+    for backend in shared.backends().all() {
         backend.idle.close_older_than(limit, now);
         backend.idle.recover(now);
     }

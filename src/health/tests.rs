@@ -8,26 +8,26 @@ use crate::net::testing::pair;
 use std::sync::Arc;
 
 /// One backend, which has not been checked yet.
-fn monitor() -> Monitor {
+fn shared() -> SharedHealth {
     let config = Config::default();
     let host = "a".into();
     let backend = Backend::new(Name { host, port: 1 }, Health::new(1, 1));
     let backends = Backends::new(vec![Arc::new(backend)]);
-    Monitor::new(Arc::new(Snapshot { config, backends })).expect("descriptors")
+    SharedHealth::new(Arc::new(Snapshot { config, backends })).expect("descriptors")
 }
 
-fn backend(monitor: &Monitor) -> &Backend<Conn> {
-    &monitor.backends().all()[0]
+fn backend(shared: &SharedHealth) -> &Backend<Conn> {
+    &shared.backends().all()[0]
 }
 
 #[test]
 fn silence_does_not_count_while_this_thread_was_held_up() {
-    let (monitor, start) = (monitor(), Instant::now() + SWEEP_INTERVAL);
+    let (shared, start) = (shared(), Instant::now() + SWEEP_INTERVAL);
     let silence = |late: Duration| {
-        backend(&monitor).heard.listen_again(start);
+        backend(&shared).heard.listen_again(start);
         let now = start + SWEEP_INTERVAL;
-        listen_again(&monitor, now - late, now);
-        backend(&monitor).heard.silence(now)
+        listen_again(&shared, now - late, now);
+        backend(&shared).heard.silence(now)
     };
     assert!(silence(HELD_UP) > SWEEP_INTERVAL / 2);
     assert!(silence(HELD_UP + Duration::from_millis(1)) < SWEEP_INTERVAL / 2);
@@ -36,18 +36,18 @@ fn silence_does_not_count_while_this_thread_was_held_up() {
 
 #[test]
 fn a_result_says_whether_there_is_a_way_to_the_host() {
-    let monitor = monitor();
+    let shared = shared();
     let seen = |cause| {
         take(
-            &monitor,
-            backend(&monitor),
+            &shared,
+            backend(&shared),
             &Seen::Bad(Symptom::Connect(cause)),
         )
     };
     for (cause, is_unreachable) in [(Cause::Unreachable, true), (Cause::Refused, false)] {
         seen(cause);
         assert_eq!(
-            backend(&monitor).is_unreachable(),
+            backend(&shared).is_unreachable(),
             is_unreachable,
             "{cause:?}"
         );
@@ -56,22 +56,22 @@ fn a_result_says_whether_there_is_a_way_to_the_host() {
 
 #[test]
 fn a_shortage_of_ours_says_nothing_of_a_backend() {
-    let monitor = monitor();
-    take(&monitor, backend(&monitor), &Seen::Good);
-    take(&monitor, backend(&monitor), &Seen::Bad(Symptom::Ours));
-    assert!(backend(&monitor).is_up());
-    take(&monitor, backend(&monitor), &Seen::Bad(Symptom::Reset));
-    assert!(!backend(&monitor).is_up());
+    let shared = shared();
+    take(&shared, backend(&shared), &Seen::Good);
+    take(&shared, backend(&shared), &Seen::Bad(Symptom::Ours));
+    assert!(backend(&shared).is_up());
+    take(&shared, backend(&shared), &Seen::Bad(Symptom::Reset));
+    assert!(!backend(&shared).is_up());
 }
 
 #[test]
 fn connections_that_were_idle_for_too_long_are_closed() {
-    let (monitor, now) = (monitor(), Instant::now());
-    let idle = &backend(&monitor).idle;
+    let (shared, now) = (shared(), Instant::now());
+    let idle = &backend(&shared).idle;
     idle.put(pair().0, idle.generation(), now);
-    let limit = monitor.config().timeouts.backend_idle;
-    sweep(&monitor, now + limit / 2);
+    let limit = shared.config().timeouts.backend_idle;
+    sweep(&shared, now + limit / 2);
     assert_eq!(idle.len(), 1);
-    sweep(&monitor, now + limit * 2);
+    sweep(&shared, now + limit * 2);
     assert!(idle.is_empty());
 }

@@ -2,8 +2,8 @@
 //! the other side gets. Never held: what comes in leaves as soon as there is room.
 
 use super::Refusal;
-use super::chunk_writer::{OpenChunk, write_chunk};
-use super::chunked::{Piece, Scanner, write_end};
+use super::chunk_writer::{OpenChunk, write_chunk, write_end};
+use super::chunked::{Piece, Scanner};
 use super::framing::Framing;
 use std::ops::Range;
 
@@ -35,9 +35,9 @@ enum Source {
 }
 
 impl Body {
-    /// The body of a request, framed as `framing` where it comes from and written as `encoding`. Trailers are
-    /// passed on or discarded, as a proxy may (RFC 9110 §6.5.1); it must where the message has
-    /// fields for this hop only, which may stand among them.
+    /// The body of a request, framed as `framing` where it comes from and written as `encoding`. A proxy may
+    /// pass trailers on or discard them (RFC 9110 §6.5.1). It must discard them if `Connection` names
+    /// fields for this hop, because such fields may be among the trailers.
     #[must_use]
     pub fn new(framing: Framing, encoding: Encoding, passes_trailers: bool) -> Self {
         let source = match framing {

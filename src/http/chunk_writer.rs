@@ -1,5 +1,11 @@
-//! Chunks as we write them (RFC 9112 §7.1): a size, CRLF, so much data, CRLF. Must not know
-//! where the data comes from; the end of a body is in [`super::chunked`].
+//! Chunks as we write them (RFC 9112 §7.1): a size, CRLF, so much data, CRLF; and the end of a body,
+//! with its trailers. Must not know where the data comes from.
+
+use super::Refusal;
+use super::chunked::TRAILER_LIMITS;
+use super::fields::is_barred_from_trailers;
+use super::write::write_field;
+use httparse::Header;
 
 /// Appends a chunk of `data`, which must not be empty: an empty chunk would end the body.
 pub fn write_chunk(data: &[u8], out: &mut Vec<u8>) {
@@ -20,7 +26,7 @@ pub struct OpenChunk {
 }
 
 impl OpenChunk {
-    /// Leaves room for the size line of a chunk of at most so many bytes.
+    /// Leaves room for the size line of a chunk of at most so many bytes. [`Self::end`] writes it.
     pub fn begin(most: usize, out: &mut Vec<u8>) -> Self {
         let line = out.len();
         out.resize(line + size_digits(most) + 2, b'\n');
@@ -57,6 +63,25 @@ fn size_digits(size: usize) -> usize {
 
 /// Digits, each at the place of its value.
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends the end of a body, with the fields of `trailers` (a section as [`super::chunked::Piece::End`] gives it, or
+/// nothing) that a trailer section may have.
+pub fn write_end(trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let mut table = [httparse::EMPTY_HEADER; TRAILER_LIMITS.fields];
+    let fields: &[Header<'_>] = match httparse::parse_headers(trailers, &mut table) {
+        Ok(httparse::Status::Complete((_, fields))) => fields,
+        Ok(httparse::Status::Partial) if trailers.is_empty() => &[],
+        _ => return Err(Refusal::bad("the trailer section is malformed")),
+    };
+    out.extend_from_slice(b"0\r\n");
+    for field in fields {
+        if !is_barred_from_trailers(field.name) {
+            write_field(field.name, field.value, out);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {

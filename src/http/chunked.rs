@@ -7,9 +7,7 @@
 //! reading.
 
 use super::Refusal;
-use super::fields::is_barred_from_trailers;
 use super::scan::{HeadLimits, HeadScan};
-use httparse::Header;
 use std::ops::Range;
 
 /// Extension bytes that one body may hold in all. Only attackers use them, to hide
@@ -145,8 +143,9 @@ impl Scanner {
         }
     }
 
-    /// Counts a blank behind `width` bytes of a size line. Up to the width of the longest size it
-    /// is free where it is taken: a long body has many chunks, each with its own.
+    /// Counts a blank behind `width` bytes of a size line. In a response, blanks do not count while they
+    /// and the digits together are no longer than the longest size, because a long body has such blanks
+    /// in every chunk. All other blanks count as bytes of an extension.
     fn count_blank(&mut self, width: usize) -> Result<(), Refusal> {
         match self.padding == Padding::Taken && width < MAX_SIZE_DIGITS {
             true => Ok(()),
@@ -265,25 +264,6 @@ fn trailers(scan: &mut HeadScan, input: &[u8], at: usize) -> Result<Piece, Refus
             "the trailer section is malformed or too large",
         )),
     }
-}
-
-/// Appends the end of a body, with the fields of `trailers` (a section as [`Piece::End`] gives it, or
-/// nothing) that a trailer section may have.
-pub fn write_end(trailers: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let mut table = [httparse::EMPTY_HEADER; TRAILER_LIMITS.fields];
-    let fields: &[Header<'_>] = match httparse::parse_headers(trailers, &mut table) {
-        Ok(httparse::Status::Complete((_, fields))) => fields,
-        Ok(httparse::Status::Partial) if trailers.is_empty() => &[],
-        _ => return Err(Refusal::bad("the trailer section is malformed")),
-    };
-    out.extend_from_slice(b"0\r\n");
-    for field in fields {
-        if !is_barred_from_trailers(field.name) {
-            super::write::write_field(field.name, field.value, out);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    Ok(())
 }
 
 #[cfg(test)]

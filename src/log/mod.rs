@@ -11,6 +11,7 @@
 //! | [`writer`] | the thread that writes, so that a full disk or a slow terminal holds up no request |
 
 pub mod dates;
+pub mod durations;
 pub mod event;
 pub mod excerpt;
 mod line;

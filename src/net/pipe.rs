@@ -90,7 +90,7 @@ impl Pipes {
 impl Pipe {
     /// How many bytes are in it.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.held
     }
 

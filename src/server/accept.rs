@@ -7,7 +7,7 @@ use super::Server;
 use super::warning::Warning;
 use crate::engine::Engine;
 use crate::engine::thread_policy::ThreadPolicy;
-use crate::health::outliers::seconds;
+use crate::log::durations::seconds;
 use crate::net::limits::{self, Shortage};
 use crate::net::listener::Accepted;
 use crate::session::ClientSession;
@@ -35,7 +35,7 @@ impl Server {
         self.accept_while(
             policy,
             || !self.stop.is_requested(),
-            // If this fails, so does `accept`, which is logged.
+            // When the wait fails, the next `accept` fails too, and that is logged.
             || drop(self.listener.wait(&self.stop.waker)),
         );
     }
@@ -113,7 +113,7 @@ impl Server {
             self.engine.shared.close_idle_backend_connections();
             evict_idle(&self.engine);
         }
-        // A waker that was woken already does not wait.
+        // The waker stays raised after a stop was requested, so waiting for it would be no pause.
         if self.stop.is_requested() {
             std::thread::sleep(ACCEPT_BACK_OFF);
         }

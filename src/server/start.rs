@@ -8,7 +8,7 @@ use crate::config::{Config, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::{Engine, worker};
 use crate::exchange::shared::Shared;
-use crate::health::{self, Monitor};
+use crate::health::{self, SharedHealth};
 use crate::log::writer::LogWriter;
 use crate::net::conn::Conn;
 use crate::net::limits;
@@ -77,7 +77,7 @@ fn shared(config: Config, log: LogWriter, descriptors: u64) -> Result<Shared, St
     );
     let backends = backends(&config);
     let snapshot = Arc::new(Snapshot { config, backends });
-    let health = Monitor::new(snapshot).map_err(StartError::Resources)?;
+    let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))
 }
 

@@ -26,7 +26,7 @@ impl ClientSession {
             Stage::Exchange(_) | Stage::Tunnel(_) | Stage::Linger(_) => Claim::UnderWay,
         };
         let bytes = self.client.shrunk_bytes() + exchange;
-        self.permit.hold(bytes, purpose) && self.shrink_buffers(turn).is_ok()
+        self.permit.claim_memory(bytes, purpose) && self.shrink_buffers(turn).is_ok()
     }
 
     fn shrink_buffers(&mut self, turn: &mut Turn<'_>) -> std::io::Result<()> {

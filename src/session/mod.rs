@@ -108,7 +108,7 @@ impl Session for ClientSession {
             match step {
                 Step::Next(stage) => self.go_on_with(stage, turn),
                 Step::Begin(exchange) => {
-                    self.stage = Stage::Exchange(turn.local.exchanges.hold(exchange));
+                    self.stage = Stage::Exchange(turn.local.exchanges.store(exchange));
                 }
                 Step::Close => return self.close(turn),
                 Step::Yield if self.shrink(turn) => return Outcome::Yield,
@@ -124,12 +124,10 @@ impl Session for ClientSession {
         }
     }
 
-    /// Whether it was parked when its request had just been sent, nothing of the answer has come,
-    /// and nothing of another request either, so that this answer is all it can go on with. Such
-    /// answers go first: so no more requests are in flight than the backends take to answer, and no
-    /// more backend connections in use, whose state, here and there, stays in the caches. That
-    /// holds up no others for long: each was among them with its request, and is again with the
-    /// next.
+    /// Whether it was parked when its request had just been sent, and neither the answer nor another
+    /// request has begun, so that it goes on with this answer only. Such answers go first. This keeps few
+    /// requests open, and so few backend connections in use, and their data stays in the caches of the
+    /// processors. Other sessions do not wait long: each client gets the same for its own answer.
     fn goes_first(&self) -> bool {
         let Stage::Exchange(exchange) = &self.stage else {
             return false;

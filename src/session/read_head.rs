@@ -87,7 +87,7 @@ impl ReadHead {
                 Err(refusal) => return refuse(refusal, client, turn),
             }
             let blocking = turn.may_block();
-            if self.expects_nothing(client, blocking, turn) {
+            if self.skips_reading(client, blocking, turn) {
                 return self.wait(false, client, turn);
             }
             match turn.read(&client.conn, &mut client.inbound, blocking) {
@@ -119,9 +119,9 @@ impl ReadHead {
         None
     }
 
-    /// Whether it is too early for another request.
-    fn expects_nothing(&self, client: &Client, blocking: Blocking, turn: &Turn<'_>) -> bool {
-        !self.is_first && client.inbound.is_empty() && turn.expects_nothing(blocking)
+    /// Whether it is too early for another request, so that the session is parked without a read.
+    fn skips_reading(&self, client: &Client, blocking: Blocking, turn: &Turn<'_>) -> bool {
+        !self.is_first && client.inbound.is_empty() && turn.skips_reading(blocking)
     }
 
     /// The length of a complete head at the start of what came in.

@@ -53,7 +53,7 @@ enum State<T> {
 pub(super) enum TakenReady<T> {
     /// The session, which has left its slot.
     Item(Box<T>),
-    /// It is being parked, and will not be.
+    /// A worker is parking it just now; that worker gets it back at once.
     StillParking,
     /// It has left already.
     Gone,

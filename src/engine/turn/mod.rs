@@ -63,7 +63,7 @@ pub struct Turn<'w, S, L> {
     scheduler: &'w Scheduler,
     /// No other session had a turn since the last one of this session. Where many sessions take
     /// turns, the next event is hardly ever this session's: then it must not block for it.
-    is_again: bool,
+    had_last_turn: bool,
     /// Whether the scheduler counts this worker as blocked.
     is_blocked: Cell<bool>,
     /// No call blocks after this; `None` until the first one that might.
@@ -83,7 +83,7 @@ impl<'w, S, L> Turn<'w, S, L> {
         local: &'w mut L,
         cache: &'w mut IoCache,
         scheduler: &'w Scheduler,
-        is_again: bool,
+        had_last_turn: bool,
     ) -> Self {
         Self {
             shared,
@@ -92,7 +92,7 @@ impl<'w, S, L> Turn<'w, S, L> {
             is_overdue: false,
             cache,
             scheduler,
-            is_again,
+            had_last_turn,
             is_blocked: Cell::new(false),
             block_until: Cell::new(None),
             time: Cell::new(None),
@@ -107,13 +107,14 @@ impl<'w, S, L> Turn<'w, S, L> {
         self.is_overdue = self.now().saturating_duration_since(deadline) > OVERDUE;
     }
 
-    /// Whether the next call on a socket may block: no other session needs this worker now, and
-    /// the blocking budget is not used up.
+    /// Whether the next call on a socket may block. It may if this session had the last turn too (where
+    /// many sessions take turns, the next event is hardly ever this session's), the blocking budget is
+    /// not used up, and no other session needs this worker now.
     #[must_use]
     // spine 34
     pub fn may_block(&self) -> Blocking {
         self.end_blocking();
-        if self.is_again && self.is_within_budget() && self.scheduler.begin_blocking() {
+        if self.had_last_turn && self.is_within_budget() && self.scheduler.begin_blocking() {
             self.is_blocked.set(true);
             Blocking::Briefly
         } else {
@@ -151,7 +152,7 @@ impl<'w, S, L> Turn<'w, S, L> {
     /// Whether to park without even trying to read: the call may not block, and what is read would
     /// be the answer to what was sent a moment ago. A session that was parked tries.
     #[must_use]
-    pub fn expects_nothing(&self, blocking: Blocking) -> bool {
+    pub fn skips_reading(&self, blocking: Blocking) -> bool {
         blocking == Blocking::Never && !self.is_resumed
     }
 
@@ -186,8 +187,8 @@ impl<'w, S, L> Turn<'w, S, L> {
         }
     }
 
-    /// Whether the session has had its share while others are queued, or may become ready unseen;
-    /// or has had it for long.
+    /// Whether the session has moved its share of bytes, and one of these holds: other sessions are
+    /// queued; no worker polls the lot; the turn lasts longer than `LONGEST_TURN`.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let is_unseen = || self.charged >= LONG_TURN_BYTES && !self.scheduler.ensure_leader();

@@ -24,7 +24,7 @@ impl Answer {
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
         let mut has_any = false;
-        while let AnswerPhase::Awaited(scan) = &mut self.state {
+        while let AnswerPhase::Awaited(scan) = &mut self.phase {
             let bytes = self.from_backend.bytes();
             if bytes.is_empty() || (has_any && turn.is_over()) {
                 break;
@@ -54,7 +54,7 @@ impl Answer {
         let head = &self.from_backend.bytes()[..length];
         let head = response::parse(head, exchange.request.method, &mut table).map_err(bad_head)?;
         self.is_doubtful |= head.announces_what_it_cannot_have();
-        self.state = if head.is_interim() {
+        self.phase = if head.is_interim() {
             if !self.interim.admits(turn.now()) {
                 return Err(bad_head(TOO_MANY_INTERIM));
             }
@@ -90,7 +90,7 @@ fn begin_body(
     if !head.switches_to_one_of(exchange.request.upgrade.as_deref()) {
         return Err(bad_head(NOT_OFFERED));
     }
-    if exchange.expectation.is_held() {
+    if exchange.expectation.is_deferred() {
         // The switch comes behind the whole request, so the body is wanted.
         let is_sending = !client.inbound.is_empty();
         let outbound = turn.tail(&mut client.outbound);

@@ -62,8 +62,8 @@ fn turns_for(heads: &str) -> usize {
         };
         let progress = answer.pump(&mut served, &mut client, &backend, &mut turn);
         match progress.expect("well-formed") {
-            AnswerState::OtherFirst => turns += 1,
-            AnswerState::Complete => return turns + 1,
+            AnswerProgress::OtherFirst => turns += 1,
+            AnswerProgress::Complete => return turns + 1,
             // It is on its way.
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The chunked coding, at every split.
 
 use super::*;
+use crate::http::chunk_writer::write_end;
 
 /// Decodes `input` in pieces of at most `step` bytes: content, and bytes left behind.
 fn decode(input: &[u8], step: usize) -> Result<Option<(Vec<u8>, usize)>, Refusal> {

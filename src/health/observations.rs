@@ -1,4 +1,5 @@
-//! What is observed of backends, and what follows: it is counted, logged, and checked.
+//! What checks and requests observe of backends, and what follows: it is counted, logged, and checked.
+//! Every observation, of whichever thread, passes through `note`.
 //!
 //! | what a request met | what it counts as |
 //! |---|---|
@@ -12,11 +13,12 @@
 //! Each but the last two brings the next check at once. Must not know which requests wait where:
 //! nothing here ends one.
 
-use super::monitor::Monitor;
+use super::shared::SharedHealth;
 use crate::backends::group::Change;
 use crate::backends::health::{Evidence, Observation, Transition};
 use crate::backends::{Backend, Finding, Name};
 use crate::http::error::{Blame, Cause, Error, Phase};
+use crate::log::durations::seconds;
 use crate::net::conn::Conn;
 use std::time::{Duration, Instant};
 
@@ -43,24 +45,24 @@ impl std::fmt::Display for Counted {
 }
 
 /// A check was good, bad or late. `finding` says what was bad.
-pub(super) fn of_check(
-    monitor: &Monitor,
+pub(super) fn observe_check(
+    shared: &SharedHealth,
     backend: &Backend<Conn>,
     observation: Observation,
     finding: &Finding,
 ) {
-    let counted = Counted::Checks(monitor.config().health.fall);
-    note(monitor, backend, observation, finding, counted);
+    let counted = Counted::Checks(shared.config().health.fall);
+    note(shared, backend, observation, finding, counted);
 }
 
 /// A response has begun, or a trial has passed, which is news.
-pub fn of_response(monitor: &Monitor, backend: &Backend<Conn>, observation: Observation) {
-    of_check(monitor, backend, observation, &Finding::default());
+pub fn observe_response(shared: &SharedHealth, backend: &Backend<Conn>, observation: Observation) {
+    observe_check(shared, backend, observation, &Finding::default());
 }
 
 /// An attempt has failed: what that says of the backend at once, whatever becomes of the request.
-pub fn of_failed_attempt(monitor: &Monitor, backend: &Backend<Conn>, error: &Error) {
-    if !is_evidence(monitor, error) {
+pub fn observe_failed_attempt(shared: &SharedHealth, backend: &Backend<Conn>, error: &Error) {
+    if !is_evidence(shared, error) {
         return;
     }
     if let (Phase::Connect, Cause::Refused | Cause::Unreachable) = (error.phase, error.cause) {
@@ -68,27 +70,27 @@ pub fn of_failed_attempt(monitor: &Monitor, backend: &Backend<Conn>, error: &Err
             reason: error.to_string(),
             is_unreachable: error.cause == Cause::Unreachable,
         };
-        let counted = Counted::Connections(monitor.config().health.fall);
+        let counted = Counted::Connections(shared.config().health.fall);
         let gone = Observation::Bad(Evidence::Gone);
-        note(monitor, backend, gone, &finding, counted);
+        note(shared, backend, gone, &finding, counted);
     }
-    ask_for_check(monitor, backend);
+    ask_for_check(shared, backend);
 }
 
 /// Whether the failed attempt counts towards an ejection, if the request is not at fault.
 #[must_use]
-pub fn counts_towards_ejection(monitor: &Monitor, error: &Error) -> bool {
+pub fn counts_towards_ejection(shared: &SharedHealth, error: &Error) -> bool {
     let is_left_to_checks = error.phase == Phase::Connect
         && matches!(
             error.cause,
             Cause::Refused | Cause::Unreachable | Cause::TimedOut
         );
-    is_evidence(monitor, error) && !is_left_to_checks
+    is_evidence(shared, error) && !is_left_to_checks
 }
 
 /// A request failed there, and not because of what it asked for.
-pub fn of_failed_request(monitor: &Monitor, backend: &Backend<Conn>, error: &Error) {
-    let Some(in_row) = backend.failures.count(monitor.config().health.eject_after) else {
+pub fn count_failed_request(shared: &SharedHealth, backend: &Backend<Conn>, error: &Error) {
+    let Some(in_row) = backend.failures.count(shared.config().health.eject_after) else {
         return;
     };
     let finding = Finding {
@@ -96,37 +98,37 @@ pub fn of_failed_request(monitor: &Monitor, backend: &Backend<Conn>, error: &Err
         ..Finding::default()
     };
     let counted = Counted::Requests(in_row);
-    note(monitor, backend, Observation::Failing, &finding, counted);
+    note(shared, backend, Observation::Failing, &finding, counted);
 }
 
 /// Whether an error is a failure of the backend, and not the result of a decision of ours.
-fn is_evidence(monitor: &Monitor, error: &Error) -> bool {
+fn is_evidence(shared: &SharedHealth, error: &Error) -> bool {
     let is_ours = matches!(
         error.cause,
         Cause::WentDown | Cause::Unacknowledged | Cause::Mute
     );
     // A request that left an unreachable host had a connection.
     let has_left = error.cause == Cause::Unreachable && error.phase != Phase::Connect;
-    error.blame == Blame::Backend && !monitor.is_stopping() && !is_ours && !has_left
+    error.blame == Blame::Backend && !shared.is_stopping() && !is_ours && !has_left
 }
 
 /// Has a backend checked at once, because a request met something odd there.
-pub fn ask_for_check(monitor: &Monitor, backend: &Backend<Conn>) {
+pub fn ask_for_check(shared: &SharedHealth, backend: &Backend<Conn>) {
     if backend.is_live() && backend.ask_for_check() {
-        monitor.wake();
+        shared.wake();
     }
 }
 
 /// Passes an observation on to the backends' state, and logs what it changed.
 fn note(
-    monitor: &Monitor,
+    shared: &SharedHealth,
     backend: &Backend<Conn>,
     observation: Observation,
     finding: &Finding,
     counted: Counted,
 ) {
     let now = Instant::now();
-    let observed = monitor
+    let observed = shared
         .backends()
         .observe(backend, observation, finding, now);
     let Some(change) = observed else {
@@ -142,13 +144,13 @@ fn note(
             log::warn!("Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
         }
         (Some(Transition::Up), Some(lasted)) => {
-            let slow_start = monitor.config().health.slow_start;
+            let slow_start = shared.config().health.slow_start;
             backend.slow_start.begin(now, slow_start);
             log_up(name, lasted, &change);
         }
         (Some(Transition::Up | Transition::Down), None) | (None, _) => {}
     }
-    monitor.note_change();
+    shared.note_change();
 }
 
 fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
@@ -167,15 +169,6 @@ fn log_silence(change: &Change<Conn>) {
     }
     for (backend, lasted) in &change.restored {
         log_up(&backend.name, *lasted, change);
-    }
-}
-
-/// A time as people write it: `0.8 s`, `12 s`.
-#[must_use]
-pub fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        0..10 => format!("{:.1} s", time.as_secs_f32()),
-        whole => format!("{whole} s"),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The health of all backends, as it is known now.
 #[derive(Debug)]
-pub struct Monitor {
+pub struct SharedHealth {
     /// The configuration and the backends, as they are now.
     pub snapshot: Arc<Snapshot>,
     /// The checks under way: one that comes in at our own listener has found a loop.
@@ -24,7 +24,7 @@ pub struct Monitor {
     is_stopping: AtomicBool,
 }
 
-impl Monitor {
+impl SharedHealth {
     /// Nothing is known yet. Fails when no descriptor is left.
     pub fn new(snapshot: Arc<Snapshot>) -> io::Result<Self> {
         Ok(Self {
