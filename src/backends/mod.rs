@@ -301,7 +301,7 @@ impl<C> Backend<C> {
         if matches!(transition, Transition::Suspected | Transition::Cleared) {
             return;
         }
-        // A backend that goes down is to be checked; for one that comes back, an older wish is over.
+        // A backend that goes down is to be checked; for one that comes back, an older reason is over.
         let is_down = transition == Transition::Down;
         self.is_to_be_checked.store(is_down, Ordering::SeqCst);
         // Connections of before an outage are not to be trusted after it.
