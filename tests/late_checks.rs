@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, PATIENCE, Response, answer_check, eventually, find, name_of};
+use support::{
+    Client, Lb, LbProgram, Origin, PATIENCE, Program, Response, answer_check, eventually, find,
+    name_of,
+};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -243,4 +246,21 @@ fn when_most_are_silent_all_are_used_and_a_backup_that_is_well_before_them() {
     for _ in 0..4 {
         assert_eq!(send(&lb, "POST").text(), "hello");
     }
+}
+
+#[test]
+fn that_most_backends_are_late_is_logged() {
+    let backends = [Program::backend(0), Program::backend(0)];
+    let [first, second] = [0, 1].map(|index: usize| backends[index].address.to_string());
+    let options = ["--health-interval", "300ms", "--health-timeout", "100ms"];
+    let lb = LbProgram::start(
+        0,
+        &[&[first.as_str(), second.as_str()][..], &options].concat(),
+    );
+    for program in &backends {
+        let pid = rustix::process::Pid::from_child(&program.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    }
+    let mut lines = std::iter::from_fn(|| lb.errors.recv_timeout(PATIENCE).ok());
+    assert!(lines.any(|line| line.contains("More than half of the backends are late")));
 }

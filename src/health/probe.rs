@@ -38,8 +38,6 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Probe {
     backend: Arc<Backend<Conn>>,
-    /// When the connection has to be made, over all addresses.
-    connect_due: Instant,
     /// Shows whether the probe has come back to our own listener.
     token: Option<OpenCheck>,
     request: Vec<u8>,
@@ -84,7 +82,6 @@ impl Probe {
         }
         Self {
             backend: Arc::clone(backend),
-            connect_due,
             request: request(backend, config, token.as_ref()),
             token,
             sent: 0,
@@ -200,9 +197,8 @@ impl Probe {
                 self.backend.addresses.prefer(address);
                 Some(ProbeStage::Sending(conn))
             }
-            Err(error) if error.kind() == ErrorKind::TimedOut && now >= self.connect_due => {
-                self.stay(ProbeStage::Late)
-            }
+            // The schedule notices that, and knows whether this process was late itself.
+            Err(error) if error.kind() == ErrorKind::TimedOut => self.stay(ProbeStage::Late),
             Err(error) => self.end(Err(match shortage(&error) {
                 Some(_) => Symptom::Ours,
                 None => Symptom::Connect(Cause::of_connect(&error)),

@@ -248,6 +248,23 @@ mod tests {
             let now = began + Duration::from_secs(seconds);
             assert!(report.due(now).is_some_and(|due| due > now));
         }
+        let (earliest, latest) = (report.earliest(), report.latest());
+        assert_eq!(report.due(began), Some(earliest));
+        assert_eq!(report.due(earliest), Some(latest));
+        assert_eq!(
+            report.due(earliest + Duration::from_millis(1)),
+            Some(latest)
+        );
+    }
+
+    #[test]
+    fn a_complete_round_is_logged_at_the_earliest_time_that_is_allowed() {
+        let began = Instant::now();
+        let mut report = report(1, began);
+        report.note(0, &Seen::Good);
+        let earliest = report.earliest();
+        report.go_on(earliest);
+        assert_eq!(report.logged, earliest);
     }
 
     #[test]

@@ -165,6 +165,7 @@ fn a_deadline_that_we_notice_late_counts_only_the_second_time() {
     scene.ask();
     scene.begin();
     assert_eq!(scene.at(301), None, "51 ms too late");
+    assert_eq!(scene.at(550), None, "it has its time once more");
     assert_eq!(scene.at(551), late());
     assert_eq!(scene.at(2051), None, "51 ms too late");
     assert_eq!(
@@ -230,4 +231,126 @@ fn idle_connections_that_may_be_in_the_way_of_a_probe_are_closed() {
         assert_eq!(scene.at(300), None);
         assert_eq!(backend.idle.take().is_none(), is_closed, "{heard}");
     }
+}
+
+/// An address to which handshakes are not completed, and what keeps it so.
+fn full() -> (std::net::SocketAddr, (TcpListener, TcpStream)) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    rustix::net::listen(&listener, 0).expect("bound");
+    let address = listener.local_addr().expect("bound");
+    // With this one its queue is full.
+    let first = TcpStream::connect(address).expect("connects");
+    (address, (listener, first))
+}
+
+#[test]
+fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
+    let (mut scene, (full, _keeps)) = (Scene::new(), full());
+    let good = scene.listener.local_addr().expect("bound");
+    let addresses = &scene.schedule.backend.addresses;
+    addresses.replace(vec![full, good]);
+    addresses.prefer(full);
+    assert_eq!(scene.at(0), None);
+    // Each of the two has half of the time.
+    scene.schedule.late = None;
+    assert_eq!(scene.schedule.due(), scene.start + CONFIG_TIMEOUT / 2);
+    scene.go_on_until_waiting(1000);
+    assert_eq!(scene.accepted().len(), 1);
+    assert_eq!(scene.schedule.due(), scene.start + CONFIG_TIMEOUT);
+}
+
+#[test]
+fn one_that_takes_no_connection_in_time_is_silent_and_asked_anew() {
+    let (mut scene, (full, _keeps)) = (Scene::new(), full());
+    scene.schedule.backend.addresses.replace(vec![full]);
+    assert_eq!(scene.at(0), None);
+    assert_eq!(scene.at(1999), None);
+    let silent = Seen::Bad(Symptom::TimedOut(Activity::Connecting));
+    assert_eq!(scene.at(2000), Some(silent));
+    assert!(
+        scene.schedule.probe.is_none(),
+        "no answer can come any more"
+    );
+}
+
+/// Goes on at this time until there is a result.
+fn result(scene: &mut Scene, millis: u32) -> Seen {
+    std::iter::repeat_with(|| scene.at(millis))
+        .find_map(|seen| seen)
+        .expect("endless")
+}
+
+#[test]
+fn a_body_is_judged_when_enough_of_it_is_known_and_not_when_the_connection_ends() {
+    let large = format!("Content-Length: 99999\r\n\r\n{}", "x".repeat(16 * 1024));
+    for (answer, seen) in [
+        ("Content-Length: 99\r\n\r\nall ok, and more", Seen::Good),
+        ("Content-Length: 2\r\n\r\nno", Seen::Bad(Symptom::NoMatch)),
+        (large.as_str(), Seen::Bad(Symptom::NoMatch)),
+    ] {
+        let mut scene = Scene::new();
+        scene.config.matches = Some("ok".into());
+        scene.begin();
+        let mut stream = scene.accepted().remove(0);
+        let answer = format!("HTTP/1.1 200 OK\r\n{answer}");
+        stream.set_nonblocking(false).expect("a setting");
+        stream.write_all(answer.as_bytes()).expect("sends");
+        assert_eq!(result(&mut scene, 1), seen);
+    }
+}
+
+#[test]
+fn the_rest_of_a_good_answer_is_read_until_the_timeout_and_changes_nothing() {
+    let mut scene = Scene::new();
+    let backend = Arc::clone(&scene.schedule.backend);
+    scene.begin();
+    let mut stream = scene.accepted().remove(0);
+    stream.set_nonblocking(false).expect("a setting");
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+    stream.write_all(head).expect("sends");
+    assert_eq!(result(&mut scene, 1), Seen::Good);
+    let idle = crate::net::testing::pair().0;
+    backend
+        .idle
+        .put(idle, backend.idle.generation(), scene.start);
+    assert_eq!(scene.at(300), None);
+    assert_eq!(backend.idle.len(), 1, "no answer is late");
+    assert_eq!(scene.at(1999), None);
+    assert!(scene.schedule.probe.is_some());
+    assert_eq!(scene.at(2000), None);
+    assert!(scene.schedule.probe.is_none());
+}
+
+#[test]
+fn a_request_that_is_late_makes_a_probe_urgent_and_not_late() {
+    let mut scene = Scene::new();
+    scene.begin();
+    scene.ask();
+    assert_eq!(scene.at(100), None);
+    assert_eq!(scene.at(249), None);
+    assert_eq!(scene.at(250), late());
+}
+
+#[test]
+fn an_interval_is_short_while_a_backend_is_unsettled_and_long_when_it_is_well() {
+    let mut scene = Scene::new();
+    let backend = Arc::clone(&scene.schedule.backend);
+    let all = Backends::new(vec![Arc::clone(&backend)]);
+    let mut next = |observed: Option<Observation>| {
+        let finding = Finding::default();
+        observed.map(|seen| all.observe(&backend, seen, &finding, scene.start));
+        let before = scene.schedule.due();
+        let millis = u32::try_from((before - scene.start).as_millis()).expect("short") + 1;
+        scene.go_on_until_waiting(millis);
+        answer(&mut scene.accepted().remove(0));
+        assert_eq!(result(&mut scene, millis), Seen::Good);
+        while scene.schedule.probe.is_some() {
+            scene.at(millis);
+        }
+        scene.schedule.due() - before
+    };
+    // Nothing was known of it before this one.
+    assert!(next(None) > Duration::from_secs(4));
+    assert!(next(Some(Observation::Good)) > Duration::from_secs(4));
+    assert!(next(Some(Observation::Bad(Evidence::Gone))) < Duration::from_secs(2));
 }
