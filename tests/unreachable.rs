@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{Client, Lb, Origin, Response, eventually};
@@ -61,6 +62,26 @@ fn a_refused_connection_moves_any_method_on_with_its_whole_body() {
         let request = good.request();
         assert!(request.starts_with(method) && request.ends_with(&body));
     }
+}
+
+#[test]
+fn a_connection_that_was_refused_is_none_of_the_tries() {
+    let gone = [Vanishing::new(), Vanishing::new()];
+    let (asked, good) = (Arc::new(AtomicUsize::new(0)), Origin::answering(HELLO));
+    let count = Arc::clone(&asked);
+    let breaks = Origin::scripted(move |served| {
+        count.fetch_add(usize::from(served.request().is_some()), Ordering::SeqCst);
+    });
+    let all = [gone[0].1, gone[1].1, good.address, breaks.address];
+    let lb = Lb::with(&all, |config| {
+        config.health.interval = Duration::from_secs(3600);
+        config.tries = 2;
+    });
+    eventually("two backends are gone", || {
+        gone.iter().all(|one| one.0.lock().unwrap().is_none())
+    });
+    assert_eq!(send(&lb, "GET", "").status, 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "it was sent there first");
 }
 
 #[test]

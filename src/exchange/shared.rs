@@ -2,6 +2,8 @@
 
 use super::Exchange;
 use super::slot::SpareSlots;
+#[cfg(test)]
+use crate::backends::Backend;
 use crate::backends::Backends;
 use crate::config::{Config, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
@@ -49,12 +51,12 @@ impl Shared {
         }
     }
 
-    /// What sessions share where there are no backends.
+    /// What sessions share where these are the backends.
     #[cfg(test)]
-    pub(super) fn alone() -> Self {
+    pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>) -> Self {
         let snapshot = Snapshot {
             config: Config::default(),
-            backends: Backends::new(Vec::new()),
+            backends: Backends::new(backends),
         };
         let health = SharedHealth::new(Arc::new(snapshot)).expect("descriptors");
         let memory = crate::engine::memory::Memory::new(usize::MAX, || u64::MAX);

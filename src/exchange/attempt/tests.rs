@@ -1,16 +1,17 @@
 use super::*;
 use crate::backends::Name;
-use crate::backends::health::Health;
+use crate::backends::health::{Health, Observation};
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::shared::Local;
+use crate::health::observations;
 use crate::http::request;
 use crate::net::options::Options;
 use crate::net::testing::pair;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {
-    let (shared, scheduler) = (Shared::alone(), Scheduler::new(1, || ()));
+    let (shared, scheduler) = (Shared::over(Vec::new()), Scheduler::new(1, || ()));
     let (mut cache, mut local) = (IoCache::default(), Local::default());
     scheduler.add_worker();
     let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
@@ -60,4 +61,73 @@ fn a_backend_that_hangs_up_before_it_is_asked_gets_no_request() {
 #[test]
 fn a_backend_that_waits_to_be_asked_gets_the_request() {
     assert_eq!(begin_after(std::mem::forget), Ok(()));
+}
+
+fn backends(count: u16) -> Vec<Arc<Backend<Conn>>> {
+    let new = |port| {
+        let host = "a".into();
+        Arc::new(Backend::new(Name { host, port }, Health::new(1, 1)))
+    };
+    (0..count).map(new).collect()
+}
+
+/// Whether a request that has failed on idle connections of these backends goes on with a new one, of
+/// so many backends that have an idle connection each.
+fn goes_on_with_a_new_connection(count: u16, failed: &[usize]) -> bool {
+    let all = backends(count);
+    let shared = Shared::over(all.clone());
+    let mut other_ends = Vec::new();
+    for backend in &all {
+        observations::observe_response(&shared.health, backend, Observation::Good);
+        let (conn, other_end) = pair();
+        backend
+            .idle
+            .put(conn, backend.idle.generation(), Instant::now());
+        other_ends.push(other_end);
+    }
+    let stale = |place: &usize| {
+        let error = Error::backend(Phase::ResponseHead, Cause::Closed);
+        Attempt::new(Lease::of(&all[*place]), true).failure(error)
+    };
+    let failures: Vec<Failure> = failed.iter().map(stale).collect();
+    let (mut cache, mut local) = (IoCache::default(), Local::default());
+    let scheduler = Scheduler::new(1, || ());
+    let turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
+    let next = ExchangePhase::another_attempt(&failures, &turn).expect("one is left");
+    matches!(next, ExchangePhase::Connecting(..))
+}
+
+#[test]
+fn after_two_dead_idle_connections_the_next_one_is_new() {
+    assert!(!goes_on_with_a_new_connection(3, &[0]));
+    assert!(goes_on_with_a_new_connection(3, &[0, 1]));
+    assert!(
+        goes_on_with_a_new_connection(1, &[0]),
+        "at the same backend"
+    );
+}
+
+#[test]
+fn a_success_ends_a_row_of_failures_unless_it_was_a_trial() {
+    for (is_trial, is_over) in [(false, true), (true, false)] {
+        let all = backends(1);
+        let shared = Shared::over(all.clone());
+        let mut attempt = Attempt::new(Lease::of(&all[0]), false);
+        attempt.is_trial = is_trial;
+        assert_eq!(all[0].failures.count(2), None);
+        attempt.succeed(&shared);
+        assert_eq!(all[0].failures.count(2).is_none(), is_over, "{is_trial}");
+    }
+}
+
+#[test]
+fn a_trial_that_ends_without_a_result_lets_another_request_try() {
+    let all = backends(1);
+    let (failures, later) = (&all[0].failures, Instant::now() + Duration::from_secs(60));
+    failures.eject(Instant::now());
+    assert!(failures.claim_trial(true, later));
+    let trial = Trial::of(&all[0]);
+    assert!(!failures.claim_trial(true, later));
+    drop(trial);
+    assert!(failures.claim_trial(true, later));
 }
