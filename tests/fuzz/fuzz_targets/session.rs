@@ -156,13 +156,18 @@ impl<'p, 'g> Responses<'p, 'g> {
     }
 
     /// Whether a backend has said this, after what the client got before. What it says late, when the
-    /// next request is on its way on the same connection, is no different from the answer to that.
+    /// next request is on its way on the same connection, is no different from the answer to that; and
+    /// without an end of its own it goes on with that answer.
     fn was_said(&mut self, head: &Response, body: &Body, question: Question) -> bool {
         let mut late = self.last.into_iter().flat_map(Answer::late_parts);
         let is_it = |answer: &Answer| {
             said::response(answer, question.is_head).is_some_and(|said| said.is(head, body))
         };
-        if late.any(|part| is_it(&part)) {
+        let is_late = |part: &Answer| {
+            let mut given = self.given.clone();
+            is_it(part) || given.any(|next| is_it(&part.followed_by(next)))
+        };
+        if late.any(|part| is_late(&part)) {
             return true;
         }
         self.last = self.given.find(|answer| is_it(answer));

@@ -94,6 +94,15 @@ impl Answer {
         (1..pieces.len()).map(from).collect()
     }
 
+    /// The same with another answer right behind it.
+    pub fn followed_by(&self, next: &Self) -> Self {
+        let pieces = [self.speech.0.as_slice(), &next.speech.0].concat();
+        Self {
+            speech: Speech(pieces),
+            ..next.clone()
+        }
+    }
+
     /// A plain good answer, for requests that the script has none for.
     pub fn good() -> Self {
         Self::of(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
