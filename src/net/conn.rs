@@ -319,4 +319,52 @@ mod tests {
         while conn.is_quiet() {}
         assert!(matches!(conn.peek(), Ok(Moved::End)));
     }
+
+    #[test]
+    fn a_connection_is_broken_by_a_reset_and_has_ended_with_the_last_byte_of_the_other_side() {
+        let (stream, other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        assert!(!conn.has_ended() && !conn.is_broken() && conn.take_error().is_none());
+        other.shutdown(Shutdown::Write).expect("open");
+        while !conn.has_ended() {}
+        assert!(!conn.is_broken());
+        sockopt::set_socket_linger(&other, Some(Duration::ZERO)).expect("open");
+        drop(other);
+        while !conn.is_broken() {}
+        assert!(conn.take_error().is_some() && conn.take_error().is_none());
+    }
+
+    #[test]
+    fn a_wait_ends_when_there_is_something_to_read_or_after_a_moment() {
+        let (stream, mut other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        assert!(!conn.wait(Interest::Read).expect("open"));
+        assert!(conn.wait(Interest::Write).expect("open"));
+        other.write_all(b"x").expect("sends");
+        while !conn.wait(Interest::Read).expect("open") {}
+    }
+
+    #[test]
+    fn a_read_that_fills_its_room_may_have_left_something() {
+        let (stream, mut other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        conn.set_options().expect("open");
+        let (mut buffer, mut cache) = (Buffer::default(), BufferCache::default());
+        other.write_all(b"x").expect("sends");
+        while conn.is_quiet() {}
+        let read = conn.read(&mut buffer, &mut cache, Blocking::Never);
+        assert!(matches!(read, Ok(Moved::Bytes(1))) && conn.is_drained.get());
+        buffer.tail_with_room(&mut cache);
+        let room = buffer.tail(&mut cache).capacity() - buffer.len();
+        other.write_all(&vec![b'x'; room]).expect("sends");
+        let mut all = vec![0; room];
+        while rustix::net::recv(&conn.stream, &mut all, RecvFlags::PEEK)
+            .expect("open")
+            .0
+            < room
+        {}
+        let read = conn.read(&mut buffer, &mut cache, Blocking::Never);
+        assert!(matches!(read, Ok(Moved::Bytes(count)) if count == room));
+        assert!(!conn.is_drained.get());
+    }
 }

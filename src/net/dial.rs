@@ -197,4 +197,46 @@ mod tests {
             weight(&errno(rustix::io::Errno::NETUNREACH)) < weight(&ErrorKind::TimedOut.into())
         );
     }
+
+    /// An address to which handshakes are not completed, and what keeps it so.
+    fn full() -> (SocketAddr, (TcpListener, std::net::TcpStream)) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        rustix::net::listen(&listener, 0).expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let first = std::net::TcpStream::connect(address).expect("connects");
+        (address, (listener, first))
+    }
+
+    #[test]
+    fn each_address_has_an_equal_part_of_the_time_that_is_left() {
+        let ((first, _keeps), (second, _keeps_too)) = (full(), full());
+        let (start, unit) = (Instant::now(), Duration::from_secs(1));
+        let due = start + unit * 4;
+        let mut dial = Dial::new(vec![first, second], Options::default(), due);
+        let waits = |dial: &mut Dial, seconds| {
+            let dialed = dial.advance(start + unit * seconds);
+            let is_waiting = matches!(dialed, Ok(Dialed::WouldWait));
+            assert!(!is_waiting || (dial.conn().is_some() && dial.conn_mut().is_some()));
+            is_waiting
+        };
+        assert!(waits(&mut dial, 0) && dial.has_more());
+        assert_eq!(dial.address_due(), start + unit * 2);
+        assert!(waits(&mut dial, 1) && dial.has_more());
+        assert!(
+            waits(&mut dial, 2) && !dial.has_more(),
+            "it goes on to the second"
+        );
+        assert_eq!(dial.address_due(), due);
+        let error = dial.advance(due).expect_err("none has answered");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn of_two_errors_that_tell_as_much_the_first_is_kept() {
+        let mut dial = Dial::new(vec![nowhere(); 2], Options::default(), Instant::now());
+        dial.go_to_next(io::Error::other("first"));
+        dial.go_to_next(io::Error::other("second"));
+        let error = dial.advance(Instant::now()).expect_err("none is left");
+        assert_eq!(error.to_string(), "first");
+    }
 }

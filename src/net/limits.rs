@@ -72,3 +72,27 @@ pub fn shortage(error: &std::io::Error) -> Option<Shortage> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_have_run_out_of_is_known_by_the_error() {
+        use rustix::io::Errno;
+        for (errno, expected) in [
+            (Errno::MFILE, Some(Shortage::Descriptors)),
+            (Errno::NFILE, Some(Shortage::Descriptors)),
+            (Errno::ADDRNOTAVAIL, Some(Shortage::Ports)),
+            (Errno::NOBUFS, Some(Shortage::Memory)),
+            (Errno::NOMEM, Some(Shortage::Memory)),
+            (Errno::CONNREFUSED, None),
+        ] {
+            assert_eq!(shortage(&errno.into()), expected, "{errno:?}");
+        }
+        assert_eq!(
+            shortage(&std::io::Error::other("none of the system's")),
+            None
+        );
+    }
+}

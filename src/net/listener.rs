@@ -257,4 +257,49 @@ mod tests {
         assert_eq!(listener.describe().expect("bound"), expected);
         TcpStream::connect(("127.0.0.1", port)).expect("IPv4 in any case");
     }
+
+    #[test]
+    fn an_error_says_whether_an_address_is_missing_or_no_client_waits() {
+        use rustix::io::Errno;
+        for (errno, missing, nobody) in [
+            (Errno::ADDRNOTAVAIL, true, false),
+            (Errno::AFNOSUPPORT, true, false),
+            (Errno::ADDRINUSE, false, false),
+            (Errno::ACCESS, false, false),
+            (Errno::AGAIN, false, true),
+            (Errno::INTR, false, true),
+            (Errno::CONNABORTED, false, true),
+            (Errno::CONNRESET, false, true),
+            (Errno::MFILE, false, false),
+        ] {
+            let error = io::Error::from(errno);
+            assert_eq!(
+                (is_missing(&error), is_nobody(&error)),
+                (missing, nobody),
+                "{errno:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_for_clients_lasts_until_one_comes_or_the_waker_is_raised() {
+        let address = [SocketAddr::from(([127, 0, 0, 1], 0))];
+        let listener = Listener::bind(&address, 0, Options::default()).expect("a port");
+        listener.open().expect("free");
+        let waker = Waker::new().expect("descriptors");
+        assert!(!listener.has_client(Duration::ZERO));
+        let raised = &waker;
+        let listener = std::thread::scope(|scope| {
+            let waits = scope.spawn(move || listener.wait(raised).map(|()| listener));
+            // Long enough for a wait that does not wait to be over.
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!waits.is_finished());
+            waker.wake();
+            waits.join().expect("no panic").expect("it can wait")
+        });
+        waker.reset();
+        let _client = TcpStream::connect(listener.local_addr().expect("bound")).expect("listens");
+        listener.wait(&waker).expect("it can wait");
+        assert!(matches!(listener.accept(), Ok(Accepted::Client(..))));
+    }
 }

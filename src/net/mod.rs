@@ -149,3 +149,45 @@ fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
     let other = std::net::TcpStream::connect(address).expect("connects");
     (listener.accept().expect("it came").0, other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    const ALL: [Interest; 5] = [
+        Interest::Read,
+        Interest::Write,
+        Interest::ReadWrite,
+        Interest::Reset,
+        Interest::End,
+    ];
+
+    #[test]
+    fn an_interest_covers_itself_and_what_is_part_of_it() {
+        let covered = |interest: Interest| ALL.map(|other| interest.covers(other));
+        assert_eq!(covered(Interest::Read), [true, false, false, true, true]);
+        assert_eq!(covered(Interest::Write), [false, true, false, true, false]);
+        assert_eq!(covered(Interest::ReadWrite), [true; 5]);
+        assert_eq!(covered(Interest::Reset), [false, false, false, true, false]);
+        assert_eq!(covered(Interest::End), [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn the_end_is_seen_by_a_reader_and_by_one_that_waits_for_it() {
+        let seen = ALL.map(Interest::sees_end);
+        assert_eq!(seen, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_wait_says_whether_anything_is_ready() {
+        let ((first, _keeps), (second, mut other)) = (pair(), pair());
+        let sources = || [&first, &second].map(|one| (one as &dyn AsFd, Interest::Read));
+        let is_ready = |timeout| wait_many(sources().into_iter(), timeout).expect("it can wait");
+        assert!(!is_ready(Duration::ZERO));
+        assert!(!wait_any(sources(), Some(Duration::ZERO)).expect("it can wait"));
+        other.write_all(b"x").expect("sends");
+        assert!(is_ready(Duration::from_secs(20)));
+        assert!(wait_any(sources(), None).expect("it can wait"));
+    }
+}

@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(pipe.fill(&from, 4).expect("open"), Moved::WouldWait);
         sender.write_all(b"abcdefgh").expect("sends");
         assert_eq!(fill(&mut pipe, &from, 4), Moved::Bytes(4));
+        assert_eq!((pipe.len(), pipe.is_empty()), (4, false));
         assert_eq!(pipe.drain(&to).expect("open"), 4);
         let mut got = [0; 4];
         receiver.read_exact(&mut got).expect("it was sent");

@@ -55,3 +55,23 @@ impl AsFd for Waker {
         self.reader.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_raised_until_it_is_reset_however_often_it_was_woken() {
+        let waker = Waker::new().expect("descriptors");
+        assert!(!waker.wait(Duration::ZERO) && !waker.reset());
+        for count in [1, 63, 64, 65, 128, 1000] {
+            (0..count).for_each(|_| waker.wake());
+            assert!(
+                waker.wait(Duration::ZERO) && waker.wait(Duration::ZERO),
+                "{count}"
+            );
+            assert!(waker.reset() && !waker.reset(), "{count}");
+            assert!(!waker.wait(Duration::ZERO), "{count}");
+        }
+    }
+}
