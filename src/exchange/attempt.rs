@@ -150,7 +150,7 @@ impl Attempt {
         }
     }
 
-    fn new(backend: Lease<Conn>, is_reused: bool) -> Self {
+    pub(super) fn new(backend: Lease<Conn>, is_reused: bool) -> Self {
         Self {
             generation: backend.idle.generation(),
             backend,

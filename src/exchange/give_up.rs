@@ -186,3 +186,6 @@ fn as_json(status: u16, title: &str, backends: &[Entry]) -> String {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

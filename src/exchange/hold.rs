@@ -62,3 +62,69 @@ impl Exchange {
         self.wait_unless_client_left(Phase::Queue, wait_for, client, turn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::exchange::testing::Bench;
+    use crate::http::error::Cause;
+
+    const NONE_LIVE: Error = Error::proxy(Phase::Connect, Cause::NoneLive);
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// Until when a request waits that has been sent so often.
+    fn held(hold: Duration, tries: u32, is_stopping: bool) -> Result<Duration, Error> {
+        let config = Config {
+            hold,
+            ..Config::default()
+        };
+        let mut bench = Bench::new(0, config);
+        let mut under_way = bench.waiting(GET);
+        under_way.exchange.tries = tries;
+        if is_stopping {
+            bench.shared.stop();
+        }
+        let now = Instant::now();
+        let flow = under_way
+            .exchange
+            .hold(NONE_LIVE, &under_way.client, &bench.turn())?;
+        match flow {
+            Flow::WouldWait(wait_for) => Ok(wait_for.deadline - now),
+            flow => panic!("{flow:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_held_only_where_the_user_says_so_and_nothing_of_it_was_sent() {
+        let long = Duration::from_secs(60);
+        assert_eq!(held(Duration::ZERO, 0, false), Err(NONE_LIVE));
+        assert_eq!(held(long, 1, false), Err(NONE_LIVE));
+        assert_eq!(held(long, 0, true), Err(NONE_LIVE));
+        let looks = held(long, 0, false).expect("it is held");
+        assert!(looks >= LOOK && looks < 2 * LOOK, "{looks:?}");
+        let short = held(LOOK / 2, 0, false).expect("it is held");
+        assert!(short >= LOOK / 2 && short < LOOK, "{short:?}");
+    }
+
+    #[test]
+    fn a_held_request_gives_up_at_its_time_and_is_not_recalled_too_often() {
+        let config = Config {
+            hold: Duration::from_secs(60),
+            ..Config::default()
+        };
+        let mut bench = Bench::new(0, config);
+        let mut under_way = bench.waiting(GET);
+        let (exchange, client) = (&mut under_way.exchange, &under_way.client);
+        exchange
+            .hold(NONE_LIVE, client, &bench.turn())
+            .expect("it is held");
+        let held = exchange.held.as_mut().expect("it is held");
+        let looked = held.looked;
+        assert!(!held.may_look(looked + LOOK_AGAIN / 2));
+        assert!(held.may_look(looked + LOOK_AGAIN));
+        held.until = looked;
+        let ended = exchange.hold(NONE_LIVE, client, &bench.turn());
+        assert_eq!(ended.map(|_| ()), Err(NONE_LIVE));
+    }
+}

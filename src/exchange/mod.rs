@@ -54,6 +54,8 @@ mod shortage;
 pub mod slot;
 mod splice;
 pub mod terms;
+#[cfg(test)]
+mod testing;
 mod transfer;
 mod trial;
 pub mod upload;

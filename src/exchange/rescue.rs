@@ -177,3 +177,6 @@ fn may_leave_for_backup(attempt: &Attempt) -> bool {
 fn lost(cause: Cause) -> Error {
     Error::backend(Phase::ResponseHead, cause)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ impl Exchange {
 
     /// One pass in each direction; `None` in another phase.
     // spine 25
-    fn pump(
+    pub(super) fn pump(
         &mut self,
         client: &mut Client,
         turn: &mut Turn<'_>,

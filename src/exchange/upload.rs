@@ -308,3 +308,51 @@ pub const TOO_LARGE: Refusal = Refusal::with_status(413, "the request body is to
 fn bad_body(refusal: Refusal) -> Error {
     Error::client(Phase::RequestBody, Cause::Message(refusal))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::exchange::testing::Bench;
+
+    const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    const PUT: &str = "PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+
+    #[test]
+    fn only_the_answer_moves_once_the_request_is_sent_or_held_back() {
+        assert!(UploadProgress::Ended.is_at_rest() && UploadProgress::Deferred.is_at_rest());
+        assert!(!UploadProgress::WouldWait(Peer::Client).is_at_rest());
+        assert!(!UploadProgress::OtherFirst.is_at_rest());
+    }
+
+    #[test]
+    fn a_request_knows_its_line_and_whether_it_has_a_body() {
+        let mut bench = Bench::new(1, Config::default());
+        let get = bench.waiting(GET).exchange;
+        assert_eq!(get.upload.request_line(), Some("GET /a"));
+        assert!(!get.upload.had_body() && get.upload.is_received());
+        let put = bench.waiting(PUT).exchange;
+        assert_eq!(put.upload.request_line(), Some("PUT /b"));
+        assert!(put.upload.had_body() && !put.upload.is_received());
+    }
+
+    #[test]
+    fn a_request_whose_body_was_sent_had_one() {
+        let mut bench = Bench::new(1, Config::default());
+        let mut under_way = bench.transferring(PUT);
+        let sent = under_way.client_end.write(b"body", Blocking::Briefly);
+        sent.expect("open");
+        under_way.pump_until(&mut bench, |exchange| exchange.upload.is_complete());
+        let upload = &under_way.exchange.upload;
+        assert!(upload.had_body() && upload.is_received() && !upload.is_abandoned());
+    }
+
+    #[test]
+    fn a_long_request_line_is_cut() {
+        let mut bench = Bench::new(1, Config::default());
+        let head = GET.replace("/a", &format!("/{}", "x".repeat(2 * MAX_LOGGED_BYTES)));
+        let exchange = bench.waiting(&head).exchange;
+        let line = exchange.upload.request_line().expect("it is whole");
+        assert_eq!(line.len(), MAX_LOGGED_BYTES);
+    }
+}

@@ -224,3 +224,6 @@ fn look_into(attempt: &Attempt, turn: &Turn<'_>) {
         let _ = attempt.backend.release_idle(turn.now());
     }
 }
+
+#[cfg(test)]
+mod tests;

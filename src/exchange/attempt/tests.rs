@@ -1,39 +1,25 @@
 use super::*;
 use crate::backends::Name;
 use crate::backends::health::{Health, Observation};
+use crate::config::Config;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::shared::Local;
+use crate::exchange::testing::Bench;
 use crate::health::observations;
-use crate::http::request;
-use crate::net::options::Options;
 use crate::net::testing::pair;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {
-    let (shared, scheduler) = (Shared::over(Vec::new()), Scheduler::new(1, || ()));
-    let (mut cache, mut local) = (IoCache::default(), Local::default());
-    scheduler.add_worker();
-    let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
-    let now = turn.now();
-    let mut table = request::field_table();
-    let head = request::parse(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", &mut table).expect("valid");
-    let ((conn, server), (own, _peer)) = (pair(), pair());
-    let address = own.local_addr().expect("connected");
-    let client = Client::new(own, address);
-    let mut exchange = Exchange::begin(&head, &client, &mut turn, now);
-    let name = Name {
-        host: "a".into(),
-        port: 1,
-    };
-    let backend = Arc::new(Backend::new(name, Health::new(1, 1)));
-    let dial = Dial::new(Vec::new(), Options::default(), now);
-    let attempt = Attempt::new(Lease::of(&backend), false);
-    exchange.phase = ExchangePhase::Connecting(attempt, Box::new(dial));
+    let mut bench = Bench::new(1, Config::default());
+    let mut exchange = bench
+        .connecting("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .exchange;
+    let (conn, server) = pair();
     early(server);
     // The kernel needs a moment to bring it here.
     let _ = conn.wait(Interest::Read);
-    let begun = exchange.begin_transfer(conn, &turn);
+    let begun = exchange.begin_transfer(conn, &bench.turn());
     let is_transferring = matches!(exchange.phase, ExchangePhase::Transferring(..));
     assert_eq!(is_transferring, begun.is_ok());
     begun
