@@ -182,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_connection_that_was_dead_is_no_try() {
+        let config = Config {
+            tries: 1,
+            ..Config::default()
+        };
+        let mut bench = Bench::new(2, config);
+        let mut under_way = bench.transferring(GET);
+        under_way.pump_until(&mut bench, |exchange| exchange.upload.is_complete());
+        let error = Error::backend(Phase::ResponseHead, Cause::Closed);
+        assert!(!under_way.exchange.may_be_repeated(&error));
+        if let ExchangePhase::Transferring(attempt, _) = &mut under_way.exchange.phase {
+            attempt.is_reused = true;
+        }
+        assert!(under_way.exchange.may_be_repeated(&error));
+    }
+
+    #[test]
     fn a_request_that_waited_for_a_port_takes_no_other_requests_turn() {
         let mut bench = Bench::new(2, Config::default());
         let error = Error::proxy(Phase::Connect, Cause::Exhausted);

@@ -164,6 +164,10 @@ mod tests {
         assert!(!Bench::new(0, Config::default()).shared.is_ready());
         let shared = Bench::new(1, Config::default()).shared;
         assert!(shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
+        assert_eq!(
+            shared.memory_left(),
+            shared.connections.memory().room(Claim::UnderWay)
+        );
         shared.leave();
         assert!(!shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
         let shared = Bench::new(1, Config::default()).shared;

@@ -133,6 +133,8 @@ pub(super) fn pass(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::exchange::testing::Bench;
 
     #[test]
     fn a_piece_grows_while_all_of_it_goes_on_and_shrinks_to_what_did() {
@@ -146,10 +148,20 @@ mod tests {
         assert_eq!(piece.0, LARGE_PIECE);
         piece.learn(LARGE_PIECE, 3 * LARGE_PIECE / 4);
         assert_eq!(piece.0, LARGE_PIECE / 4);
+        let mut piece = Piece(LARGE_PIECE);
+        piece.learn(LARGE_PIECE, LARGE_PIECE / 4);
+        assert_eq!(piece.0, 3 * LARGE_PIECE / 4);
         piece.learn(1000, 900);
         assert_eq!(piece.0, SMALL_PIECE);
         piece.learn(1000, 999);
         assert_eq!(piece.0, SMALL_PIECE);
+    }
+
+    #[test]
+    fn the_first_piece_leaves_others_their_turn() {
+        let mut bench = Bench::new(1, Config::default());
+        assert_eq!(Piece::default().size(&bench.turn()), SHARED_PIECE);
+        assert_eq!(Piece(LARGE_PIECE).size(&bench.turn()), LARGE_PIECE);
     }
 
     #[test]

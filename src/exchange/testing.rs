@@ -42,13 +42,16 @@ pub(super) struct UnderWay {
 impl Bench {
     /// So many backends, of which nothing has come for [`SILENCE`].
     pub(super) fn new(count: u16, config: Config) -> Self {
-        let new = |port| {
-            let host = "a".into();
-            let mut backend = Backend::new(Name { host, port }, Health::new(1, 9));
-            backend.heard = Heard::new(Instant::now() - SILENCE);
-            Arc::new(backend)
-        };
-        let backends: Vec<_> = (0..count).map(new).collect();
+        Self::over((0..count).map(backend).map(Arc::new).collect(), config)
+    }
+
+    /// One backend and a backup.
+    pub(super) fn with_backup(config: Config) -> Self {
+        let backends = vec![backend(0), backend(1).as_backup()];
+        Self::over(backends.into_iter().map(Arc::new).collect(), config)
+    }
+
+    fn over(backends: Vec<Arc<Backend<Conn>>>, config: Config) -> Self {
         let shared = Shared::with(config, backends.clone());
         let scheduler = Scheduler::new(1, || ());
         scheduler.add_worker();
@@ -59,7 +62,7 @@ impl Bench {
             cache: IoCache::default(),
             local: Local::default(),
         };
-        (0..usize::from(count)).for_each(|place| bench.observe(place, Observation::Good));
+        (0..bench.backends.len()).for_each(|place| bench.observe(place, Observation::Good));
         bench
     }
 
@@ -128,6 +131,13 @@ impl Bench {
             ..under_way
         }
     }
+}
+
+fn backend(port: u16) -> Backend<Conn> {
+    let host = "a".into();
+    let mut backend = Backend::new(Name { host, port }, Health::new(1, 9));
+    backend.heard = Heard::new(Instant::now() - SILENCE);
+    backend
 }
 
 impl UnderWay {

@@ -117,3 +117,20 @@ fn a_trial_that_ends_without_a_result_lets_another_request_try() {
     drop(trial);
     assert!(failures.claim_trial(true, later));
 }
+
+#[test]
+fn the_answer_to_a_trial_brings_the_backend_back_and_a_failure_lets_it_wait() {
+    let bench = Bench::new(2, Config::default());
+    let (shared, ejected) = (&bench.shared, &bench.backends[0]);
+    let error = Error::backend(Phase::ResponseHead, Cause::Closed);
+    while ejected.is_up() {
+        observations::count_failed_request(&shared.health, ejected, &error);
+    }
+    let soon = Instant::now() + Duration::from_secs(60);
+    assert!(ejected.failures.claim_trial(true, soon));
+    Trial::of(ejected).fail(soon);
+    assert!(!ejected.failures.claim_trial(true, soon), "it has to wait");
+    assert!(!ejected.is_up());
+    Trial::of(ejected).pass(shared);
+    assert!(ejected.is_up());
+}

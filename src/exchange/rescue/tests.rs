@@ -89,22 +89,42 @@ fn a_sent_request_stays_where_there_is_no_reason_or_no_better_place() {
         (exchange.failures.len(), exchange.tries, exchange.has_left),
         (0, 0, false)
     );
-    // It may not be sent twice, or its answer has begun.
+    // It may not be sent twice, or it has left once, or its answer has begun.
     let mut bench = eager(2);
-    let post = sent(&mut bench, POST);
+    let (post, mut left) = (sent(&mut bench, POST), sent(&mut bench, GET));
+    left.exchange.has_left = true;
+    bench.suspect(0);
+    stay(&mut bench, [post, left]);
     let mut begun = sent(&mut bench, GET);
     begun.server_sends(ANSWER);
     begun.pump_until(&mut bench, |exchange| exchange.answer.is_begun);
-    bench.suspect(0);
-    for mut stays in [post, begun] {
+    stay(&mut bench, [begun]);
+}
+
+/// These do not leave.
+fn stay<const N: usize>(bench: &mut Bench, all: [UnderWay; N]) {
+    for mut stays in all {
         assert!(!stays.exchange.may_leave());
-        assert!(
-            !stays
-                .exchange
-                .is_backend_lost(&bench.shared, Instant::now())
-        );
+        let now = Instant::now();
+        assert!(!stays.exchange.is_backend_lost(&bench.shared, now));
         assert!(!stays.exchange.leave_if_lost(&bench.resumed()));
     }
+}
+
+#[test]
+fn a_request_that_is_not_connected_goes_to_a_backup_only_from_one_that_is_worse_than_suspect() {
+    let mut bench = Bench::with_backup(Config::default());
+    let mut under_way = bench.connecting(GET);
+    bench.suspect(0);
+    let now = Instant::now();
+    assert!(!under_way.exchange.is_backend_lost(&bench.shared, now));
+    assert!(!under_way.exchange.leave_while_connecting(&bench.resumed()));
+    for _ in 0..9 {
+        bench.observe(0, Observation::Bad(Evidence::Gone));
+    }
+    assert!(under_way.exchange.is_backend_lost(&bench.shared, now));
+    assert!(under_way.exchange.leave_while_connecting(&bench.resumed()));
+    assert_eq!(place(&under_way, &bench), Some(1));
 }
 
 #[test]
