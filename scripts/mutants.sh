@@ -28,10 +28,12 @@ covering() {
   case $1 in
     http) echo properties refusals refused_bodies answers response_forms forwarding duties upgrades ;;
     backends) echo health outages ejection failover ;;
-    health) echo health outages verdicts late_checks ejection loops ;;
+    health) echo health outages verdicts late_checks ejection loops stopping logs ;;
     exchange) echo failover unreachable exactly_once rescue timeouts uploads expectations answers \
-      response_pairing persistence ejection aborts large_answers ;;
-    net) echo addresses slow_readers large_answers uploads failover unreachable websockets ;;
+      response_forms response_pairing persistence ejection aborts large_answers websockets logs \
+      authentication tunnels memory out_of_memory fairness starvation stopping story ;;
+    net) echo addresses slow_readers large_answers uploads failover unreachable websockets stopping \
+      persistence floods names out_of_memory ;;
     *) echo "no such room: $1; rooms are http, backends, health, exchange and net" >&2; exit 2 ;;
   esac
 }

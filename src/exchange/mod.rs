@@ -249,3 +249,55 @@ impl Exchange {
         self.answer.release(turn);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use std::io::Write as _;
+    use testing::Bench;
+
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    #[test]
+    fn a_close_looks_like_an_end_only_where_it_would_be_one_and_the_client_has_begun_to_read() {
+        let mut exchange = Bench::new(1, Config::default()).waiting(GET).exchange;
+        for (is_forwarded, ends_by_close) in [(true, true), (true, false), (false, true)] {
+            exchange.answer.is_forwarded = is_forwarded;
+            exchange.answer.terms.ends_by_close = ends_by_close;
+            assert_eq!(exchange.would_look_whole(), is_forwarded && ends_by_close);
+        }
+    }
+
+    #[test]
+    fn what_a_parked_exchange_holds_is_what_its_two_directions_hold() {
+        let mut bench = Bench::new(1, Config::default());
+        let long = "x".repeat(12_000);
+        let mut under_way = bench.transferring(&GET.replace(" / ", &format!(" /{long}{long} ")));
+        under_way.server_sends(&format!("HTTP/1.1 200 OK\r\nX: {long}"));
+        under_way.pump_until(&mut bench, |exchange| exchange.answer.shrunk_bytes() > 0);
+        let (exchange, client) = (&mut under_way.exchange, &mut under_way.client);
+        let (up, down) = (
+            exchange.upload.shrunk_bytes(),
+            exchange.answer.shrunk_bytes(),
+        );
+        assert!(up > down && down >= long.len(), "{up} {down}");
+        assert_eq!(exchange.shrunk_bytes(), up + down);
+        let mut turn = bench.turn();
+        let _ = turn.tail(&mut client.inbound).write_all(long.as_bytes());
+        let _ = turn
+            .tail(&mut client.outbound)
+            .write_all(&long.as_bytes()[..9_000]);
+        let (read, unwritten) = (
+            client.inbound.shrunk_bytes(),
+            client.outbound.shrunk_bytes(),
+        );
+        assert!(
+            read >= unwritten && unwritten >= 9_000,
+            "{read} {unwritten}"
+        );
+        assert_eq!(client.shrunk_bytes(), read + unwritten);
+        exchange.release(&mut turn);
+        assert_eq!(exchange.shrunk_bytes(), 0);
+    }
+}

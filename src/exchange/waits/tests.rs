@@ -52,77 +52,64 @@ fn row(
     Ok((wait_for.client, wait_for.backend))
 }
 
+/// Checks what it waits for, with a client that is always watched, and the error when the timeout of
+/// bodies has passed.
+fn check(
+    state: (&str, bool),
+    progress: (UploadProgress, AnswerProgress),
+    (on_client, on_backend): (Interest, Option<Interest>),
+    error: Error,
+) {
+    let waits = row(state, progress, |_| ());
+    assert_eq!(waits, Ok((Some(on_client), on_backend)), "{progress:?}");
+    let timed_out = row(state, progress, |config| {
+        config.timeouts.body = Duration::ZERO;
+    });
+    assert_eq!(timed_out, Err(error), "{progress:?}");
+}
+
 #[test]
 fn each_row_of_the_table_has_its_waits_its_timeout_and_its_blame() {
-    use Interest::{Read, ReadWrite as Both, Reset, Write};
+    use Interest::{Read, ReadWrite, Reset, Write};
     let client = |phase| Error::client(phase, Cause::TimedOut);
     let backend = |phase| Error::backend(phase, Cause::TimedOut);
-    let (body, head) = (Phase::ResponseBody, Phase::ResponseHead);
-    let table = [
-        ((GET, true), (SENT, TO_CLIENT), (Write, None), client(body)),
-        (
-            (PUT, true),
-            (FROM_CLIENT, TO_CLIENT),
-            (Both, None),
-            client(body),
-        ),
-        (
-            (PUT, true),
-            (TO_BACKEND, TO_CLIENT),
-            (Write, Some(Write)),
-            client(body),
-        ),
-        (
-            (PUT, false),
-            (FROM_CLIENT, FROM_BACKEND),
-            (Read, Some(Read)),
-            client(Phase::RequestBody),
-        ),
-        (
-            (PUT, false),
-            (TO_BACKEND, FROM_BACKEND),
-            (Reset, Some(Both)),
-            backend(Phase::RequestBody),
-        ),
-        (
-            (PUT, false),
-            (HELD_BACK, FROM_BACKEND),
-            (Reset, Some(Read)),
-            backend(head),
-        ),
-        (
-            (PUT, true),
-            (HELD_BACK, FROM_BACKEND),
-            (Reset, Some(Read)),
-            backend(body),
-        ),
-        (
-            (GET, true),
-            (SENT, FROM_BACKEND),
-            (Reset, Some(Read)),
-            backend(body),
-        ),
-        (
-            (PUT, false),
-            (FROM_CLIENT, SWITCHED),
-            (Read, None),
-            client(Phase::RequestBody),
-        ),
-        (
-            (PUT, false),
-            (TO_BACKEND, SWITCHED),
-            (Reset, Some(Write)),
-            backend(Phase::RequestBody),
-        ),
-    ];
-    for (state, progress, (on_client, on_backend), error) in table {
-        let waits = row(state, progress, |_| ());
-        assert_eq!(waits, Ok((Some(on_client), on_backend)), "{progress:?}");
-        let timed_out = row(state, progress, |config| {
-            config.timeouts.body = Duration::ZERO;
-        });
-        assert_eq!(timed_out, Err(error), "{progress:?}");
-    }
+    let (awaited, begun) = ((PUT, false), (PUT, true));
+
+    let error = client(Phase::ResponseBody);
+    check((GET, true), (SENT, TO_CLIENT), (Write, None), error);
+    check(begun, (FROM_CLIENT, TO_CLIENT), (ReadWrite, None), error);
+    check(begun, (TO_BACKEND, TO_CLIENT), (Write, Some(Write)), error);
+    let error = client(Phase::RequestBody);
+    check(
+        awaited,
+        (FROM_CLIENT, FROM_BACKEND),
+        (Read, Some(Read)),
+        error,
+    );
+    check(awaited, (FROM_CLIENT, SWITCHED), (Read, None), error);
+    let error = backend(Phase::RequestBody);
+    check(
+        awaited,
+        (TO_BACKEND, FROM_BACKEND),
+        (Reset, Some(ReadWrite)),
+        error,
+    );
+    check(awaited, (TO_BACKEND, SWITCHED), (Reset, Some(Write)), error);
+    let error = backend(Phase::ResponseHead);
+    check(
+        awaited,
+        (HELD_BACK, FROM_BACKEND),
+        (Reset, Some(Read)),
+        error,
+    );
+    let error = backend(Phase::ResponseBody);
+    check(begun, (HELD_BACK, FROM_BACKEND), (Reset, Some(Read)), error);
+    check(
+        (GET, true),
+        (SENT, FROM_BACKEND),
+        (Reset, Some(Read)),
+        error,
+    );
 }
 
 #[test]

@@ -356,6 +356,31 @@ fn an_interval_is_short_while_a_backend_is_unsettled_and_long_when_it_is_well() 
 }
 
 #[test]
+fn the_first_late_deadline_of_each_probe_is_excused() {
+    let mut scene = Scene::new();
+    scene.begin();
+    scene.ask();
+    assert_eq!(scene.at(100), None);
+    assert_eq!(scene.at(400), None, "it is we who were late");
+}
+
+#[test]
+fn a_request_that_is_late_brings_the_next_probe_forward_while_the_rest_of_an_answer_is_read() {
+    let mut scene = Scene::new();
+    scene.begin();
+    let mut stream = scene.accepted().remove(0);
+    stream.set_nonblocking(false).expect("a setting");
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+    stream.write_all(head).expect("sends");
+    assert_eq!(result(&mut scene, 1), Seen::Good);
+    let hasty = scene.start + HASTY_INTERVAL;
+    assert!(scene.schedule.next > hasty);
+    scene.ask();
+    assert_eq!(scene.at(2), None);
+    assert_eq!(scene.schedule.next, hasty);
+}
+
+#[test]
 fn a_probe_under_way_has_something_to_wait_for_and_is_late_only_after_a_while() {
     let mut scene = Scene::new();
     scene.begin();
