@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_ends_by_a_close_only_if_nothing_else_says_where_it_ends() {
+        for (field, ends_by_close) in [("Content-Length: 9", false), ("X: y", true)] {
+            let mut bench = Bench::new(1, Config::default());
+            let mut under_way = bench.transferring(&GET.replace("1.1", "1.0"));
+            under_way.server_sends(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\nx"));
+            under_way.pump_until(&mut bench, |exchange| exchange.answer.content() > 0);
+            let terms = under_way.exchange.answer.terms;
+            assert_eq!(terms.ends_by_close, ends_by_close, "{field}");
+        }
+    }
+
+    #[test]
     fn what_a_parked_exchange_holds_is_what_its_two_directions_hold() {
         let mut bench = Bench::new(1, Config::default());
         let long = "x".repeat(12_000);

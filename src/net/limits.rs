@@ -78,6 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_is_as_large_as_on_any_machine() {
+        assert!(page_bytes().is_power_of_two() && page_bytes() >= 4096);
+    }
+
+    #[test]
     fn what_we_have_run_out_of_is_known_by_the_error() {
         use rustix::io::Errno;
         for (errno, expected) in [

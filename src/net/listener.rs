@@ -217,6 +217,15 @@ mod tests {
     use std::net::TcpStream;
 
     #[test]
+    fn all_addresses_of_one_family_are_named_as_such() {
+        let all: SocketAddr = ([0, 0, 0, 0], 0).into();
+        let listener = Listener::bind(&[all], 0, Options::default()).expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let name = listener.describe().expect("bound");
+        assert_eq!(name, format!("0.0.0.0:{port}"));
+    }
+
+    #[test]
     fn each_address_of_a_name_is_listened_on_and_those_that_are_missing_are_left_out() {
         let addresses: Vec<SocketAddr> = ["127.0.0.1:0", "192.0.2.1:0", "127.0.0.2:0"]
             .map(|text| text.parse().expect("an address"))

@@ -131,3 +131,18 @@ fn whole_ms(timeout: Duration) -> Duration {
     let up = timeout.saturating_add(ALMOST_ONE);
     up - Duration::from_nanos(u64::from(up.subsec_nanos() % 1_000_000))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_rounded_up_to_whole_milliseconds() {
+        let whole = |micros| whole_ms(Duration::from_micros(micros)).as_micros();
+        assert_eq!([0, 1, 999, 1000].map(whole), [0, 1000, 1000, 1000]);
+        assert_eq!(
+            [1001, 999_001, 1_000_000].map(whole),
+            [2000, 1_000_000, 1_000_000]
+        );
+    }
+}
