@@ -134,3 +134,21 @@ fn the_answer_to_a_trial_brings_the_backend_back_and_a_failure_lets_it_wait() {
     Trial::of(ejected).pass(shared);
     assert!(ejected.is_up());
 }
+
+#[test]
+fn only_a_shortage_of_descriptors_closes_idle_connections() {
+    use rustix::io::Errno;
+    for (errno, cause, closes) in [
+        (Errno::MFILE, Cause::Exhausted, true),
+        (Errno::NOBUFS, Cause::Exhausted, false),
+        (Errno::ADDRNOTAVAIL, Cause::NoPort, false),
+        (Errno::CONNREFUSED, Cause::Refused, false),
+    ] {
+        let bench = Bench::new(1, Config::default());
+        let idle = &bench.backends[0].idle;
+        let (conn, _end) = pair();
+        idle.put(conn, idle.generation(), Instant::now());
+        let error = cannot_connect(&errno.into(), &bench.shared);
+        assert_eq!((error.cause, idle.is_empty()), (cause, closes), "{errno}");
+    }
+}
