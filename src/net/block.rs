@@ -148,6 +148,18 @@ mod tests {
     }
 
     #[test]
+    fn a_spare_vector_is_used_only_if_it_has_the_size_of_the_block() {
+        for (spare, is_used) in [(512, true), (4096, false)] {
+            let spare = Vec::with_capacity(spare);
+            let place = spare.as_ptr();
+            let Block::Small(block) = Block::small(&[b'x'; 300], Some(spare)) else {
+                panic!("300 bytes are few");
+            };
+            assert_eq!((block.as_ptr() == place, block.capacity()), (is_used, 512));
+        }
+    }
+
+    #[test]
     fn a_mapping_is_used_again_for_the_same_size_and_few_are_kept() {
         let cache = BlockCache::default();
         let place = |block: &Block| block.bytes().as_ptr();

@@ -278,6 +278,38 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    /// Whether the kernel has it in non-blocking mode.
+    fn never_blocks(conn: &Conn) -> bool {
+        let flags = rustix::fs::fcntl_getfl(&conn.stream).expect("open");
+        flags.contains(rustix::fs::OFlags::NONBLOCK)
+    }
+
+    #[test]
+    fn a_connection_blocks_only_while_it_is_set_to() {
+        let (stream, _other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        conn.set_options().expect("open");
+        for is_blocking in [true, false, false, true, true] {
+            conn.set_blocking(is_blocking).expect("open");
+            assert_eq!(never_blocks(&conn), !is_blocking);
+        }
+    }
+
+    #[test]
+    fn only_a_discard_that_finds_less_than_it_could_take_has_found_all() {
+        let (stream, mut other) = crate::net::pair();
+        let conn = Conn::accepted(stream).expect("open");
+        conn.set_options().expect("open");
+        for (bytes, is_drained) in [(DISCARD_BYTES, false), (5, true)] {
+            other.write_all(&vec![b'x'; bytes]).expect("sends");
+            // All of it is here before it is discarded.
+            let mut all = vec![0; bytes];
+            while conn.stream.peek(&mut all).expect("open") < bytes {}
+            conn.discard(Blocking::Briefly).expect("open");
+            assert_eq!(conn.is_drained.get(), is_drained, "{bytes}");
+        }
+    }
+
     #[test]
     fn what_is_discarded_is_gone_and_no_more_of_it_than_one_call_takes() {
         let (stream, mut other) = crate::net::pair();
