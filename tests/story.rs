@@ -82,12 +82,12 @@ fn each_round_of_checks_is_logged_with_the_last_result_of_each_server() {
     let mut lb = LbProgram::start(0, &[&first, &second, "--health-interval", "300ms"]);
     let beginning = "Performing health check...";
     let is_well = |name: &str| format!("Server {name} is healthy.");
-    for _ in 0..2 {
-        expect(
-            &lb.errors,
-            &[beginning, &is_well(&first), &is_well(&second)],
-        );
-    }
+    assert_eq!(line(&lb.errors, "health"), beginning);
+    expect(&lb.errors, &[&is_well(&first), &is_well(&second)]);
+    expect(
+        &lb.errors,
+        &[beginning, &is_well(&first), &is_well(&second)],
+    );
     set_status(&two, 500);
     let down =
         format!("Server {second} is DOWN after 2 failed checks (status code: 500); 1 of 2 up");

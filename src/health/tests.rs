@@ -75,3 +75,14 @@ fn connections_that_were_idle_for_too_long_are_closed() {
     sweep(&shared, now + limit * 2);
     assert!(idle.is_empty());
 }
+
+#[test]
+fn sessions_that_wait_are_recalled_when_the_checks_begin_although_nothing_has_changed() {
+    let shared = shared();
+    let (stop, config) = (Waker::new().expect("descriptors"), Config::default());
+    let checks = Checks {
+        schedules: Vec::new(),
+        report: Report::new(&[], &config, Instant::now()),
+    };
+    checks.run(&shared, &stop, || stop.wake());
+}
