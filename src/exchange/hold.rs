@@ -67,11 +67,10 @@ impl Exchange {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::exchange::testing::Bench;
+    use crate::exchange::testing::{Fixture, GET};
     use crate::http::error::Cause;
 
     const NONE_LIVE: Error = Error::proxy(Phase::Connect, Cause::NoneLive);
-    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
     /// Until when a request waits that has been sent so often.
     fn held(hold: Duration, tries: u32, is_stopping: bool) -> Result<Duration, Error> {
@@ -79,16 +78,16 @@ mod tests {
             hold,
             ..Config::default()
         };
-        let mut bench = Bench::new(0, config);
-        let mut under_way = bench.waiting(GET);
+        let mut fixture = Fixture::new(0, config);
+        let mut under_way = fixture.waiting(GET);
         under_way.exchange.tries = tries;
         if is_stopping {
-            bench.shared.stop();
+            fixture.shared.stop();
         }
         let now = Instant::now();
         let flow = under_way
             .exchange
-            .hold(NONE_LIVE, &under_way.client, &bench.turn())?;
+            .hold(NONE_LIVE, &under_way.client, &fixture.turn())?;
         match flow {
             Flow::WouldWait(wait_for) => Ok(wait_for.deadline - now),
             flow => panic!("{flow:?}"),
@@ -113,18 +112,18 @@ mod tests {
             hold: Duration::from_secs(60),
             ..Config::default()
         };
-        let mut bench = Bench::new(0, config);
-        let mut under_way = bench.waiting(GET);
+        let mut fixture = Fixture::new(0, config);
+        let mut under_way = fixture.waiting(GET);
         let (exchange, client) = (&mut under_way.exchange, &under_way.client);
         exchange
-            .hold(NONE_LIVE, client, &bench.turn())
+            .hold(NONE_LIVE, client, &fixture.turn())
             .expect("it is held");
         let held = exchange.held.as_mut().expect("it is held");
         let looked = held.looked;
         assert!(!held.may_look(looked + LOOK_AGAIN / 2));
         assert!(held.may_look(looked + LOOK_AGAIN));
         held.until = looked;
-        let ended = exchange.hold(NONE_LIVE, client, &bench.turn());
+        let ended = exchange.hold(NONE_LIVE, client, &fixture.turn());
         assert_eq!(ended.map(|_| ()), Err(NONE_LIVE));
     }
 }

@@ -255,13 +255,11 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use std::io::Write as _;
-    use testing::Bench;
-
-    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    use testing::{Fixture, GET};
 
     #[test]
     fn a_close_looks_like_an_end_only_where_it_would_be_one_and_the_client_has_begun_to_read() {
-        let mut exchange = Bench::new(1, Config::default()).waiting(GET).exchange;
+        let mut exchange = Fixture::new(1, Config::default()).waiting(GET).exchange;
         for (is_forwarded, ends_by_close) in [(true, true), (true, false), (false, true)] {
             exchange.answer.is_forwarded = is_forwarded;
             exchange.answer.terms.ends_by_close = ends_by_close;
@@ -272,10 +270,10 @@ mod tests {
     #[test]
     fn an_answer_ends_by_a_close_only_if_nothing_else_says_where_it_ends() {
         for (field, ends_by_close) in [("Content-Length: 9", false), ("X: y", true)] {
-            let mut bench = Bench::new(1, Config::default());
-            let mut under_way = bench.transferring(&GET.replace("1.1", "1.0"));
+            let mut fixture = Fixture::new(1, Config::default());
+            let mut under_way = fixture.transferring(&GET.replace("1.1", "1.0"));
             under_way.server_sends(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\nx"));
-            under_way.pump_until(&mut bench, |exchange| exchange.answer.content() > 0);
+            under_way.pump_until(&mut fixture, |exchange| exchange.answer.content() > 0);
             let terms = under_way.exchange.answer.terms;
             assert_eq!(terms.ends_by_close, ends_by_close, "{field}");
         }
@@ -283,11 +281,11 @@ mod tests {
 
     #[test]
     fn what_a_parked_exchange_holds_is_what_its_two_directions_hold() {
-        let mut bench = Bench::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Config::default());
         let long = "x".repeat(12_000);
-        let mut under_way = bench.transferring(&GET.replace(" / ", &format!(" /{long}{long} ")));
+        let mut under_way = fixture.transferring(&GET.replace(" / ", &format!(" /{long}{long} ")));
         under_way.server_sends(&format!("HTTP/1.1 200 OK\r\nX: {long}"));
-        under_way.pump_until(&mut bench, |exchange| exchange.answer.shrunk_bytes() > 0);
+        under_way.pump_until(&mut fixture, |exchange| exchange.answer.shrunk_bytes() > 0);
         let (exchange, client) = (&mut under_way.exchange, &mut under_way.client);
         let (up, down) = (
             exchange.upload.shrunk_bytes(),
@@ -295,7 +293,7 @@ mod tests {
         );
         assert!(up > down && down >= long.len(), "{up} {down}");
         assert_eq!(exchange.shrunk_bytes(), up + down);
-        let mut turn = bench.turn();
+        let mut turn = fixture.turn();
         let _ = turn.tail(&mut client.inbound).write_all(long.as_bytes());
         let _ = turn
             .tail(&mut client.outbound)

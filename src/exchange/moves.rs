@@ -137,33 +137,26 @@ impl Exchange {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::exchange::testing::{Bench, UnderWay};
+    use crate::exchange::testing::{Fixture, GET, POST, PUT, UnderWay};
     use crate::http::error::{Cause, Phase};
     use std::time::{Duration, Instant};
 
-    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
-    const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
-
-    /// Whether a first attempt with this request tries a backend that was ejected seven seconds ago: long enough for a
-    /// request that could be sent again, not for another.
+    /// Whether a first attempt with this request tries a backend that was ejected seven seconds ago:
+    /// long enough for a request that could be sent again, not for another.
     fn tries_an_ejected_one(head: &str, tries: u32) -> bool {
         let config = Config {
             tries,
             ..Config::default()
         };
-        let mut bench = Bench::new(2, config);
+        let mut fixture = Fixture::new(2, config);
         let ago = Instant::now() - Duration::from_secs(7);
-        let error = Error::backend(Phase::ResponseHead, Cause::Closed);
-        while !bench.backends[0].state().health.is_ejected() {
-            observations::count_failed_request(&bench.shared.health, &bench.backends[0], &error);
-        }
-        bench.backends[0].failures.eject(ago);
-        let mut under_way = bench.waiting(head);
+        fixture.eject(0);
+        fixture.backends[0].failures.eject(ago);
+        let mut under_way = fixture.waiting(head);
         let UnderWay {
             exchange, client, ..
         } = &mut under_way;
-        let phase = exchange.choose_attempt(client, &bench.turn());
+        let phase = exchange.choose_attempt(client, &fixture.turn());
         match phase.expect("one is up") {
             ExchangePhase::Connecting(attempt, _) => attempt.trial.is_some(),
             phase => panic!("{phase:?}"),
@@ -187,9 +180,9 @@ mod tests {
             tries: 1,
             ..Config::default()
         };
-        let mut bench = Bench::new(2, config);
-        let mut under_way = bench.transferring(GET);
-        under_way.pump_until(&mut bench, |exchange| exchange.upload.is_complete());
+        let mut fixture = Fixture::new(2, config);
+        let mut under_way = fixture.transferring(GET);
+        under_way.pump_until(&mut fixture, |exchange| exchange.upload.is_complete());
         let error = Error::backend(Phase::ResponseHead, Cause::Closed);
         assert!(!under_way.exchange.may_be_repeated(&error));
         if let ExchangePhase::Transferring(attempt, _) = &mut under_way.exchange.phase {
@@ -200,23 +193,23 @@ mod tests {
 
     #[test]
     fn a_request_that_waited_for_a_port_takes_no_other_requests_turn() {
-        let mut bench = Bench::new(2, Config::default());
+        let mut fixture = Fixture::new(2, Config::default());
         let error = Error::proxy(Phase::Connect, Cause::Exhausted);
-        let mut under_way = bench.connecting(GET);
-        assert!(under_way.exchange.outlast(error, &bench.turn()));
-        let place = |bench: &mut Bench, under_way: &mut UnderWay| {
+        let mut under_way = fixture.connecting(GET);
+        assert!(under_way.exchange.outlast(error, &fixture.turn()));
+        let place = |fixture: &mut Fixture, under_way: &mut UnderWay| {
             let UnderWay {
                 exchange, client, ..
             } = under_way;
-            let phase = exchange.choose_attempt(client, &bench.turn());
+            let phase = exchange.choose_attempt(client, &fixture.turn());
             match phase.expect("one is up") {
                 ExchangePhase::Connecting(attempt, _) => attempt.backend.name.port,
                 phase => panic!("{phase:?}"),
             }
         };
-        let mut other = bench.waiting(GET);
-        let first = place(&mut bench, &mut other);
-        let _ = place(&mut bench, &mut under_way);
-        assert_ne!(place(&mut bench, &mut other), first);
+        let mut other = fixture.waiting(GET);
+        let first = place(&mut fixture, &mut other);
+        let _ = place(&mut fixture, &mut under_way);
+        assert_ne!(place(&mut fixture, &mut other), first);
     }
 }

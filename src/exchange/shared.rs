@@ -51,15 +51,9 @@ impl Shared {
         }
     }
 
-    /// What sessions share where these are the backends.
+    /// What sessions share where these are the backends, and this is the configuration.
     #[cfg(test)]
-    pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>) -> Self {
-        Self::with(Config::default(), backends)
-    }
-
-    /// The same under this configuration.
-    #[cfg(test)]
-    pub(super) fn with(config: Config, backends: Vec<Arc<Backend<Conn>>>) -> Self {
+    pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>, config: Config) -> Self {
         let snapshot = Snapshot {
             config,
             backends: Backends::new(backends),
@@ -155,14 +149,12 @@ pub fn log_output<'t>(turn: &'t mut Turn<'_>) -> Output<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::testing::Bench;
-    use crate::net::testing::pair;
-    use std::time::Instant;
+    use crate::exchange::testing::Fixture;
 
     #[test]
     fn it_is_ready_while_a_backend_is_live_and_no_stop_is_near() {
-        assert!(!Bench::new(0, Config::default()).shared.is_ready());
-        let shared = Bench::new(1, Config::default()).shared;
+        assert!(!Fixture::new(0, Config::default()).shared.is_ready());
+        let shared = Fixture::new(1, Config::default()).shared;
         assert!(shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
         assert_eq!(
             shared.memory_left(),
@@ -170,25 +162,23 @@ mod tests {
         );
         shared.leave();
         assert!(!shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
-        let shared = Bench::new(1, Config::default()).shared;
+        let shared = Fixture::new(1, Config::default()).shared;
         shared.stop();
         assert!(!shared.is_ready() && shared.is_stopping() && !shared.keeps_alive());
     }
 
     #[test]
     fn no_connection_is_kept_where_none_can_be_accepted() {
-        let shared = Bench::new(1, Config::default()).shared;
+        let shared = Fixture::new(1, Config::default()).shared;
         let _only = shared.connections.acquire();
         assert!(!shared.keeps_alive());
     }
 
     #[test]
     fn idle_connections_are_given_back_when_descriptors_are_short() {
-        let bench = Bench::new(1, Config::default());
-        let idle = &bench.backends[0].idle;
-        let (conn, _end) = pair();
-        idle.put(conn, idle.generation(), Instant::now());
-        bench.shared.close_idle_backend_connections();
-        assert!(idle.is_empty());
+        let fixture = Fixture::new(1, Config::default());
+        let _other_end = fixture.keep_idle(0);
+        fixture.shared.close_idle_backend_connections();
+        assert!(fixture.backends[0].idle.is_empty());
     }
 }

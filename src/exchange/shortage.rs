@@ -61,45 +61,43 @@ impl Exchange {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::exchange::testing::Bench;
+    use crate::exchange::testing::{Fixture, GET};
 
-    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
-    fn fail(bench: &mut Bench, cause: Cause) -> (bool, Exchange) {
-        let mut under_way = bench.connecting(GET);
+    fn fail(fixture: &mut Fixture, cause: Cause) -> (bool, Exchange) {
+        let mut under_way = fixture.connecting(GET);
         let error = Error::proxy(Phase::Connect, cause);
         let exchange = &mut under_way.exchange;
         let failure = exchange.attempt().expect("connecting").failure(error);
         exchange.failures.push(failure);
-        let goes_on = exchange.outlast(error, &bench.turn());
+        let goes_on = exchange.outlast(error, &fixture.turn());
         (goes_on, under_way.exchange)
     }
 
     #[test]
     fn a_request_without_a_port_goes_to_another_backend_and_one_without_a_descriptor_pauses() {
-        let mut bench = Bench::new(2, Config::default());
-        let (goes_on, exchange) = fail(&mut bench, Cause::NoPort);
+        let mut fixture = Fixture::new(2, Config::default());
+        let (goes_on, exchange) = fail(&mut fixture, Cause::NoPort);
         assert!(goes_on && exchange.failures.len() == 1);
         assert!(exchange.attempt().is_some(), "it has ports of its own");
-        let (goes_on, exchange) = fail(&mut bench, Cause::Exhausted);
+        let (goes_on, exchange) = fail(&mut fixture, Cause::Exhausted);
         assert!(goes_on && exchange.failures.is_empty());
         assert!(exchange.attempt().is_none(), "none would do better");
     }
 
     #[test]
     fn it_tries_again_after_a_pause_until_its_time_is_over() {
-        let mut bench = Bench::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Config::default());
         let began = Instant::now();
-        let (goes_on, mut exchange) = fail(&mut bench, Cause::NoPort);
+        let (goes_on, mut exchange) = fail(&mut fixture, Cause::NoPort);
         assert!(goes_on && exchange.failures.is_empty());
-        let client = bench.waiting(GET).client;
+        let client = fixture.waiting(GET).client;
         let (next, until) = {
             let short = exchange.short.as_ref().expect("it is short");
             (short.next, short.until)
         };
         assert!(next >= began + PAUSE && next < began + 50 * PAUSE);
         assert!(until >= began + exchange.snapshot.config.timeouts.connect);
-        let paused = exchange.pause(&client, &bench.turn());
+        let paused = exchange.pause(&client, &fixture.turn());
         match paused
             .expect("it is not time yet")
             .expect("the client is there")
@@ -110,8 +108,8 @@ mod tests {
         let short = exchange.short.as_mut().expect("it is short");
         short.next = began;
         short.until = began;
-        assert!(exchange.pause(&client, &bench.turn()).is_none());
+        assert!(exchange.pause(&client, &fixture.turn()).is_none());
         let error = Error::proxy(Phase::Connect, Cause::NoPort);
-        assert!(!exchange.outlast(error, &bench.turn()));
+        assert!(!exchange.outlast(error, &fixture.turn()));
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn pass(
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::exchange::testing::Bench;
+    use crate::exchange::testing::Fixture;
 
     #[test]
     fn a_piece_grows_while_all_of_it_goes_on_and_shrinks_to_what_did() {
@@ -159,9 +159,9 @@ mod tests {
 
     #[test]
     fn the_first_piece_leaves_others_their_turn() {
-        let mut bench = Bench::new(1, Config::default());
-        assert_eq!(Piece::default().size(&bench.turn()), SHARED_PIECE);
-        assert_eq!(Piece(LARGE_PIECE).size(&bench.turn()), LARGE_PIECE);
+        let mut fixture = Fixture::new(1, Config::default());
+        assert_eq!(Piece::default().size(&fixture.turn()), SHARED_PIECE);
+        assert_eq!(Piece(LARGE_PIECE).size(&fixture.turn()), LARGE_PIECE);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::health::observations;
+use crate::http::error::{Cause, Error, Phase};
 use crate::http::request;
 use crate::net::conn::{Blocking, Conn};
 use crate::net::dial::Dial;
@@ -22,8 +23,19 @@ use std::time::{Duration, Instant};
 /// For how long the backends have said nothing when a test begins.
 pub(super) const SILENCE: Duration = Duration::from_secs(5);
 
+/// Requests without a body, with an empty one, and with one of four bytes.
+pub(super) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(super) const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+pub(super) const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+
+/// A final answer of which the last eight bytes are missing.
+pub(super) const BEGUN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx";
+
+/// How many bad checks in a row take a backend away.
+const FALL: u32 = 9;
+
 /// Backends that are up, and a worker that nobody else needs.
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) shared: Shared,
     pub(super) backends: Vec<Arc<Backend<Conn>>>,
     scheduler: Scheduler,
@@ -39,7 +51,7 @@ pub(super) struct UnderWay {
     pub(super) server: Conn,
 }
 
-impl Bench {
+impl Fixture {
     /// So many backends, of which nothing has come for [`SILENCE`].
     pub(super) fn new(count: u16, config: Config) -> Self {
         Self::over((0..count).map(backend).map(Arc::new).collect(), config)
@@ -52,18 +64,18 @@ impl Bench {
     }
 
     fn over(backends: Vec<Arc<Backend<Conn>>>, config: Config) -> Self {
-        let shared = Shared::with(config, backends.clone());
+        let shared = Shared::over(backends.clone(), config);
         let scheduler = Scheduler::new(1, || ());
         scheduler.add_worker();
-        let bench = Self {
+        let fixture = Self {
             shared,
             backends,
             scheduler,
             cache: IoCache::default(),
             local: Local::default(),
         };
-        (0..bench.backends.len()).for_each(|place| bench.observe(place, Observation::Good));
-        bench
+        (0..fixture.backends.len()).for_each(|place| fixture.observe(place, Observation::Good));
+        fixture
     }
 
     /// The turn of a session that was not parked.
@@ -92,6 +104,28 @@ impl Bench {
     /// The backend did not answer a check.
     pub(super) fn suspect(&self, place: usize) {
         self.observe(place, Observation::Bad(Evidence::Silent));
+    }
+
+    /// The backend is down, or as close to it as it may come.
+    pub(super) fn take_down(&self, place: usize, evidence: Evidence) {
+        (0..FALL).for_each(|_| self.observe(place, Observation::Bad(evidence)));
+    }
+
+    /// Requests have failed at the backend until it was ejected.
+    pub(super) fn eject(&self, place: usize) {
+        let (health, backend) = (&self.shared.health, &self.backends[place]);
+        let error = Error::backend(Phase::ResponseHead, Cause::Closed);
+        while !backend.state().health.is_ejected() {
+            observations::count_failed_request(health, backend, &error);
+        }
+    }
+
+    /// Keeps an idle connection to the backend, and returns its other end.
+    pub(super) fn keep_idle(&self, place: usize) -> Conn {
+        let (conn, other_end) = pair();
+        let idle = &self.backends[place].idle;
+        idle.put(conn, idle.generation(), Instant::now());
+        other_end
     }
 
     /// An exchange that has no backend yet.
@@ -135,16 +169,16 @@ impl Bench {
 
 fn backend(port: u16) -> Backend<Conn> {
     let host = "a".into();
-    let mut backend = Backend::new(Name { host, port }, Health::new(1, 9));
+    let mut backend = Backend::new(Name { host, port }, Health::new(1, FALL));
     backend.heard = Heard::new(Instant::now() - SILENCE);
     backend
 }
 
 impl UnderWay {
     /// Moves what there is, until `is_so`.
-    pub(super) fn pump_until(&mut self, bench: &mut Bench, is_so: impl Fn(&Exchange) -> bool) {
+    pub(super) fn pump_until(&mut self, fixture: &mut Fixture, is_so: impl Fn(&Exchange) -> bool) {
         while !is_so(&self.exchange) {
-            let pumped = self.exchange.pump(&mut self.client, &mut bench.resumed());
+            let pumped = self.exchange.pump(&mut self.client, &mut fixture.resumed());
             assert!(matches!(pumped, Ok(Some(_))), "{pumped:?}");
         }
     }

@@ -313,7 +313,7 @@ fn bad_body(refusal: Refusal) -> Error {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::exchange::testing::Bench;
+    use crate::exchange::testing::Fixture;
 
     const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
     const PUT: &str = "PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
@@ -327,31 +327,31 @@ mod tests {
 
     #[test]
     fn a_request_knows_its_line_and_whether_it_has_a_body() {
-        let mut bench = Bench::new(1, Config::default());
-        let get = bench.waiting(GET).exchange;
+        let mut fixture = Fixture::new(1, Config::default());
+        let get = fixture.waiting(GET).exchange;
         assert_eq!(get.upload.request_line(), Some("GET /a"));
         assert!(!get.upload.had_body() && get.upload.is_received());
-        let put = bench.waiting(PUT).exchange;
+        let put = fixture.waiting(PUT).exchange;
         assert_eq!(put.upload.request_line(), Some("PUT /b"));
         assert!(put.upload.had_body() && !put.upload.is_received());
     }
 
     #[test]
     fn a_request_whose_body_was_sent_had_one() {
-        let mut bench = Bench::new(1, Config::default());
-        let mut under_way = bench.transferring(PUT);
+        let mut fixture = Fixture::new(1, Config::default());
+        let mut under_way = fixture.transferring(PUT);
         let sent = under_way.client_end.write(b"body", Blocking::Briefly);
         sent.expect("open");
-        under_way.pump_until(&mut bench, |exchange| exchange.upload.is_complete());
+        under_way.pump_until(&mut fixture, |exchange| exchange.upload.is_complete());
         let upload = &under_way.exchange.upload;
         assert!(upload.had_body() && upload.is_received() && !upload.is_abandoned());
     }
 
     #[test]
     fn a_long_request_line_is_cut() {
-        let mut bench = Bench::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Config::default());
         let head = GET.replace("/a", &format!("/{}", "x".repeat(2 * MAX_LOGGED_BYTES)));
-        let exchange = bench.waiting(&head).exchange;
+        let exchange = fixture.waiting(&head).exchange;
         let line = exchange.upload.request_line().expect("it is whole");
         assert_eq!(line.len(), MAX_LOGGED_BYTES);
     }

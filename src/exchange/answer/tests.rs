@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Config;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::Request;
@@ -23,7 +24,10 @@ fn record(address: SocketAddr) -> Record {
 /// How many turns it takes to pass on the heads that came at once, while another session is
 /// queued.
 fn turns_for(heads: &str) -> usize {
-    let (shared, scheduler) = (Shared::over(Vec::new()), Scheduler::new(1, || ()));
+    let (shared, scheduler) = (
+        Shared::over(Vec::new(), Config::default()),
+        Scheduler::new(1, || ()),
+    );
     let (mut cache, mut local) = (IoCache::default(), Local::default());
     scheduler.add_worker();
     scheduler.add_job(|| ());

@@ -1,25 +1,19 @@
 use super::*;
-use crate::backends::Name;
-use crate::backends::health::{Health, Observation};
 use crate::config::Config;
-use crate::engine::scheduler::Scheduler;
-use crate::engine::turn::IoCache;
-use crate::exchange::shared::Local;
-use crate::exchange::testing::Bench;
-use crate::health::observations;
+use crate::exchange::testing::Fixture;
 use crate::net::testing::pair;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {
-    let mut bench = Bench::new(1, Config::default());
-    let mut exchange = bench
+    let mut fixture = Fixture::new(1, Config::default());
+    let mut exchange = fixture
         .connecting("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
         .exchange;
     let (conn, server) = pair();
     early(server);
     // The kernel needs a moment to bring it here.
     let _ = conn.wait(Interest::Read);
-    let begun = exchange.begin_transfer(conn, &bench.turn());
+    let begun = exchange.begin_transfer(conn, &fixture.turn());
     let is_transferring = matches!(exchange.phase, ExchangePhase::Transferring(..));
     assert_eq!(is_transferring, begun.is_ok());
     begun
@@ -49,36 +43,18 @@ fn a_backend_that_waits_to_be_asked_gets_the_request() {
     assert_eq!(begin_after(std::mem::forget), Ok(()));
 }
 
-fn backends(count: u16) -> Vec<Arc<Backend<Conn>>> {
-    let new = |port| {
-        let host = "a".into();
-        Arc::new(Backend::new(Name { host, port }, Health::new(1, 1)))
-    };
-    (0..count).map(new).collect()
-}
-
 /// Whether a request that has failed on idle connections of these backends goes on with a new one, of
 /// so many backends that have an idle connection each.
 fn goes_on_with_a_new_connection(count: u16, failed: &[usize]) -> bool {
-    let all = backends(count);
-    let shared = Shared::over(all.clone());
-    let mut other_ends = Vec::new();
-    for backend in &all {
-        observations::observe_response(&shared.health, backend, Observation::Good);
-        let (conn, other_end) = pair();
-        backend
-            .idle
-            .put(conn, backend.idle.generation(), Instant::now());
-        other_ends.push(other_end);
-    }
+    let mut fixture = Fixture::new(count, Config::default());
+    let all = 0..usize::from(count);
+    let _other_ends: Vec<_> = all.map(|place| fixture.keep_idle(place)).collect();
     let stale = |place: &usize| {
         let error = Error::backend(Phase::ResponseHead, Cause::Closed);
-        Attempt::new(Lease::of(&all[*place]), true).failure(error)
+        Attempt::new(Lease::of(&fixture.backends[*place]), true).failure(error)
     };
     let failures: Vec<Failure> = failed.iter().map(stale).collect();
-    let (mut cache, mut local) = (IoCache::default(), Local::default());
-    let scheduler = Scheduler::new(1, || ());
-    let turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
+    let turn = fixture.turn();
     let next = ExchangePhase::another_attempt(&failures, &turn).expect("one is left");
     matches!(next, ExchangePhase::Connecting(..))
 }
@@ -96,23 +72,24 @@ fn after_two_dead_idle_connections_the_next_one_is_new() {
 #[test]
 fn a_success_ends_a_row_of_failures_unless_it_was_a_trial() {
     for (is_trial, is_over) in [(false, true), (true, false)] {
-        let all = backends(1);
-        let shared = Shared::over(all.clone());
-        let mut attempt = Attempt::new(Lease::of(&all[0]), false);
+        let fixture = Fixture::new(1, Config::default());
+        let backend = &fixture.backends[0];
+        let mut attempt = Attempt::new(Lease::of(backend), false);
         attempt.is_trial = is_trial;
-        assert_eq!(all[0].failures.count(2), None);
-        attempt.succeed(&shared);
-        assert_eq!(all[0].failures.count(2).is_none(), is_over, "{is_trial}");
+        assert_eq!(backend.failures.count(2), None);
+        attempt.succeed(&fixture.shared);
+        assert_eq!(backend.failures.count(2).is_none(), is_over, "{is_trial}");
     }
 }
 
 #[test]
 fn a_trial_that_ends_without_a_result_lets_another_request_try() {
-    let all = backends(1);
-    let (failures, later) = (&all[0].failures, Instant::now() + Duration::from_secs(60));
+    let fixture = Fixture::new(1, Config::default());
+    let backend = &fixture.backends[0];
+    let (failures, later) = (&backend.failures, Instant::now() + Duration::from_secs(60));
     failures.eject(Instant::now());
     assert!(failures.claim_trial(true, later));
-    let trial = Trial::of(&all[0]);
+    let trial = Trial::of(backend);
     assert!(!failures.claim_trial(true, later));
     drop(trial);
     assert!(failures.claim_trial(true, later));
@@ -120,12 +97,10 @@ fn a_trial_that_ends_without_a_result_lets_another_request_try() {
 
 #[test]
 fn the_answer_to_a_trial_brings_the_backend_back_and_a_failure_lets_it_wait() {
-    let bench = Bench::new(2, Config::default());
-    let (shared, ejected) = (&bench.shared, &bench.backends[0]);
-    let error = Error::backend(Phase::ResponseHead, Cause::Closed);
-    while ejected.is_up() {
-        observations::count_failed_request(&shared.health, ejected, &error);
-    }
+    let fixture = Fixture::new(2, Config::default());
+    let (shared, ejected) = (&fixture.shared, &fixture.backends[0]);
+    fixture.eject(0);
+    assert!(!ejected.is_up());
     let soon = Instant::now() + Duration::from_secs(60);
     assert!(ejected.failures.claim_trial(true, soon));
     Trial::of(ejected).fail(soon);
@@ -144,11 +119,10 @@ fn only_a_shortage_of_descriptors_closes_idle_connections() {
         (Errno::ADDRNOTAVAIL, Cause::NoPort, false),
         (Errno::CONNREFUSED, Cause::Refused, false),
     ] {
-        let bench = Bench::new(1, Config::default());
-        let idle = &bench.backends[0].idle;
-        let (conn, _end) = pair();
-        idle.put(conn, idle.generation(), Instant::now());
-        let error = cannot_connect(&errno.into(), &bench.shared);
-        assert_eq!((error.cause, idle.is_empty()), (cause, closes), "{errno}");
+        let fixture = Fixture::new(1, Config::default());
+        let _other_end = fixture.keep_idle(0);
+        let error = cannot_connect(&errno.into(), &fixture.shared);
+        let is_closed = fixture.backends[0].idle.is_empty();
+        assert_eq!((error.cause, is_closed), (cause, closes), "{errno}");
     }
 }

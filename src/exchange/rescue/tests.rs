@@ -1,18 +1,14 @@
 use super::*;
-use crate::backends::health::{Evidence, Observation};
+use crate::backends::health::Evidence;
 use crate::config::Config;
-use crate::exchange::testing::{Bench, SILENCE, UnderWay};
+use crate::exchange::testing::{BEGUN, Fixture, GET, POST, SILENCE, UnderWay};
 use crate::exchange::transfer::Progress;
 use std::sync::Arc;
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx";
-
 /// An exchange that awaits the first byte of its answer.
-fn sent(bench: &mut Bench, head: &str) -> UnderWay {
-    let mut under_way = bench.transferring(head);
-    under_way.pump_until(bench, |exchange| exchange.upload.is_complete());
+fn sent(fixture: &mut Fixture, head: &str) -> UnderWay {
+    let mut under_way = fixture.transferring(head);
+    under_way.pump_until(fixture, |exchange| exchange.upload.is_complete());
     under_way
 }
 
@@ -22,42 +18,42 @@ fn with(config: impl FnOnce(&mut Config)) -> Config {
     own
 }
 
-/// A bench where rescue begins before the backends have been silent for as long as they were.
-fn eager(count: u16) -> Bench {
-    Bench::new(count, with(|config| config.rescue_after = SILENCE / 2))
+/// Backends that have been silent for twice as long as `--rescue-after` waits.
+fn eager(count: u16) -> Fixture {
+    Fixture::new(count, with(|config| config.rescue_after = SILENCE / 2))
 }
 
 /// Where the exchange is now.
-fn place(under_way: &UnderWay, bench: &Bench) -> Option<usize> {
+fn place(under_way: &UnderWay, fixture: &Fixture) -> Option<usize> {
     let attempt = under_way.exchange.attempt()?;
-    let mut all = bench.backends.iter();
+    let mut all = fixture.backends.iter();
     all.position(|one| Arc::ptr_eq(one, attempt.backend.backend()))
 }
 
 #[test]
 fn a_sent_request_leaves_a_mute_backend_once() {
-    let mut bench = eager(3);
-    let mut under_way = sent(&mut bench, GET);
+    let mut fixture = eager(3);
+    let mut under_way = sent(&mut fixture, GET);
     assert!(
-        !under_way.exchange.leave_if_lost(&bench.resumed()),
+        !under_way.exchange.leave_if_lost(&fixture.resumed()),
         "a check may be answered"
     );
-    assert!(bench.backends[0].take_check());
-    bench.suspect(0);
+    assert!(fixture.backends[0].take_check());
+    fixture.suspect(0);
     assert!(
         under_way
             .exchange
-            .is_backend_lost(&bench.shared, Instant::now())
+            .is_backend_lost(&fixture.shared, Instant::now())
     );
-    let mut late = bench.resumed();
+    let mut late = fixture.resumed();
     late.is_overdue = true;
     assert!(
         !under_way.exchange.leave_if_lost(&late),
         "it is we who are late"
     );
     drop(late);
-    assert!(under_way.exchange.leave_if_lost(&bench.resumed()));
-    assert_ne!(place(&under_way, &bench), Some(0));
+    assert!(under_way.exchange.leave_if_lost(&fixture.resumed()));
+    assert_ne!(place(&under_way, &fixture), Some(0));
     let exchange = &under_way.exchange;
     assert_eq!(
         (exchange.tries, exchange.has_left, exchange.failures.len()),
@@ -69,86 +65,100 @@ fn a_sent_request_leaves_a_mute_backend_once() {
 #[test]
 fn a_sent_request_stays_where_there_is_no_reason_or_no_better_place() {
     // The backend has spoken a moment ago.
-    let mut bench = eager(2);
-    let mut under_way = sent(&mut bench, GET);
-    bench.suspect(0);
-    bench.backends[0].heard.other(Instant::now());
-    assert!(!under_way.exchange.leave_if_lost(&bench.resumed()));
+    let mut fixture = eager(2);
+    let mut under_way = sent(&mut fixture, GET);
+    fixture.suspect(0);
+    fixture.backends[0].heard.other(Instant::now());
+    assert!(!under_way.exchange.leave_if_lost(&fixture.resumed()));
     // All are suspect.
-    let mut bench = eager(2);
-    let mut under_way = sent(&mut bench, GET);
-    (0..2).for_each(|place| bench.suspect(place));
+    let mut fixture = eager(2);
+    let mut under_way = sent(&mut fixture, GET);
+    (0..2).for_each(|place| fixture.suspect(place));
     assert!(
         !under_way
             .exchange
-            .is_backend_lost(&bench.shared, Instant::now())
+            .is_backend_lost(&fixture.shared, Instant::now())
     );
-    assert!(!under_way.exchange.leave_if_lost(&bench.resumed()));
+    assert!(!under_way.exchange.leave_if_lost(&fixture.resumed()));
     let exchange = &under_way.exchange;
     assert_eq!(
         (exchange.failures.len(), exchange.tries, exchange.has_left),
         (0, 0, false)
     );
     // It may not be sent twice, or it has left once, or its answer has begun.
-    let mut bench = eager(2);
-    let (post, mut left) = (sent(&mut bench, POST), sent(&mut bench, GET));
+    let mut fixture = eager(2);
+    let (post, mut left) = (sent(&mut fixture, POST), sent(&mut fixture, GET));
     left.exchange.has_left = true;
-    bench.suspect(0);
-    stay(&mut bench, [post, left]);
-    let mut begun = sent(&mut bench, GET);
-    begun.server_sends(ANSWER);
-    begun.pump_until(&mut bench, |exchange| exchange.answer.is_begun);
-    stay(&mut bench, [begun]);
+    fixture.suspect(0);
+    stay(&mut fixture, [post, left]);
+    let mut begun = sent(&mut fixture, GET);
+    begun.server_sends(BEGUN);
+    begun.pump_until(&mut fixture, |exchange| exchange.answer.is_begun);
+    stay(&mut fixture, [begun]);
 }
 
 /// These do not leave.
-fn stay<const N: usize>(bench: &mut Bench, all: [UnderWay; N]) {
+fn stay<const N: usize>(fixture: &mut Fixture, all: [UnderWay; N]) {
     for mut stays in all {
         assert!(!stays.exchange.may_leave());
         let now = Instant::now();
-        assert!(!stays.exchange.is_backend_lost(&bench.shared, now));
-        assert!(!stays.exchange.leave_if_lost(&bench.resumed()));
+        assert!(!stays.exchange.is_backend_lost(&fixture.shared, now));
+        assert!(!stays.exchange.leave_if_lost(&fixture.resumed()));
     }
 }
 
 #[test]
 fn a_request_that_is_not_connected_goes_to_a_backup_only_from_one_that_is_worse_than_suspect() {
-    let mut bench = Bench::with_backup(Config::default());
-    let mut under_way = bench.connecting(GET);
-    bench.suspect(0);
+    let mut fixture = Fixture::with_backup(Config::default());
+    let mut under_way = fixture.connecting(GET);
+    fixture.suspect(0);
     let now = Instant::now();
-    assert!(!under_way.exchange.is_backend_lost(&bench.shared, now));
-    assert!(!under_way.exchange.leave_while_connecting(&bench.resumed()));
-    for _ in 0..9 {
-        bench.observe(0, Observation::Bad(Evidence::Gone));
-    }
-    assert!(under_way.exchange.is_backend_lost(&bench.shared, now));
-    assert!(under_way.exchange.leave_while_connecting(&bench.resumed()));
-    assert_eq!(place(&under_way, &bench), Some(1));
+    assert!(!under_way.exchange.is_backend_lost(&fixture.shared, now));
+    assert!(
+        !under_way
+            .exchange
+            .leave_while_connecting(&fixture.resumed())
+    );
+    fixture.take_down(0, Evidence::Gone);
+    assert!(under_way.exchange.is_backend_lost(&fixture.shared, now));
+    assert!(
+        under_way
+            .exchange
+            .leave_while_connecting(&fixture.resumed())
+    );
+    assert_eq!(place(&under_way, &fixture), Some(1));
 }
 
 #[test]
 fn a_request_that_is_not_connected_leaves_a_suspect_backend_whatever_its_method() {
-    let mut bench = Bench::new(2, Config::default());
-    let mut under_way = bench.connecting(POST);
+    let mut fixture = Fixture::new(2, Config::default());
+    let mut under_way = fixture.connecting(POST);
     let now = Instant::now();
-    assert!(!under_way.exchange.is_backend_lost(&bench.shared, now));
-    assert!(!under_way.exchange.leave_while_connecting(&bench.resumed()));
-    bench.suspect(0);
-    assert!(under_way.exchange.is_backend_lost(&bench.shared, now));
+    assert!(!under_way.exchange.is_backend_lost(&fixture.shared, now));
     assert!(
-        !under_way.exchange.leave_while_connecting(&bench.turn()),
+        !under_way
+            .exchange
+            .leave_while_connecting(&fixture.resumed())
+    );
+    fixture.suspect(0);
+    assert!(under_way.exchange.is_backend_lost(&fixture.shared, now));
+    assert!(
+        !under_way.exchange.leave_while_connecting(&fixture.turn()),
         "not parked yet"
     );
-    let mut late = bench.resumed();
+    let mut late = fixture.resumed();
     late.is_overdue = true;
     assert!(
         !under_way.exchange.leave_while_connecting(&late),
         "it is we who are late"
     );
     drop(late);
-    assert!(under_way.exchange.leave_while_connecting(&bench.resumed()));
-    assert_eq!(place(&under_way, &bench), Some(1));
+    assert!(
+        under_way
+            .exchange
+            .leave_while_connecting(&fixture.resumed())
+    );
+    assert_eq!(place(&under_way, &fixture), Some(1));
     let exchange = &under_way.exchange;
     assert_eq!(
         (exchange.tries, exchange.has_left),
@@ -159,19 +169,14 @@ fn a_request_that_is_not_connected_leaves_a_suspect_backend_whatever_its_method(
 
 #[test]
 fn with_on_down_close_a_request_ends_with_its_backend() {
-    let down = |bench: &Bench| {
-        for _ in 0..9 {
-            bench.observe(0, Observation::Bad(Evidence::Gone));
-        }
-    };
     let error = |phase| Err(Error::backend(phase, Cause::WentDown));
     for on_down in [OnDown::Close, OnDown::Keep] {
-        let mut bench = Bench::new(1, with(|config| config.on_down = on_down));
-        let connecting = bench.connecting(GET);
-        let awaited = sent(&mut bench, POST);
-        let mut begun = sent(&mut bench, POST);
-        begun.server_sends(ANSWER);
-        begun.pump_until(&mut bench, |exchange| !exchange.answer.is_awaited());
+        let mut fixture = Fixture::new(1, with(|config| config.on_down = on_down));
+        let connecting = fixture.connecting(GET);
+        let awaited = sent(&mut fixture, POST);
+        let mut begun = sent(&mut fixture, POST);
+        begun.server_sends(BEGUN);
+        begun.pump_until(&mut fixture, |exchange| !exchange.answer.is_awaited());
         let cases = [
             (connecting, Phase::Connect),
             (awaited, Phase::ResponseHead),
@@ -180,14 +185,14 @@ fn with_on_down_close_a_request_ends_with_its_backend() {
         for (under_way, _) in &cases {
             assert_eq!(under_way.exchange.end_if_down(), Ok(()));
         }
-        down(&bench);
+        fixture.take_down(0, Evidence::Gone);
         for (under_way, phase) in cases {
             let closes = on_down == OnDown::Close;
             let expected = if closes { error(phase) } else { Ok(()) };
             assert_eq!(under_way.exchange.end_if_down(), expected);
             let recalled = under_way
                 .exchange
-                .is_backend_lost(&bench.shared, Instant::now());
+                .is_backend_lost(&fixture.shared, Instant::now());
             assert_eq!(recalled, closes, "{phase:?}");
         }
     }
@@ -195,24 +200,28 @@ fn with_on_down_close_a_request_ends_with_its_backend() {
 
 #[test]
 fn a_backend_to_which_there_is_no_way_is_left_at_once() {
-    let mut bench = Bench::new(2, Config::default());
-    let mut under_way = sent(&mut bench, GET);
+    let mut fixture = Fixture::new(2, Config::default());
+    let mut under_way = sent(&mut fixture, GET);
     assert_eq!(
-        under_way.exchange.lost_cause(&bench.shared, Instant::now()),
+        under_way
+            .exchange
+            .lost_cause(&fixture.shared, Instant::now()),
         None
     );
     let error = Error::backend(Phase::Connect, Cause::Unreachable);
-    observations::observe_failed_attempt(&bench.shared.health, &bench.backends[0], &error);
-    let cause = under_way.exchange.lost_cause(&bench.shared, Instant::now());
+    observations::observe_failed_attempt(&fixture.shared.health, &fixture.backends[0], &error);
+    let cause = under_way
+        .exchange
+        .lost_cause(&fixture.shared, Instant::now());
     assert_eq!(cause, Some(Cause::Unreachable));
-    assert!(under_way.exchange.leave_if_lost(&bench.resumed()));
+    assert!(under_way.exchange.leave_if_lost(&fixture.resumed()));
 }
 
 #[test]
 fn whether_a_request_has_arrived_is_looked_at_every_second_until_it_has() {
-    let mut bench = Bench::new(2, Config::default());
-    let mut under_way = sent(&mut bench, GET);
-    let turn = bench.resumed();
+    let mut fixture = Fixture::new(2, Config::default());
+    let mut under_way = sent(&mut fixture, GET);
+    let turn = fixture.resumed();
     let exchange = &mut under_way.exchange;
     let second = ACKNOWLEDGED_AFTER;
     assert_eq!(exchange.next_look(&turn), Some(turn.now() + second));
@@ -233,8 +242,8 @@ fn whether_a_request_has_arrived_is_looked_at_every_second_until_it_has() {
 
 #[test]
 fn an_exchange_without_a_backend_is_recalled_when_one_may_have_come_up() {
-    let mut bench = Bench::new(1, Config::default());
-    let under_way = bench.waiting(GET);
+    let mut fixture = Fixture::new(1, Config::default());
+    let under_way = fixture.waiting(GET);
     let now = Instant::now();
-    assert!(under_way.exchange.is_backend_lost(&bench.shared, now));
+    assert!(under_way.exchange.is_backend_lost(&fixture.shared, now));
 }

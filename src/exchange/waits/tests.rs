@@ -1,14 +1,10 @@
 use super::*;
 use crate::config::Config;
 use crate::exchange::ExchangePhase;
-use crate::exchange::testing::{Bench, UnderWay};
-use crate::net::conn::{Blocking, Conn};
+use crate::exchange::testing::{BEGUN, Fixture, GET, PUT, UnderWay};
+use crate::net::conn::Conn;
 use crate::net::testing::pair;
 use std::sync::Arc;
-
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
-const BEGUN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx";
 
 const FROM_CLIENT: UploadProgress = UploadProgress::WouldWait(Peer::Client);
 const TO_BACKEND: UploadProgress = UploadProgress::WouldWait(Peer::Backend);
@@ -21,13 +17,13 @@ const SWITCHED: AnswerProgress = AnswerProgress::Switched;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// An exchange whose answer has begun, or not.
-fn exchange(bench: &mut Bench, head: &str, is_begun: bool) -> UnderWay {
-    let mut under_way = bench.transferring(head);
+fn exchange(fixture: &mut Fixture, head: &str, is_begun: bool) -> UnderWay {
+    let mut under_way = fixture.transferring(head);
     if is_begun {
         under_way.server_sends(BEGUN);
-        under_way.pump_until(bench, |exchange| exchange.answer.content() > 0);
+        under_way.pump_until(fixture, |exchange| exchange.answer.content() > 0);
     } else if head == GET {
-        under_way.pump_until(bench, |exchange| exchange.upload.is_complete());
+        under_way.pump_until(fixture, |exchange| exchange.upload.is_complete());
     }
     under_way
 }
@@ -41,13 +37,13 @@ fn row(
     let mut config = Config::default();
     (config.timeouts.body, config.timeouts.response) = (LONG, LONG);
     timeouts(&mut config);
-    let mut bench = Bench::new(1, config);
+    let mut fixture = Fixture::new(1, config);
     let UnderWay {
         mut exchange,
         client,
         ..
-    } = exchange(&mut bench, head, is_begun);
-    let turn = bench.resumed();
+    } = exchange(&mut fixture, head, is_begun);
+    let turn = fixture.resumed();
     let wait_for = exchange.wait_for(sending, answering, &client, &turn)?;
     Ok((wait_for.client, wait_for.backend))
 }
@@ -126,27 +122,27 @@ fn only_an_answer_that_has_not_begun_to_a_whole_request_has_the_timeout_of_a_res
 fn a_client_that_gave_up_is_to_blame_for_what_its_request_waits_for() {
     let mut config = Config::default();
     (config.timeouts.body, config.timeouts.response) = (Duration::ZERO, Duration::ZERO);
-    let mut bench = Bench::new(1, config);
-    let mut under_way = exchange(&mut bench, PUT, true);
+    let mut fixture = Fixture::new(1, config);
+    let mut under_way = exchange(&mut fixture, PUT, true);
     let (other, _end) = pair();
     let _ = under_way.exchange.upload.break_off(&other);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
-    let error = exchange.wait_for(SENT, FROM_BACKEND, client, &bench.turn());
+    let error = exchange.wait_for(SENT, FROM_BACKEND, client, &fixture.turn());
     let gave_up = Error::client(Phase::RequestBody, Cause::Closed);
     assert_eq!(error.map(|_| ()), Err(gave_up));
 }
 
 #[test]
 fn a_client_is_watched_from_the_moment_when_its_answer_is_late() {
-    let mut bench = Bench::new(1, Config::default());
-    let mut under_way = exchange(&mut bench, GET, false);
+    let mut fixture = Fixture::new(1, Config::default());
+    let mut under_way = exchange(&mut fixture, GET, false);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
-    let turn = bench.turn();
+    let turn = fixture.turn();
     let first = exchange.wait_for(SENT, FROM_BACKEND, client, &turn);
     let (first, now) = (first.expect("in time"), turn.now());
     assert_eq!((first.client, first.deadline), (None, now + LATE));
     drop(turn);
-    let second = exchange.wait_for(SENT, FROM_BACKEND, client, &bench.resumed());
+    let second = exchange.wait_for(SENT, FROM_BACKEND, client, &fixture.resumed());
     let second = second.expect("in time");
     assert_eq!(second.client, Some(Interest::Reset));
     assert!(second.deadline > first.deadline + LATE);
@@ -154,11 +150,11 @@ fn a_client_is_watched_from_the_moment_when_its_answer_is_late() {
 
 #[test]
 fn a_body_that_is_held_back_is_asked_for_at_its_time() {
-    let mut bench = Bench::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Config::default());
     let head = PUT.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
-    let mut under_way = exchange(&mut bench, &head, false);
+    let mut under_way = exchange(&mut fixture, &head, false);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
-    let turn = bench.resumed();
+    let turn = fixture.resumed();
     let due = exchange.expectation.due(turn.now()).expect("held back");
     let wait_for = exchange.wait_for(HELD_BACK, FROM_BACKEND, client, &turn);
     assert_eq!(wait_for.expect("in time").deadline, due);
@@ -172,18 +168,15 @@ fn is_looked_into(
     turn: impl Fn(&mut Turn<'_>),
     attempt: impl Fn(&mut Attempt),
 ) -> (bool, bool) {
-    let mut bench = Bench::new(1, Config::default());
-    let mut under_way = exchange(&mut bench, head, is_begun);
+    let mut fixture = Fixture::new(1, Config::default());
+    let mut under_way = exchange(&mut fixture, head, is_begun);
     if let ExchangePhase::Transferring(under_way, _) = &mut under_way.exchange.phase {
         attempt(under_way);
     }
-    let backend = Arc::clone(&bench.backends[0]);
-    let (idle, _end) = pair();
-    backend
-        .idle
-        .put(idle, backend.idle.generation(), Instant::now());
+    let backend = Arc::clone(&fixture.backends[0]);
+    let _other_end = fixture.keep_idle(0);
     let _ = backend.take_check();
-    let mut resumed = bench.resumed();
+    let mut resumed = fixture.resumed();
     turn(&mut resumed);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
     let waits = exchange.wait_for(sending, answering, client, &resumed);
@@ -221,20 +214,20 @@ fn a_backend_is_checked_when_its_answer_is_late_and_idle_connections_may_be_in_i
 
 #[test]
 fn a_backend_that_is_not_connected_to_in_a_moment_is_checked() {
-    let mut bench = Bench::new(1, Config::default());
-    let under_way = bench.connecting(GET);
-    let backend = Arc::clone(&bench.backends[0]);
+    let mut fixture = Fixture::new(1, Config::default());
+    let under_way = fixture.connecting(GET);
+    let backend = Arc::clone(&fixture.backends[0]);
     let _ = backend.take_check();
     let deadline = Instant::now() + LONG;
     let wait_for = WaitFor::client(Interest::Reset, deadline);
-    let turn = bench.turn();
+    let turn = fixture.turn();
     let first = under_way
         .exchange
         .suspect_if_late_connecting(wait_for, &turn);
     assert_eq!(first.deadline, turn.now() + LATE);
     assert!(!backend.take_check());
     drop(turn);
-    let turn = bench.resumed();
+    let turn = fixture.resumed();
     let second = under_way
         .exchange
         .suspect_if_late_connecting(wait_for, &turn);
@@ -252,14 +245,14 @@ fn after(
         abort_on_close,
         ..Config::default()
     };
-    let mut bench = Bench::new(1, config);
-    let mut under_way = exchange(&mut bench, head, is_begun);
+    let mut fixture = Fixture::new(1, config);
+    let mut under_way = exchange(&mut fixture, head, is_begun);
     act(under_way.client_end);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
     // The kernel needs a moment to bring it here.
     let _ = client.conn.wait(Interest::Read);
     let wait_for = WaitFor::client(Interest::Reset, Instant::now() + LONG);
-    let turn = bench.resumed();
+    let turn = fixture.resumed();
     match exchange.wait_unless_client_left(Phase::RequestBody, wait_for, client, &turn)? {
         Flow::WouldWait(wait_for) => Ok(wait_for.client),
         flow => panic!("{flow:?}"),
@@ -297,9 +290,9 @@ fn an_exchange_ends_when_its_client_has_left() {
 
 #[test]
 fn an_answer_goes_first_only_shortly_after_the_whole_request_was_sent() {
-    let mut bench = Bench::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Config::default());
     let mut waits = |head, is_begun, since: Duration| {
-        let mut under_way = exchange(&mut bench, head, is_begun);
+        let mut under_way = exchange(&mut fixture, head, is_begun);
         let (exchange, client) = (&mut under_way.exchange, &under_way.client);
         let _ = exchange.deadline(SENT, client, Instant::now() - since);
         exchange.awaits_quick_answer()
@@ -312,8 +305,8 @@ fn an_answer_goes_first_only_shortly_after_the_whole_request_was_sent() {
 
 #[test]
 fn a_call_that_may_block_returns_when_something_can_move() {
-    let mut bench = Bench::new(1, Config::default());
-    let under_way = exchange(&mut bench, GET, false);
+    let mut fixture = Fixture::new(1, Config::default());
+    let under_way = exchange(&mut fixture, GET, false);
     let reads = WaitFor {
         client: None,
         backend: Some(Interest::Read),
@@ -321,7 +314,6 @@ fn a_call_that_may_block_returns_when_something_can_move() {
     };
     let (exchange, client) = (&under_way.exchange, &under_way.client);
     assert!(!exchange.can_move(&reads, client));
-    let sent = under_way.server.write(BEGUN.as_bytes(), Blocking::Briefly);
-    sent.expect("open");
+    under_way.server_sends(BEGUN);
     assert!(exchange.can_move(&reads, client));
 }

@@ -301,16 +301,22 @@ fn a_body_is_judged_when_enough_of_it_is_known_and_not_when_the_connection_ends(
     }
 }
 
-#[test]
-fn the_rest_of_a_good_answer_is_read_until_the_timeout_and_changes_nothing() {
+/// A probe whose answer is known to be good, and the other end, which has not sent all of it.
+fn good_answer_begun() -> (Scene, TcpStream) {
     let mut scene = Scene::new();
-    let backend = Arc::clone(&scene.schedule.backend);
     scene.begin();
     let mut stream = scene.accepted().remove(0);
     stream.set_nonblocking(false).expect("a setting");
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
     stream.write_all(head).expect("sends");
     assert_eq!(result(&mut scene, 1), Seen::Good);
+    (scene, stream)
+}
+
+#[test]
+fn the_rest_of_a_good_answer_is_read_until_the_timeout_and_changes_nothing() {
+    let (mut scene, _stream) = good_answer_begun();
+    let backend = Arc::clone(&scene.schedule.backend);
     let idle = crate::net::testing::pair().0;
     backend
         .idle
@@ -368,13 +374,7 @@ fn the_first_late_deadline_of_each_probe_is_excused() {
 
 #[test]
 fn a_request_that_is_late_brings_the_next_probe_forward_while_the_rest_of_an_answer_is_read() {
-    let mut scene = Scene::new();
-    scene.begin();
-    let mut stream = scene.accepted().remove(0);
-    stream.set_nonblocking(false).expect("a setting");
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
-    stream.write_all(head).expect("sends");
-    assert_eq!(result(&mut scene, 1), Seen::Good);
+    let (mut scene, _stream) = good_answer_begun();
     let hasty = scene.start + HASTY_INTERVAL;
     assert!(scene.schedule.next > hasty);
     scene.ask();
