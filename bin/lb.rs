@@ -56,7 +56,8 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
 /// Sends what is logged to the log as plain lines. Where no story is printed that people
 /// watch, warnings begin with the time, as access lines have it.
 fn start_logging(invocation: &Invocation, log: LogWriter) {
-    let is_story = invocation.config.log == LogMode::Story && invocation.level >= Level::Info;
+    let is_story =
+        invocation.config.settings.log == LogMode::Story && invocation.level >= Level::Info;
     env_logger::Builder::new()
         .filter_level(invocation.level)
         .target(env_logger::Target::Pipe(Box::new(log)))

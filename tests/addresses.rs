@@ -8,20 +8,19 @@ mod space;
 mod support;
 
 use lb::backends::Name;
-use lb::config::Config;
 use space::Space;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, PATIENCE, eventually, said};
+use support::{Client, Lb, Origin, PATIENCE, Setup, eventually, said};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A balancer over these backends, with checks often and the rest as it comes.
-fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Config)) -> Lb {
+fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(&[], |config| {
         config.backends = backends;
         config.health.interval = Duration::from_millis(300);
@@ -44,11 +43,11 @@ fn hello() -> Origin {
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    lb.status().backends[index].reason.clone()
+    lb.status().groups[0].backends[index].reason.clone()
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.status().backends[index].is_up
+    lb.status().groups[0].backends[index].is_up
 }
 
 const NO_IPV6: &str = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1";
@@ -147,10 +146,10 @@ fn out_of_ports_to_one_backend_the_next_is_asked_at_once_and_idle_connections_st
         // One connection to each comes to rest.
         (0..2).for_each(|_| assert_eq!(client.get("/").status, 200));
         let held = use_up(short);
-        let kept = |index: usize| lb.status().backends[index].idle > 0;
+        let kept = |index: usize| lb.status().groups[0].backends[index].idle > 0;
         eventually("both rest", || kept(0) && kept(1));
         // The kept ones are used first. Taken away, the first has no connection and no port.
-        lb.engine.shared.backends().all()[0].idle.clear();
+        lb.backend(0).idle.clear();
         let _more = use_up(short);
         let (began, before) = (Instant::now(), connections.load(Ordering::SeqCst));
         for _ in 0..20 {
@@ -278,6 +277,6 @@ fn a_zone_belongs_to_an_address_here_and_to_no_host_field() {
         );
         let own = format!("\r\nHost: [fe80::7]:{}\r\n", lb.address.port());
         assert!(request.contains(&own), "{request}");
-        assert_eq!(lb.status().backends[0].name.to_string(), backend);
+        assert_eq!(lb.status().groups[0].backends[0].name.to_string(), backend);
     });
 }

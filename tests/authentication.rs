@@ -61,7 +61,7 @@ fn serve(served: &mut Served, number: usize, challenge: &str) {
 
 /// A client has its answer a moment before the backend's connection is at rest.
 fn wait_for_rest(lb: &Lb) {
-    eventually("it is kept", || lb.status().backends[0].idle > 0);
+    eventually("it is kept", || lb.status().groups[0].backends[0].idle > 0);
 }
 
 fn ask(client: &mut Client, target: &str, field: &str) -> Response {
@@ -95,7 +95,7 @@ fn an_authenticated_connection_carries_its_clients_requests_and_no_others() {
         let stranger = ask(&mut lb.client(), "/", "");
         assert!(stranger.text().ends_with(" nobody"), "{}", stranger.text());
     }
-    assert!((lb.status().backends[0].idle == 0));
+    assert!((lb.status().groups[0].backends[0].idle == 0));
 }
 
 #[test]
@@ -195,9 +195,7 @@ fn one_that_died_is_replaced_at_the_same_backend_where_the_client_begins_again()
             eventually("both were closed", || theirs.closed() >= closed + 2);
             continue;
         }
-        lb.engine
-            .shared
-            .backends()
+        lb.backends()
             .all()
             .iter()
             .for_each(|backend| backend.idle.clear());
@@ -228,7 +226,7 @@ fn a_backend_that_drains_goes_on_with_it_and_one_that_is_down_or_disabled_does_n
         0 => (1, 0),
         _ => (0, 1),
     };
-    let backend = &lb.engine.shared.backends().all()[ours];
+    let backend = lb.backend(ours);
     backend.set_admin(AdminState::Draining);
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
     backend.set_admin(AdminState::Disabled);
@@ -239,7 +237,9 @@ fn a_backend_that_drains_goes_on_with_it_and_one_that_is_down_or_disabled_does_n
     assert_eq!(authenticate(&mut client, "anne"), "1 anne");
     backend.set_admin(AdminState::Enabled);
     servers[other].origin.set_healthy(false);
-    eventually("it is down", || !lb.status().backends[other].is_up);
+    eventually("it is down", || {
+        !lb.status().groups[0].backends[other].is_up
+    });
     let closed = servers[other].closed();
     assert!(ask(&mut client, "/", "").text().ends_with(" nobody"));
     eventually("it is closed", || servers[other].closed() > closed);

@@ -5,12 +5,12 @@
 mod support;
 
 use lb::http::forwarded::ForwardedFields;
-use support::{Lb, Origin, Response};
+use support::{Lb, Origin, Response, Setup};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// The head that the backend gets for this one, line by line.
-fn forwarded(head: &str, change: impl FnOnce(&mut lb::config::Config)) -> Vec<String> {
+fn forwarded(head: &str, change: impl FnOnce(&mut Setup)) -> Vec<String> {
     let origin = Origin::answering(HELLO);
     let lb = Lb::with(&[origin.address], change);
     let mut client = lb.client();
@@ -157,7 +157,7 @@ fn what_a_client_says_of_itself_counts_only_from_a_trusted_proxy() {
 #[test]
 fn a_target_of_tls_is_taken_from_a_trusted_proxy_only_and_passed_on() {
     let trust = |nets: &'static str| {
-        move |config: &mut lb::config::Config| {
+        move |config: &mut Setup| {
             config.trusted_proxies = vec![nets.parse().unwrap()];
             config.add_forwarded = true;
         }

@@ -22,7 +22,7 @@ fn seldom(backends: &[SocketAddr]) -> Lb {
 }
 
 fn is_live(lb: &Lb, index: usize) -> bool {
-    lb.status().backends[index].is_live
+    lb.status().groups[0].backends[index].is_live
 }
 
 fn send(lb: &Lb, method: &str, target: &str) -> Response {
@@ -60,7 +60,7 @@ fn requests_that_fail_in_a_row_eject_a_backend_that_passes_its_checks() {
     let lb = seldom(&[bad.address, good.address]);
     assert_eq!(eject(&lb), 5);
     assert!(!is_live(&lb, 0));
-    let reason = &lb.status().backends[0].reason;
+    let reason = &lb.status().groups[0].backends[0].reason;
     assert!(reason.contains("connection reset"), "{reason}");
     assert_eq!((bad.count(), good.count()), (5, 5));
 }
@@ -195,7 +195,7 @@ fn beyond_half_a_failing_backend_is_the_last_resort_and_gets_nothing_while_anoth
     };
     assert_eq!(failed(40), 10, "five at each");
     assert_eq!(failed(40), 0);
-    let standings = [0, 1, 2].map(|index| lb.status().backends[index].standing);
+    let standings = [0, 1, 2].map(|index| lb.status().groups[0].backends[index].standing);
     assert!(standings.contains(&Standing::Down) && standings.contains(&Standing::LastResort));
 }
 

@@ -93,7 +93,7 @@ fn a_post_on_a_kept_connection_that_dies_unanswered_is_not_sent_again() {
     let lb = unwatched(&[origin.address]);
     for (method, status, requests) in [("GET", 200, 3), ("POST", 502, 2)] {
         // On a connection of its own, whatever the last round left behind.
-        lb.engine.shared.backends().all()[0].idle.clear();
+        lb.backend(0).idle.clear();
         let mut client = lb.client();
         assert_eq!(client.get("/").status, 200);
         client.send(format!(
@@ -206,7 +206,7 @@ fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
         ));
         assert_eq!(client.response().status, 200);
         // The closing is on its way; once it is there, the look before reuse must see it.
-        let kept = &lb.engine.shared.backends().all()[0].idle;
+        let kept = lb.backend(0).idle;
         eventually("the kept connection is closed", || {
             let Some((conn, since)) = kept.take() else {
                 return false;

@@ -20,7 +20,7 @@ fn watching(backends: &[SocketAddr]) -> Lb {
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.status().backends[index].is_up
+    lb.status().groups[0].backends[index].is_up
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn verdict(
         config.health.timeout = Some(Duration::from_millis(600));
         change(&mut config.health);
     });
-    let backend = &lb.status().backends[0];
+    let backend = &lb.status().groups[0].backends[0];
     match backend.is_up {
         true => String::new(),
         false => backend.reason.clone(),
@@ -206,7 +206,10 @@ fn each_failure_has_its_name() {
         "timed out while reading the answer"
     );
     let lb = watching(&[support::nobody()]);
-    assert_eq!(lb.status().backends[0].reason, "connection refused");
+    assert_eq!(
+        lb.status().groups[0].backends[0].reason,
+        "connection refused"
+    );
 }
 
 #[test]

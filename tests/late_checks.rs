@@ -4,7 +4,6 @@
 mod support;
 
 use lb::backends::Standing;
-use lb::config::Config;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -12,15 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Client, Lb, LbProgram, Origin, PATIENCE, Program, Response, answer_check, eventually, find,
-    name_of,
+    Client, Lb, LbProgram, Origin, PATIENCE, Program, Response, Setup, answer_check, eventually,
+    find, name_of,
 };
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// A balancer that checks at the start and then seldom, unless something is odd; and whose
 /// checks time out soon.
-fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_secs(3600);
         config.health.timeout = Some(Duration::from_millis(300));
@@ -29,7 +28,7 @@ fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn standing(lb: &Lb, index: usize) -> Standing {
-    lb.status().backends[index].standing
+    lb.status().groups[0].backends[index].standing
 }
 
 fn begin(lb: &Lb, method: &str) -> Client {
@@ -171,7 +170,7 @@ fn our_idle_connection_does_not_block_a_backend_that_serves_one_at_a_time() {
     // Checks were answered after it was closed: from now on none is kept.
     eventually("none is kept", || {
         client.get("/");
-        lb.status().backends[0].idle == 0
+        lb.status().groups[0].backends[0].idle == 0
     });
 }
 
@@ -223,7 +222,7 @@ fn a_client_that_gets_no_answer_is_told_that_most_are_late() {
         config.health.interval = Duration::from_millis(400);
         config.timeouts.response = Duration::from_millis(300);
     });
-    eventually("both are silent", || lb.status().are_most_silent);
+    eventually("both are silent", || lb.status().groups[0].are_most_silent);
     let response = send(&lb, "POST");
     assert_eq!(response.status, 504);
     let text = response.text();

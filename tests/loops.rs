@@ -5,19 +5,18 @@
 mod support;
 
 use lb::backends::Name;
-use lb::config::Config;
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
-use support::{Client, Lb, LbProgram, Origin, PATIENCE, eventually};
+use support::{Client, Lb, LbProgram, Origin, PATIENCE, Setup, eventually};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// A balancer over these backends, with checks often.
-fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Config)) -> Lb {
+fn lb_over(backends: Vec<Name>, change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(&[], |config| {
         config.backends = backends;
         config.health.interval = Duration::from_millis(300);
@@ -31,11 +30,11 @@ fn hello() -> Origin {
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    lb.status().backends[index].reason.clone()
+    lb.status().groups[0].backends[index].reason.clone()
 }
 
 fn is_up(lb: &Lb, index: usize) -> bool {
-    lb.status().backends[index].is_up
+    lb.status().groups[0].backends[index].is_up
 }
 
 #[test]
@@ -172,7 +171,7 @@ fn a_token_says_something_of_its_own_backend_only_while_the_check_is_open() {
         answer.join().unwrap()
     });
     assert_eq!(asked, [200, 200]);
-    assert!(lb.engine.shared.backends().all()[0].ask_for_check());
+    assert!(lb.backend(0).ask_for_check());
     lb.engine.shared.health.wake();
     let mut check = Client::on(curious.accept().unwrap().0);
     let token = token_of(&check.read_until(b"\r\n\r\n"));

@@ -5,19 +5,18 @@
 mod support;
 
 use lb::backends::AdminState;
-use lb::config::Config;
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, PATIENCE, Program, Response, eventually, name_of};
+use support::{Client, Lb, Origin, PATIENCE, Program, Response, Setup, eventually, name_of};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
 
 /// A balancer whose backends are checked at the start and then seldom, unless something is odd.
-fn seldom(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+fn seldom(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_secs(3600);
         change(config);
@@ -25,7 +24,7 @@ fn seldom(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 /// A balancer that checks often.
-fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_millis(30);
         config.health.timeout = Some(Duration::from_secs(5));
@@ -34,11 +33,11 @@ fn often(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn is_live(lb: &Lb, index: usize) -> bool {
-    lb.status().backends[index].is_live
+    lb.status().groups[0].backends[index].is_live
 }
 
 fn reason(lb: &Lb, index: usize) -> String {
-    lb.status().backends[index].reason.clone()
+    lb.status().groups[0].backends[index].reason.clone()
 }
 
 fn send(lb: &Lb, method: &str, fields: &str) -> Response {
@@ -79,7 +78,7 @@ fn the_last_one_stays_up_however_slow_it_is() {
     signal(&frozen, Signal::STOP);
     let mut client = lb.client();
     client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
-    let backend = &lb.engine.shared.backends().all()[0];
+    let backend = lb.backend(0);
     eventually("a check fails", || backend.state().health.is_silent());
     assert!(is_live(&lb, 0) && lb.status().is_ready);
     signal(&frozen, Signal::CONT);
@@ -217,7 +216,7 @@ fn a_backend_that_is_drained_finishes_what_it_has_and_gets_nothing_new() {
     let mut client = lb.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     slow.request();
-    let backend = &lb.engine.shared.backends().all()[0];
+    let backend = lb.backend(0);
     backend.set_admin(AdminState::Draining);
     assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
     assert_eq!(client.response().text(), "bye");

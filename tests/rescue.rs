@@ -105,9 +105,7 @@ fn a_get_leaves_a_host_to_which_there_is_no_way_at_once() {
     let began = Instant::now();
     // As a check or another request sees it.
     let gone = Observation::Bad(Evidence::Gone);
-    shared
-        .backends()
-        .observe(&shared.backends().all()[0], gone, &finding, began);
+    lb.backends().observe(&lb.backend(0), gone, &finding, began);
     shared.health.note_change();
     assert_eq!(get.response().text(), "hello");
     assert!(began.elapsed() < Duration::from_millis(1500));
@@ -123,7 +121,7 @@ fn a_backend_that_only_refuses_finishes_what_it_has() {
     refuse(&lb);
     assert_eq!(get.response().text(), "hello");
     assert_eq!(good.count(), 0);
-    eventually("it is up again", || lb.status().backends[0].is_up);
+    eventually("it is up again", || lb.status().groups[0].backends[0].is_up);
 }
 
 #[test]
@@ -149,14 +147,11 @@ fn a_get_leaves_a_backend_that_has_closed_its_door_and_then_says_nothing_for_lon
 /// Has the first backend down, as if it had refused connections.
 fn refuse(lb: &Lb) {
     let shared = &lb.engine.shared;
-    let backend = &shared.backends().all()[0];
+    let backend = lb.backend(0);
     let (gone, finding) = (Observation::Bad(Evidence::Gone), Finding::default());
     for _ in 0..2 {
-        drop(
-            shared
-                .backends()
-                .observe(backend, gone, &finding, Instant::now()),
-        );
+        let now = Instant::now();
+        drop(lb.backends().observe(&backend, gone, &finding, now));
     }
     assert_eq!(backend.standing(), Standing::Down);
     shared.health.note_change();

@@ -29,7 +29,7 @@ fn passed_on_bytes(request: &str, answer: &[u8]) -> Vec<u8> {
     let mut client = lb.client();
     client.send(request);
     let bytes = client.read_to_end();
-    assert!(lb.status().backends[0].is_up, "it was blamed");
+    assert!(lb.status().groups[0].backends[0].is_up, "it was blamed");
     bytes
 }
 

@@ -174,7 +174,7 @@ fn with_no_backend_up_the_answer_is_503_and_names_them() {
 fn every_address_of_a_name_is_tried_and_the_one_that_answered_remembered() {
     let (refusing, origin) = (support::nobody(), Origin::answering(HELLO));
     let lb = unwatched(&[origin.address]);
-    let backend = &lb.engine.shared.backends().all()[0];
+    let backend = lb.backend(0);
     backend.addresses.replace(vec![refusing, origin.address]);
     backend.addresses.prefer(refusing);
     let mut client = lb.client();
@@ -199,7 +199,7 @@ fn an_address_that_does_not_answer_leaves_time_for_the_others() {
         config.timeouts.connect = Duration::from_millis(600);
         config.health.interval = Duration::from_secs(3600);
     });
-    let backend = &lb.engine.shared.backends().all()[0];
+    let backend = lb.backend(0);
     backend.addresses.replace(vec![address, origin.address]);
     backend.addresses.prefer(address);
     let began = Instant::now();

@@ -5,19 +5,19 @@
 mod support;
 
 use lb::backends::Standing;
-use lb::config::{Config, OnDown};
+use lb::config::OnDown;
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Client, Lb, Origin, Program, Response, answer_check, eventually, name_of};
+use support::{Client, Lb, Origin, Program, Response, Setup, answer_check, eventually, name_of};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const BYE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbye";
 
 /// A balancer that checks at the start and then seldom, unless something is odd; and whose
 /// checks time out soon.
-fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
+fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(backends, |config| {
         config.health.interval = Duration::from_secs(3600);
         config.health.timeout = Some(Duration::from_millis(300));
@@ -26,7 +26,7 @@ fn hasty(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Lb {
 }
 
 fn standing(lb: &Lb, index: usize) -> Standing {
-    lb.status().backends[index].standing
+    lb.status().groups[0].backends[index].standing
 }
 
 fn begin(lb: &Lb, method: &str) -> Client {
@@ -84,10 +84,10 @@ fn a_response_or_a_good_check_ends_the_suspicion() {
         }
     });
     let lb = hasty(&[slow.address], |_| {});
-    let backend = &lb.engine.shared.backends().all()[0];
+    let backend = lb.backend(0);
     for is_by_check in [false, true] {
-        lb.engine.shared.backends().observe(
-            backend,
+        lb.backends().observe(
+            &backend,
             lb::backends::health::Observation::Late,
             &lb::backends::Finding::default(),
             Instant::now(),
@@ -136,7 +136,7 @@ fn unhurried() -> (Origin, crossbeam_channel::Sender<()>) {
 }
 
 /// A balancer that checks often. All goes to the first backend while that is up.
-fn often(first: &Origin, backup: &Origin, change: impl FnOnce(&mut Config)) -> Lb {
+fn often(first: &Origin, backup: &Origin, change: impl FnOnce(&mut Setup)) -> Lb {
     Lb::with(&[first.address], |config| {
         config.backups = vec![name_of(&backup.address)];
         config.health.interval = Duration::from_millis(50);

@@ -169,6 +169,12 @@ impl<C> Backends<C> {
         claimed.map(Lease::of)
     }
 
+    /// Whether any of them gets requests.
+    #[must_use]
+    pub fn is_any_live(&self) -> bool {
+        self.all.iter().any(|one| one.is_live())
+    }
+
     fn is_regular_live(&self) -> bool {
         self.all.iter().any(|one| !one.is_backup && one.is_live())
     }

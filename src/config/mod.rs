@@ -1,5 +1,6 @@
 //! Every setting, written once: its name on the command line, its help, its default and the reason
-//! for it. A [`Config`] holds the values.
+//! for it. [`Settings`] hold the values; a [`Config`] says besides where to listen, and which groups
+//! of backends there are.
 //!
 //! | file | settings |
 //! |---|---|
@@ -9,13 +10,17 @@
 //! | [`sockets`] | what the system does for a connection |
 //! | [`health`] | how backends are checked |
 //! | `quantities`, `values` | how times, sizes, numbers and texts are written |
-//! | [`cli`] | the command line as a whole: addresses, contradictions, usage errors |
-//! | [`snapshot`] | a configuration and the backends that follow from it |
+//! | `addresses` | where to listen, and backends, as they are written |
+//! | [`groups`] | a whole configuration: groups of backends |
+//! | [`cli`] | the command line as a whole: contradictions, usage errors |
+//! | [`snapshot`] | the settings and groups at one time, with their backends |
 //!
 //! The first paragraph of each field's comment is its line in `lb -h`, the rest is added in
 //! `lb --help`.
 
+mod addresses;
 pub mod cli;
+pub mod groups;
 pub mod health;
 pub mod limits;
 mod quantities;
@@ -24,13 +29,14 @@ pub mod sockets;
 pub mod timeouts;
 mod values;
 
+pub use addresses::Listen;
+pub use groups::{BackendConfig, Config, GroupConfig};
 pub use health::{HealthConfig, Statuses};
 pub use limits::Limits;
-pub use snapshot::Snapshot;
+pub use snapshot::{Group, Snapshot};
 pub use sockets::Sockets;
 pub use timeouts::Timeouts;
 
-use crate::backends::Name;
 use crate::engine::thread_policy::Scheduling;
 use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
@@ -61,26 +67,10 @@ mod heading {
 /// that may be left out.
 pub type OrNone<T> = Option<T>;
 
-/// A whole configuration.
+/// Every setting that has a flag. What a group of backends sets for itself is the same type, with
+/// the values that hold for this group.
 #[derive(Clone, Debug, Args)]
-pub struct Config {
-    /// Address or name to listen on, without brackets, and of a name all addresses; `None` means
-    /// every interface, IPv4 and IPv6.
-    #[arg(skip)]
-    pub address: Option<String>,
-
-    /// TCP port to listen on; 0 lets the system choose.
-    #[arg(skip = 8080_u16)]
-    pub port: u16,
-
-    /// The backends that requests are sent to, in the order of their turns.
-    #[arg(skip)]
-    pub backends: Vec<Name>,
-
-    /// The backends that are used only when none of [`Self::backends`] is up.
-    #[arg(skip)]
-    pub backups: Vec<Name>,
-
+pub struct Settings {
     /// Worker threads
     // Enough to wait for the connections that are active at a common load, which is the cheapest way
     // to wait, and few enough that they seldom displace one another. On two cores 16 was faster than
@@ -226,7 +216,7 @@ pub struct Config {
     pub log: LogMode,
 }
 
-impl Default for Config {
+impl Default for Settings {
     fn default() -> Self {
         defaults()
     }
@@ -240,7 +230,7 @@ fn defaults<T: Args>() -> T {
     settings.expect("every setting may be left out, and every default is one of its values")
 }
 
-impl Config {
+impl Settings {
     /// What becomes of the fields about the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {

@@ -110,7 +110,7 @@ mod tests {
 
     fn sockets(options: &str) -> Sockets {
         let line = format!("lb 8080 :1 {options}");
-        parse_line(&line).expect("valid").config.sockets
+        parse_line(&line).expect("valid").config.settings.sockets
     }
 
     #[test]

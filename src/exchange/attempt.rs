@@ -9,6 +9,7 @@ use super::wait_for::WaitFor;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::backends::idle::Generation;
 use crate::backends::{Backend, Lease, Wanted};
+use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::log::event::Event;
@@ -42,8 +43,8 @@ impl ExchangePhase {
     /// An attempt at `backend`: with one of its idle connections, unless `needs_new`, or with a new
     /// one.
     // spine 22
-    fn attempt(backend: Lease<Conn>, needs_new: bool, shared: &Shared, now: Instant) -> Self {
-        let limit = shared.config().timeouts.backend_idle;
+    fn attempt(backend: Lease<Conn>, needs_new: bool, settings: &Settings, now: Instant) -> Self {
+        let limit = settings.timeouts.backend_idle;
         let conn = match needs_new {
             true => None,
             false => usable_idle(&backend, limit, now),
@@ -51,8 +52,8 @@ impl ExchangePhase {
         match conn {
             Some(conn) => Self::Transferring(Attempt::new(backend, true), conn),
             None => {
-                let due = now + shared.config().timeouts.connect;
-                let options = shared.config().sockets.of_backends();
+                let due = now + settings.timeouts.connect;
+                let options = settings.sockets.of_backends();
                 let dial = Dial::new(backend.addresses.in_order(), options, due);
                 Self::Connecting(Attempt::new(backend, false), Box::new(dial))
             }
@@ -62,19 +63,23 @@ impl ExchangePhase {
     /// For a request that was nowhere yet: at the backend whose turn it is; or at one that was
     /// ejected, if it is time to try it. `is_safe` says that the request could be repeated.
     // spine 18
-    pub(super) fn first_attempt(is_safe: bool, turn: &Turn<'_>) -> Result<Self, Error> {
-        let (shared, now) = (turn.shared, turn.now());
-        let backends = shared.backends();
+    pub(super) fn first_attempt(
+        group: &Group,
+        is_safe: bool,
+        turn: &Turn<'_>,
+    ) -> Result<Self, Error> {
+        let (settings, now) = (&group.settings, turn.now());
+        let backends = &group.backends;
         if let Some(ejected) = backends.claim_trial(is_safe, now) {
             let trial = Trial::of(ejected.backend());
-            let mut phase = Self::attempt(ejected, false, shared, now);
+            let mut phase = Self::attempt(ejected, false, settings, now);
             if let Self::Connecting(attempt, _) | Self::Transferring(attempt, _) = &mut phase {
                 (attempt.trial, attempt.is_trial) = (Some(trial), true);
             }
             return Ok(phase);
         }
         let next = backends.pick(NO_KEY, Wanted::Next).ok_or(NONE_LIVE)?;
-        Ok(Self::attempt(next, false, shared, now))
+        Ok(Self::attempt(next, false, settings, now))
     }
 
     /// For a request that has failed: at a backend that was not tried.
@@ -83,8 +88,12 @@ impl ExchangePhase {
     /// with a new connection: the connection was at fault, not the backend. A client whose own
     /// connection died gets that chance first, because its next handshake may have to go to the
     /// same backend as the last.
-    pub(super) fn another_attempt(failures: &[Failure], turn: &Turn<'_>) -> Result<Self, Error> {
-        let backends = turn.shared.backends();
+    pub(super) fn another_attempt(
+        group: &Group,
+        failures: &[Failure],
+        turn: &Turn<'_>,
+    ) -> Result<Self, Error> {
+        let backends = &group.backends;
         let stale = || {
             let mut all = backends.all().iter();
             let stale = all.find(|one| one.is_live() && was_only_stale(one, failures));
@@ -100,12 +109,13 @@ impl ExchangePhase {
         // After two idle connections that were dead, a third might be dead too.
         let stale = failures.iter().filter(|failure| failure.was_reused);
         let needs_new = was_tried(&next, failures) || stale.count() > 1;
-        Ok(Self::attempt(next, needs_new, turn.shared, turn.now()))
+        Ok(Self::attempt(next, needs_new, &group.settings, turn.now()))
     }
 
     /// For a request that could also go on waiting: at a backend that was not tried and is free of
     /// suspicion; at a backup only if it may be one.
     pub(super) fn at_clear(
+        group: &Group,
         may_be_backup: bool,
         failures: &[Failure],
         turn: &Turn<'_>,
@@ -115,13 +125,13 @@ impl ExchangePhase {
             tried: &tried,
             may_be_backup,
         };
-        let next = turn.shared.backends().pick(NO_KEY, wanted)?;
-        Some(Self::attempt(next, false, turn.shared, turn.now()))
+        let next = group.backends.pick(NO_KEY, wanted)?;
+        Some(Self::attempt(next, false, &group.settings, turn.now()))
     }
 
     /// On the client's own connection, or else on a new one to the same backend; `None` if there
     /// can be neither.
-    pub(super) fn pinned(pin: &mut Pin, turn: &Turn<'_>) -> Option<Self> {
+    pub(super) fn pinned(pin: &mut Pin, group: &Group, turn: &Turn<'_>) -> Option<Self> {
         if let Some(conn) = pin.take_conn() {
             let attempt = Attempt::new(Lease::of(pin.backend()), true);
             let is_pinned = true;
@@ -134,7 +144,7 @@ impl ExchangePhase {
             ));
         }
         let lease = pin.backend().is_live().then(|| Lease::of(pin.backend()))?;
-        Some(Self::attempt(lease, false, turn.shared, turn.now()))
+        Some(Self::attempt(lease, false, &group.settings, turn.now()))
     }
 }
 
@@ -162,15 +172,15 @@ impl Attempt {
     }
 
     /// The head of an answer has come: a backend that was ejected is back.
-    pub(super) fn pass_trial(&mut self, shared: &Shared) {
+    pub(super) fn pass_trial(&mut self, group: &Group, shared: &Shared) {
         if let Some(trial) = self.trial.take() {
-            trial.pass(shared);
+            trial.pass(group, shared);
         }
     }
 
     /// The answer is complete.
-    pub(super) fn succeed(&mut self, shared: &Shared) {
-        self.pass_trial(shared);
+    pub(super) fn succeed(&mut self, group: &Group, shared: &Shared) {
+        self.pass_trial(group, shared);
         if !self.is_trial {
             self.backend.failures.reset();
         }

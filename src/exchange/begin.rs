@@ -8,7 +8,7 @@ use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
 use super::{Exchange, ExchangePhase, Request};
-use crate::config::Config;
+use crate::config::{Group, Settings};
 use crate::http::accept::prefers_json;
 use crate::http::auth;
 use crate::http::body::{Body, Encoding};
@@ -28,18 +28,18 @@ impl Exchange {
     // spine 13
     pub fn begin(
         head: &RequestHead<'_, '_>,
+        group: Arc<Group>,
         client: &Client,
         turn: &mut Turn<'_>,
         now: Instant,
     ) -> Self {
-        let snapshot = Arc::clone(&turn.shared.snapshot);
-        let config = &snapshot.config;
+        let settings = &group.settings;
         let encoding = match head.framing {
             Framing::Chunked => Encoding::Chunked,
             _ => Encoding::Plain,
         };
         let body = Body::new(head.framing, encoding, !head.options.nominates_any());
-        let rewritten = rewrite(head, client, config, turn);
+        let rewritten = rewrite(head, client, settings, turn);
         Self {
             request: Request {
                 method: head.method,
@@ -50,7 +50,7 @@ impl Exchange {
                 prefers_json: prefers_json(head.fields),
             },
             phase: ExchangePhase::Waiting,
-            upload: Upload::new(rewritten, body, config.limits.max_body),
+            upload: Upload::new(rewritten, body, settings.limits.max_body),
             expectation: Expectation::new(head.expects_continue),
             answer: Answer::default(),
             failures: Vec::new(),
@@ -60,9 +60,9 @@ impl Exchange {
             has_arrived: false,
             held: None,
             short: None,
-            record: Record::begin(head, client.address, config.log, now),
+            record: Record::begin(head, client.address, settings.log, now),
             timer: ProgressTimer::default(),
-            snapshot,
+            group,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Exchange {
 fn rewrite(
     head: &RequestHead<'_, '_>,
     client: &Client,
-    config: &Config,
+    settings: &Settings,
     turn: &mut Turn<'_>,
 ) -> Buffer {
     let own_authority = match head.host {
@@ -84,10 +84,10 @@ fn rewrite(
     let peer = client.address.ip();
     let hop = Hop {
         client: peer,
-        forwarded: config.forwarded_from(peer),
-        adds_forwarded: config.add_forwarded,
+        forwarded: settings.forwarded_from(peer),
+        adds_forwarded: settings.add_forwarded,
         fallback_host: &own_authority,
-        via: config.via.as_deref(),
+        via: settings.via.as_deref(),
     };
     let mut to_backend = Buffer::default();
     write_request(head, &hop, turn.tail(&mut to_backend));

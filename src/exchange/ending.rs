@@ -21,7 +21,7 @@ impl Exchange {
         self.settle_failures(turn);
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Transferring(mut attempt, conn) = phase {
-            attempt.succeed(turn.shared);
+            attempt.succeed(&self.group, turn.shared);
             self.keep_connection(attempt, conn, is_reusable, client, turn);
         }
         self.end_record(terms.status, None, turn);
@@ -72,11 +72,11 @@ impl Exchange {
         let ExchangePhase::Transferring(mut attempt, conn) = phase else {
             return Flow::Close;
         };
-        attempt.succeed(turn.shared);
+        attempt.succeed(&self.group, turn.shared);
         let rest = std::mem::take(&mut self.answer).into_rest();
         self.end_record(101, None, turn);
         self.upload.release(turn);
-        Flow::Tunnel(conn, Arc::clone(attempt.backend.backend()), rest)
+        Flow::Tunnel(conn, attempt.backend, Arc::clone(&self.group), rest)
     }
 
     /// Prints what is left to print of it.

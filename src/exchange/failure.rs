@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use crate::backends::Backend;
+use crate::config::Group;
 use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Conn;
@@ -35,7 +36,7 @@ impl Failure {
     }
 
     /// Counts it towards the ejection of its backend.
-    pub(super) fn blame(&self, shared: &Shared) {
-        observations::count_failed_request(&shared.health, &self.backend, &self.error);
+    pub(super) fn blame(&self, group: &Group, shared: &Shared) {
+        observations::count_failed_request(&shared.health, group, &self.backend, &self.error);
     }
 }

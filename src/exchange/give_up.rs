@@ -71,7 +71,7 @@ impl Exchange {
             error,
             &self.failures,
             self.request.prefers_json,
-            &self.snapshot.backends,
+            &self.group.backends,
         );
         reply.write(&delivery, turn.tail(&mut client.outbound));
     }

@@ -33,7 +33,7 @@ impl Held {
 impl Exchange {
     /// Whether it may wait for a backend to come up: nothing of it was sent anywhere.
     pub(super) fn may_hold(&self, turn: &Turn<'_>) -> bool {
-        let hold = self.snapshot.config.hold;
+        let hold = self.group.settings.hold;
         self.tries == 0 && !hold.is_zero() && !turn.shared.is_stopping()
     }
 
@@ -45,7 +45,7 @@ impl Exchange {
         client: &Client,
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
-        let (now, hold) = (Instant::now(), self.snapshot.config.hold);
+        let (now, hold) = (Instant::now(), self.group.settings.hold);
         let begin = || {
             let until = now + hold;
             Box::new(Held { until, looked: now })
@@ -66,7 +66,7 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use crate::exchange::testing::{Fixture, GET};
     use crate::http::error::Cause;
 
@@ -74,9 +74,9 @@ mod tests {
 
     /// Until when a request waits that has been sent so often.
     fn held(hold: Duration, tries: u32, is_stopping: bool) -> Result<Duration, Error> {
-        let config = Config {
+        let config = Settings {
             hold,
-            ..Config::default()
+            ..Settings::default()
         };
         let mut fixture = Fixture::new(0, config);
         let mut under_way = fixture.waiting(GET);
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn a_held_request_gives_up_at_its_time_and_is_not_recalled_too_often() {
-        let config = Config {
+        let config = Settings {
             hold: Duration::from_secs(60),
-            ..Config::default()
+            ..Settings::default()
         };
         let mut fixture = Fixture::new(0, config);
         let mut under_way = fixture.waiting(GET);

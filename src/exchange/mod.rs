@@ -62,8 +62,8 @@ pub mod upload;
 pub mod wait_for;
 mod waits;
 
-use crate::backends::Backend;
-use crate::config::Snapshot;
+use crate::backends::Lease;
+use crate::config::Group;
 use crate::http::Version;
 use crate::http::error::Error;
 use crate::http::method::Method;
@@ -117,8 +117,8 @@ pub enum ExchangePhase {
 /// An exchange in progress. It can stop at any byte and go on later.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The configuration with which it began.
-    snapshot: Arc<Snapshot>,
+    /// The group that its route leads to, with the settings with which it began.
+    group: Arc<Group>,
     request: Request,
     phase: ExchangePhase,
     upload: Upload,
@@ -158,7 +158,7 @@ pub enum Flow {
     /// It is over: close the connection.
     Close,
     /// Pass bytes both ways, beginning with those that came already.
-    Tunnel(Conn, Arc<Backend<Conn>>, Buffer),
+    Tunnel(Conn, Lease<Conn>, Arc<Group>, Buffer),
 }
 
 impl Exchange {
@@ -253,13 +253,13 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use std::io::Write as _;
     use testing::{Fixture, GET};
 
     #[test]
     fn a_close_looks_like_an_end_only_where_it_would_be_one_and_the_client_has_begun_to_read() {
-        let mut exchange = Fixture::new(1, Config::default()).waiting(GET).exchange;
+        let mut exchange = Fixture::new(1, Settings::default()).waiting(GET).exchange;
         for (is_forwarded, ends_by_close) in [(true, true), (true, false), (false, true)] {
             exchange.answer.is_forwarded = is_forwarded;
             exchange.answer.terms.ends_by_close = ends_by_close;
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_answer_ends_by_a_close_only_if_nothing_else_says_where_it_ends() {
         for (field, ends_by_close) in [("Content-Length: 9", false), ("X: y", true)] {
-            let mut fixture = Fixture::new(1, Config::default());
+            let mut fixture = Fixture::new(1, Settings::default());
             let mut under_way = fixture.transferring(&GET.replace("1.1", "1.0"));
             under_way.server_sends(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\nx"));
             under_way.pump_until(&mut fixture, |exchange| exchange.answer.content() > 0);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_a_parked_exchange_holds_is_what_its_two_directions_hold() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         let long = "x".repeat(12_000);
         let mut under_way = fixture.transferring(&GET.replace(" / ", &format!(" /{long}{long} ")));
         under_way.server_sends(&format!("HTTP/1.1 200 OK\r\nX: {long}"));

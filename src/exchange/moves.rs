@@ -23,7 +23,7 @@ impl Exchange {
             can_be_repeated: self.upload.can_be_repeated(),
             tries: self.tries + u32::from(was_sent && !is_stale),
         };
-        retry::allows(error, attempted, self.snapshot.config.tries)
+        retry::allows(error, attempted, self.group.settings.tries)
     }
 
     /// Chooses the next attempt: at the backend that a client is pinned to, at another one if some have
@@ -35,16 +35,16 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<ExchangePhase, Error> {
         let pin = client.pin.as_mut().filter(|_| self.failures.is_empty());
-        if let Some(pinned) = pin.and_then(|pin| ExchangePhase::pinned(pin, turn)) {
+        if let Some(pinned) = pin.and_then(|pin| ExchangePhase::pinned(pin, &self.group, turn)) {
             return Ok(pinned);
         }
         // A request draws one ticket: after a wait for a port it takes no other request's turn.
         if !self.failures.is_empty() || self.short.is_some() {
-            return ExchangePhase::another_attempt(&self.failures, turn);
+            return ExchangePhase::another_attempt(&self.group, &self.failures, turn);
         }
         let is_repeatable = self.request.method.is_idempotent() && self.upload.is_received();
-        let is_safe = is_repeatable && self.snapshot.config.tries > 1;
-        ExchangePhase::first_attempt(is_safe, turn)
+        let is_safe = is_repeatable && self.group.settings.tries > 1;
+        ExchangePhase::first_attempt(&self.group, is_safe, turn)
     }
 
     /// Begins another attempt, if the retry law allows it and there is a backend for it.
@@ -58,7 +58,12 @@ impl Exchange {
                 attempt
             }
         };
-        observations::observe_failed_attempt(&turn.shared.health, &attempt.backend, &error);
+        observations::observe_failed_attempt(
+            &turn.shared.health,
+            &self.group,
+            &attempt.backend,
+            &error,
+        );
         self.failures.push(attempt.failure(error));
         let was_sent = self.upload.total_sent() > 0;
         self.tries += u32::from(was_sent && !attempt.is_reused);
@@ -85,18 +90,18 @@ impl Exchange {
     /// time is tried again: its queue may have been full, nothing was sent, and there is nowhere
     /// else to go. It is given up after as many of these as `--tries` says.
     fn find_next(&mut self, turn: &Turn<'_>) -> Option<ExchangePhase> {
-        let untried = ExchangePhase::another_attempt(&self.failures, turn).ok();
+        let untried = ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok();
         let is_late = self
             .failures
             .last()
             .is_some_and(Failure::is_late_connection);
         self.late_connections += u32::from(is_late);
-        if untried.is_some() || self.late_connections >= self.snapshot.config.tries {
+        if untried.is_some() || self.late_connections >= self.group.settings.tries {
             return untried;
         }
         self.failures
             .retain(|failure| !failure.is_late_connection());
-        ExchangePhase::another_attempt(&self.failures, turn).ok()
+        ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok()
     }
 
     /// Begins again in `phase`, or waits for a backend if that is `None`.
@@ -122,21 +127,21 @@ impl Exchange {
         }
         last.is_pending = is_pending;
         if !is_pending && !is_poison {
-            last.blame(turn.shared);
+            last.blame(&self.group, turn.shared);
         }
     }
 
     /// The request was answered, so the backends that failed before are to blame: counts that.
     pub(super) fn settle_failures(&mut self, turn: &Turn<'_>) {
         let pending = self.failures.iter().filter(|failure| failure.is_pending);
-        pending.for_each(|failure| failure.blame(turn.shared));
+        pending.for_each(|failure| failure.blame(&self.group, turn.shared));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use crate::exchange::testing::{Fixture, GET, POST, PUT, UnderWay};
     use crate::http::error::{Cause, Phase};
     use std::time::{Duration, Instant};
@@ -144,9 +149,9 @@ mod tests {
     /// Whether a first attempt with this request tries a backend that was ejected seven seconds ago:
     /// long enough for a request that could be sent again, not for another.
     fn tries_an_ejected_one(head: &str, tries: u32) -> bool {
-        let config = Config {
+        let config = Settings {
             tries,
-            ..Config::default()
+            ..Settings::default()
         };
         let mut fixture = Fixture::new(2, config);
         let ago = Instant::now() - Duration::from_secs(7);
@@ -176,9 +181,9 @@ mod tests {
 
     #[test]
     fn an_idle_connection_that_was_dead_is_no_try() {
-        let config = Config {
+        let config = Settings {
             tries: 1,
-            ..Config::default()
+            ..Settings::default()
         };
         let mut fixture = Fixture::new(2, config);
         let mut under_way = fixture.transferring(GET);
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_request_that_waited_for_a_port_takes_no_other_requests_turn() {
-        let mut fixture = Fixture::new(2, Config::default());
+        let mut fixture = Fixture::new(2, Settings::default());
         let error = Error::proxy(Phase::Connect, Cause::Exhausted);
         let mut under_way = fixture.connecting(GET);
         assert!(under_way.exchange.outlast(error, &fixture.turn()));

@@ -43,7 +43,7 @@ impl Exchange {
             false => self.may_leave() && self.lost_cause(shared, now).is_some(),
         };
         let may_be_backup = !is_connecting || may_leave_for_backup(attempt);
-        let backends = &self.snapshot.backends;
+        let backends = &self.group.backends;
         let is_to_leave = is_lost && backends.has_clear_beside(&attempt.backend, may_be_backup);
         is_to_leave || self.ends_with_backend(attempt)
     }
@@ -76,7 +76,7 @@ impl Exchange {
     /// Whether it is to end because its backend is down. The trial of one that is ejected is not.
     fn ends_with_backend(&self, attempt: &Attempt) -> bool {
         let is_down = !attempt.backend.is_up() && attempt.trial.is_none();
-        is_down && self.snapshot.config.on_down == OnDown::Close
+        is_down && self.group.settings.on_down == OnDown::Close
     }
 
     /// Why the backend is lost, as far as that does not depend on the connection of this request. Has a
@@ -86,7 +86,7 @@ impl Exchange {
         if backend.is_unreachable() {
             return Some(Cause::Unreachable);
         }
-        if backend.heard.silence(now) < self.snapshot.config.rescue_after {
+        if backend.heard.silence(now) < self.group.settings.rescue_after {
             return None;
         }
         // A long poll is silent by nature, and its backend answers a check.
@@ -130,7 +130,9 @@ impl Exchange {
         };
         let (failure, name) = (left.failure(error), left.backend.name.clone());
         self.failures.push(failure);
-        let Some(better) = ExchangePhase::at_clear(may_be_backup, &self.failures, turn) else {
+        let Some(better) =
+            ExchangePhase::at_clear(&self.group, may_be_backup, &self.failures, turn)
+        else {
             self.failures.pop();
             return false;
         };

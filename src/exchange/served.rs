@@ -2,7 +2,7 @@
 
 use super::Request;
 use super::expectation::Expectation;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::exchange::shared::Turn;
 use crate::http::Version;
 use crate::log::Record;
@@ -10,8 +10,8 @@ use crate::net::conn::Blocking;
 
 /// The part of an exchange that an answer needs to know.
 pub struct Served<'x> {
-    /// The configuration with which it began.
-    pub config: &'x Config,
+    /// The settings with which it began.
+    pub settings: &'x Settings,
     /// The request.
     pub request: &'x Request,
     /// Whether the body is held back.

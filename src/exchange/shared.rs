@@ -3,9 +3,10 @@
 use super::Exchange;
 use super::slot::SpareSlots;
 #[cfg(test)]
-use crate::backends::Backend;
-use crate::backends::Backends;
-use crate::config::{Config, Snapshot};
+use crate::backends::{Backend, Backends};
+#[cfg(test)]
+use crate::config::Settings;
+use crate::config::Snapshot;
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::memory::Claim;
 use crate::engine::turn;
@@ -13,7 +14,9 @@ use crate::health::SharedHealth;
 use crate::log::Output;
 use crate::log::dates::Dates;
 use crate::log::writer::LogWriter;
+#[cfg(test)]
 use crate::net::conn::Conn;
+use arc_swap::Guard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,9 +26,7 @@ pub type Turn<'w> = turn::Turn<'w, Shared, Local>;
 /// What all sessions share.
 #[derive(Debug)]
 pub struct Shared {
-    /// The configuration and the backends, as they are now.
-    pub snapshot: Arc<Snapshot>,
-    /// What is known of their health.
+    /// The settings and groups as they are now, and what is known of the health of their backends.
     pub health: SharedHealth,
     /// Where access lines go.
     pub log: LogWriter,
@@ -42,7 +43,6 @@ impl Shared {
     #[must_use]
     pub fn new(health: SharedHealth, log: LogWriter, connections: Arc<ConnectionLimit>) -> Self {
         Self {
-            snapshot: Arc::clone(&health.snapshot),
             health,
             log,
             connections,
@@ -53,33 +53,25 @@ impl Shared {
 
     /// What sessions share where these are the backends, and this is the configuration.
     #[cfg(test)]
-    pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>, config: Config) -> Self {
-        let snapshot = Snapshot {
-            config,
-            backends: Backends::new(backends),
-        };
-        let health = SharedHealth::new(Arc::new(snapshot)).expect("descriptors");
+    pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>, settings: Settings) -> Self {
+        let snapshot = Snapshot::of_one_group(settings, Arc::new(Backends::new(backends)));
+        let health = SharedHealth::new(snapshot).expect("descriptors");
         let memory = crate::engine::memory::Memory::new(usize::MAX, || u64::MAX);
         let connections = ConnectionLimit::new(1, memory);
         Self::new(health, LogWriter::silent(), connections)
     }
 
-    /// The configuration as it is now.
+    /// The settings and groups as they are now.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.snapshot.config
-    }
-
-    /// The backends as they are now.
-    #[must_use]
-    pub fn backends(&self) -> &Backends<Conn> {
-        &self.snapshot.backends
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.health.snapshot()
     }
 
     /// Closes all idle connections to backends, because descriptors are short.
     pub fn close_idle_backend_connections(&self) {
-        for backend in self.backends().all() {
-            backend.idle.give_back();
+        for group in &self.snapshot().groups {
+            let all = group.backends.all().iter();
+            all.for_each(|backend| backend.idle.give_back());
         }
     }
 
@@ -104,12 +96,9 @@ impl Shared {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let is_leaving = self.is_stopping() || self.leaving.load(Ordering::Relaxed);
-        !is_leaving
-            && self
-                .backends()
-                .all()
-                .iter()
-                .any(|backend| backend.is_live())
+        let snapshot = self.snapshot();
+        let mut groups = snapshot.groups.iter();
+        !is_leaving && groups.any(|group| group.backends.is_any_live())
     }
 
     /// Whether connections are worth keeping: not while stopping, and not while new clients cannot
@@ -153,8 +142,8 @@ mod tests {
 
     #[test]
     fn it_is_ready_while_a_backend_is_live_and_no_stop_is_near() {
-        assert!(!Fixture::new(0, Config::default()).shared.is_ready());
-        let shared = Fixture::new(1, Config::default()).shared;
+        assert!(!Fixture::new(0, Settings::default()).shared.is_ready());
+        let shared = Fixture::new(1, Settings::default()).shared;
         assert!(shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
         assert_eq!(
             shared.memory_left(),
@@ -162,21 +151,21 @@ mod tests {
         );
         shared.leave();
         assert!(!shared.is_ready() && !shared.is_stopping() && shared.keeps_alive());
-        let shared = Fixture::new(1, Config::default()).shared;
+        let shared = Fixture::new(1, Settings::default()).shared;
         shared.stop();
         assert!(!shared.is_ready() && shared.is_stopping() && !shared.keeps_alive());
     }
 
     #[test]
     fn no_connection_is_kept_where_none_can_be_accepted() {
-        let shared = Fixture::new(1, Config::default()).shared;
+        let shared = Fixture::new(1, Settings::default()).shared;
         let _only = shared.connections.acquire();
         assert!(!shared.keeps_alive());
     }
 
     #[test]
     fn idle_connections_are_given_back_when_descriptors_are_short() {
-        let fixture = Fixture::new(1, Config::default());
+        let fixture = Fixture::new(1, Settings::default());
         let _other_end = fixture.keep_idle(0);
         fixture.shared.close_idle_backend_connections();
         assert!(fixture.backends[0].idle.is_empty());

@@ -26,7 +26,7 @@ impl Exchange {
     /// tries all of them again. Returns whether it goes on.
     pub(super) fn outlast(&mut self, error: Error, turn: &Turn<'_>) -> bool {
         let now = turn.now();
-        let until = now + self.snapshot.config.timeouts.connect;
+        let until = now + self.group.settings.timeouts.connect;
         let begin = || Box::new(Short { until, next: now });
         let short = self.short.get_or_insert_with(begin);
         if now >= short.until {
@@ -34,7 +34,7 @@ impl Exchange {
         }
         let mut next = None;
         if error.cause == Cause::NoPort {
-            next = ExchangePhase::another_attempt(&self.failures, turn).ok();
+            next = ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok();
         }
         if next.is_none() {
             short.next = now + PAUSE;
@@ -60,7 +60,7 @@ impl Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use crate::exchange::testing::{Fixture, GET};
 
     fn fail(fixture: &mut Fixture, cause: Cause) -> (bool, Exchange) {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_port_goes_to_another_backend_and_one_without_a_descriptor_pauses() {
-        let mut fixture = Fixture::new(2, Config::default());
+        let mut fixture = Fixture::new(2, Settings::default());
         let (goes_on, exchange) = fail(&mut fixture, Cause::NoPort);
         assert!(goes_on && exchange.failures.len() == 1);
         assert!(exchange.attempt().is_some(), "it has ports of its own");
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn it_tries_again_after_a_pause_until_its_time_is_over() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         let began = Instant::now();
         let (goes_on, mut exchange) = fail(&mut fixture, Cause::NoPort);
         assert!(goes_on && exchange.failures.is_empty());
@@ -96,7 +96,7 @@ mod tests {
             (short.next, short.until)
         };
         assert!(next >= began + PAUSE && next < began + 50 * PAUSE);
-        assert!(until >= began + exchange.snapshot.config.timeouts.connect);
+        assert!(until >= began + exchange.group.settings.timeouts.connect);
         let paused = exchange.pause(&client, &fixture.turn());
         match paused
             .expect("it is not time yet")

@@ -133,7 +133,7 @@ pub(super) fn pass(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use crate::exchange::testing::Fixture;
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_first_piece_leaves_others_their_turn() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         assert_eq!(Piece::default().size(&fixture.turn()), SHARED_PIECE);
         assert_eq!(Piece(LARGE_PIECE).size(&fixture.turn()), LARGE_PIECE);
     }

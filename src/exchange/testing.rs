@@ -7,7 +7,7 @@ use super::{Exchange, ExchangePhase};
 use crate::backends::health::{Evidence, Health, Observation};
 use crate::backends::heard::Heard;
 use crate::backends::{Backend, Lease, Name};
-use crate::config::Config;
+use crate::config::{Group, Settings};
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::health::observations;
@@ -53,17 +53,17 @@ pub(super) struct UnderWay {
 
 impl Fixture {
     /// So many backends, of which nothing has come for [`SILENCE`].
-    pub(super) fn new(count: u16, config: Config) -> Self {
+    pub(super) fn new(count: u16, config: Settings) -> Self {
         Self::over((0..count).map(backend).map(Arc::new).collect(), config)
     }
 
     /// One backend and a backup.
-    pub(super) fn with_backup(config: Config) -> Self {
+    pub(super) fn with_backup(config: Settings) -> Self {
         let backends = vec![backend(0), backend(1).as_backup()];
         Self::over(backends.into_iter().map(Arc::new).collect(), config)
     }
 
-    fn over(backends: Vec<Arc<Backend<Conn>>>, config: Config) -> Self {
+    fn over(backends: Vec<Arc<Backend<Conn>>>, config: Settings) -> Self {
         let shared = Shared::over(backends.clone(), config);
         let scheduler = Scheduler::new(1, || ());
         scheduler.add_worker();
@@ -76,6 +76,11 @@ impl Fixture {
         };
         (0..fixture.backends.len()).for_each(|place| fixture.observe(place, Observation::Good));
         fixture
+    }
+
+    /// The only group.
+    pub(super) fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.shared.snapshot().groups[0])
     }
 
     /// The turn of a session that was not parked.
@@ -98,7 +103,12 @@ impl Fixture {
 
     /// The health thread, or a request, has seen this.
     pub(super) fn observe(&self, place: usize, observation: Observation) {
-        observations::observe_response(&self.shared.health, &self.backends[place], observation);
+        observations::observe_response(
+            &self.shared.health,
+            &self.group(),
+            &self.backends[place],
+            observation,
+        );
     }
 
     /// The backend did not answer a check.
@@ -116,7 +126,7 @@ impl Fixture {
         let (health, backend) = (&self.shared.health, &self.backends[place]);
         let error = Error::backend(Phase::ResponseHead, Cause::Closed);
         while !backend.state().health.is_ejected() {
-            observations::count_failed_request(health, backend, &error);
+            observations::count_failed_request(health, &self.group(), backend, &error);
         }
     }
 
@@ -135,10 +145,11 @@ impl Fixture {
         let ((own, client_end), (_, server)) = (pair(), pair());
         let address = own.local_addr().expect("connected");
         let client = Client::new(own, address);
+        let group = self.group();
         let mut turn = self.turn();
         let now = turn.now();
         UnderWay {
-            exchange: Exchange::begin(&head, &client, &mut turn, now),
+            exchange: Exchange::begin(&head, group, &client, &mut turn, now),
             client,
             client_end,
             server,

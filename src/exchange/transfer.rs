@@ -90,7 +90,7 @@ impl Exchange {
             sending => sending?,
         };
         let mut served = Served {
-            config: &self.snapshot.config,
+            settings: &self.group.settings,
             request: &self.request,
             expectation: &mut self.expectation,
             record: &mut self.record,
@@ -105,10 +105,11 @@ impl Exchange {
             if was_begun {
                 backend.heard.other(now);
             } else if backend.hear_response(is_first_there, now) {
-                observations::observe_response(&turn.shared.health, backend, Observation::Response);
+                let news = Observation::Response;
+                observations::observe_response(&turn.shared.health, &self.group, backend, news);
             }
             if !self.answer.is_awaited() {
-                attempt.pass_trial(turn.shared);
+                attempt.pass_trial(&self.group, turn.shared);
             }
         }
         Ok(Some((sending, answering?)))

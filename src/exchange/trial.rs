@@ -3,6 +3,7 @@
 
 use crate::backends::Backend;
 use crate::backends::health::Observation;
+use crate::config::Group;
 use crate::exchange::shared::Shared;
 use crate::health::observations;
 use crate::net::conn::Conn;
@@ -24,8 +25,13 @@ impl Trial {
     }
 
     /// The head of an answer has come.
-    pub(super) fn pass(self, shared: &Shared) {
-        observations::observe_response(&shared.health, &self.backend, Observation::TrialPassed);
+    pub(super) fn pass(self, group: &Group, shared: &Shared) {
+        observations::observe_response(
+            &shared.health,
+            group,
+            &self.backend,
+            Observation::TrialPassed,
+        );
     }
 
     /// The backend has failed again.

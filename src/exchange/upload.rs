@@ -312,7 +312,7 @@ fn bad_body(refusal: Refusal) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::Settings;
     use crate::exchange::testing::Fixture;
 
     const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_request_knows_its_line_and_whether_it_has_a_body() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         let get = fixture.waiting(GET).exchange;
         assert_eq!(get.upload.request_line(), Some("GET /a"));
         assert!(!get.upload.had_body() && get.upload.is_received());
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_request_whose_body_was_sent_had_one() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         let mut under_way = fixture.transferring(PUT);
         let sent = under_way.client_end.write(b"body", Blocking::Briefly);
         sent.expect("open");
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_long_request_line_is_cut() {
-        let mut fixture = Fixture::new(1, Config::default());
+        let mut fixture = Fixture::new(1, Settings::default());
         let head = GET.replace("/a", &format!("/{}", "x".repeat(2 * MAX_LOGGED_BYTES)));
         let exchange = fixture.waiting(&head).exchange;
         let line = exchange.upload.request_line().expect("it is whole");

@@ -121,7 +121,7 @@ impl Exchange {
             true => sending == UploadProgress::Ended,
             false => sending.is_at_rest(),
         };
-        let timeouts = &self.snapshot.config.timeouts;
+        let timeouts = &self.group.settings.timeouts;
         let timeout = match is_awaited && is_sent {
             true => timeouts.response,
             false => timeouts.body,
@@ -195,7 +195,7 @@ impl Exchange {
     /// Whether the client has sent all of its request, gets none of its answer yet, and wants none
     /// if it closes its side now.
     fn ends_with_client(&self) -> bool {
-        let is_asked_for = self.snapshot.config.abort_on_close;
+        let is_asked_for = self.group.settings.abort_on_close;
         is_asked_for && self.answer.is_awaited() && self.upload.is_received()
     }
 

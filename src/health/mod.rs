@@ -32,6 +32,7 @@ pub use shared::SharedHealth;
 
 use crate::backends::health::Observation;
 use crate::backends::{Backend, Finding};
+use crate::config::Group;
 use crate::http::error::Cause;
 use crate::net::conn::Conn;
 use crate::net::waker::Waker;
@@ -39,6 +40,7 @@ use crate::net::{Interest, wait_many};
 use report::Report;
 use rustix::fd::AsFd;
 use schedule::{Schedule, Seen};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use symptom::Symptom;
@@ -55,39 +57,80 @@ const HELD_UP: Duration = Duration::from_millis(200);
 /// parked at the change is parked by then, and one that had just looked for a backend may look again.
 const RECALL_AGAIN: Duration = Duration::from_millis(250);
 
-/// Checks every backend once and logs the results, unless `stop` is woken before. A first result
-/// decides alone. The checks go on with [`Checks::run`].
+/// Checks every backend of these groups once and logs the results, unless `stop` is woken before. A
+/// first result decides alone. The checks go on with [`Checks::run`].
+///
+/// `waker` is raised when a backend is to be checked or has changed.
 #[must_use]
-pub fn first_round(shared: &SharedHealth, stop: &Waker) -> Checks {
-    let (all, now) = (shared.backends().all(), Instant::now());
-    let new = |backend| Schedule::new(backend, &shared.open_checks, now);
-    let mut checks = Checks {
-        schedules: all.iter().map(new).collect(),
-        report: Report::new(all, shared.config(), now),
-    };
+pub fn first_round(
+    shared: &SharedHealth,
+    groups: Vec<CheckedGroup>,
+    waker: &Waker,
+    stop: &Waker,
+) -> Checks {
+    let mut checks = Checks { groups };
     if stop.wait(Duration::ZERO) {
         return checks;
     }
-    checks.report.begin();
-    while !checks.schedules.iter().all(Schedule::is_known) {
-        shared.waker.reset();
+    checks.groups.iter().for_each(|group| group.report.begin());
+    while !checks.schedules().all(Schedule::is_known) {
+        waker.reset();
         let now = Instant::now();
         checks.go_on(shared, now, |one| !one.is_known());
-        let unknown = || checks.schedules.iter().filter(|one| !one.is_known());
-        wait(unknown, shared, stop, now + SWEEP_INTERVAL);
+        let unknown = || checks.schedules().filter(|one| !one.is_known());
+        wait(unknown, waker, stop, now + SWEEP_INTERVAL);
         if stop.wait(Duration::ZERO) {
             return checks;
         }
     }
-    checks.report.end_first(Instant::now());
+    let groups = checks.groups.iter_mut();
+    groups.for_each(|group| group.report.end_first(Instant::now()));
     checks
 }
 
 /// The checks of all backends.
 #[derive(Debug)]
 pub struct Checks {
+    groups: Vec<CheckedGroup>,
+}
+
+/// The checks of one group.
+#[derive(Debug)]
+pub struct CheckedGroup {
+    group: Arc<Group>,
     schedules: Vec<Schedule>,
     report: Report,
+}
+
+impl CheckedGroup {
+    /// The checks of these backends, which are all of the group or those that are new in it. The
+    /// first one of each is due at once.
+    #[must_use]
+    pub fn new(
+        group: &Arc<Group>,
+        backends: &[Arc<Backend<Conn>>],
+        shared: &SharedHealth,
+        now: Instant,
+    ) -> Self {
+        let schedule = |backend| Schedule::new(backend, &shared.open_checks, now);
+        Self {
+            group: Arc::clone(group),
+            schedules: backends.iter().map(schedule).collect(),
+            report: Report::new(backends, &group.settings, now),
+        }
+    }
+
+    fn go_on(&mut self, shared: &SharedHealth, now: Instant, which: impl Fn(&Schedule) -> bool) {
+        for (index, schedule) in self.schedules.iter_mut().enumerate() {
+            if !which(schedule) {
+                continue;
+            }
+            if let Some(seen) = schedule.go_on(&self.group.settings.health, now) {
+                take(shared, &self.group, &schedule.backend, &seen);
+                self.report.note(index, &seen);
+            }
+        }
+    }
 }
 
 impl Checks {
@@ -98,8 +141,12 @@ impl Checks {
         while !stop.wait(Duration::ZERO) {
             shared.waker.reset();
             let now = Instant::now();
+            if let Some(new) = shared.take_new_checks() {
+                self.follow_reload(new, shared, now);
+            }
             self.go_on(shared, now, |_| true);
-            self.report.go_on(now);
+            let groups = self.groups.iter_mut();
+            groups.for_each(|group| group.report.go_on(now));
             // A request may have changed something as well.
             let has_changed = shared.has_changed.swap(false, Ordering::SeqCst);
             if has_changed || now >= next_recall {
@@ -112,25 +159,39 @@ impl Checks {
                         SWEEP_INTERVAL
                     };
             }
-            let next = self
-                .report
-                .due(now)
-                .map_or(next_recall, |due| due.min(next_recall));
-            let awaited = wait(|| self.schedules.iter(), shared, stop, next);
+            let reports = self.groups.iter().filter_map(|group| group.report.due(now));
+            let next = reports.fold(next_recall, Instant::min);
+            let awaited = wait(|| self.schedules(), &shared.waker, stop, next);
             listen_again(shared, awaited, Instant::now());
         }
     }
 
+    fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.groups.iter().flat_map(|group| &group.schedules)
+    }
+
     /// Goes on with the schedules for which `which` holds.
     fn go_on(&mut self, shared: &SharedHealth, now: Instant, which: impl Fn(&Schedule) -> bool) {
-        for (index, schedule) in self.schedules.iter_mut().enumerate() {
-            if !which(schedule) {
-                continue;
+        let groups = self.groups.iter_mut();
+        groups.for_each(|group| group.go_on(shared, now, &which));
+    }
+
+    /// Checks what is configured now. Backends that remain keep their schedules; `new` has those of
+    /// the others, which have had their first check.
+    fn follow_reload(&mut self, new: Checks, shared: &SharedHealth, now: Instant) {
+        let known = std::mem::take(&mut self.groups).into_iter();
+        let known = known.chain(new.groups).flat_map(|group| group.schedules);
+        let mut known: Vec<Schedule> = known.collect();
+        for group in &shared.snapshot().groups {
+            let backends: Vec<_> = group.backends.all().to_vec();
+            let mut checked = CheckedGroup::new(group, &backends, shared, now);
+            for schedule in &mut checked.schedules {
+                let is_same = |one: &Schedule| Arc::ptr_eq(&one.backend, &schedule.backend);
+                if let Some(place) = known.iter().position(is_same) {
+                    *schedule = known.swap_remove(place);
+                }
             }
-            if let Some(seen) = schedule.go_on(&shared.config().health, now) {
-                take(shared, &schedule.backend, &seen);
-                self.report.note(index, &seen);
-            }
+            self.groups.push(checked);
         }
     }
 }
@@ -139,7 +200,7 @@ impl Checks {
 /// when the wait was to end.
 fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     schedules: impl Fn() -> I,
-    shared: &SharedHealth,
+    waker: &Waker,
     stop: &Waker,
     until: Instant,
 ) -> Instant {
@@ -147,7 +208,7 @@ fn wait<'s, I: Iterator<Item = &'s Schedule>>(
     let until = next.map_or(until, |next| next.min(until));
     let sources = schedules().filter_map(Schedule::waits);
     let sources = sources.map(|(conn, interest)| (conn as &dyn AsFd, interest));
-    let wakers = [stop, &shared.waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
+    let wakers = [stop, waker].map(|waker| (waker as &dyn AsFd, Interest::Read));
     let timeout = until.saturating_duration_since(Instant::now());
     // If the wait itself fails, the deadlines still end every probe.
     let _ = wait_many(sources.chain(wakers), timeout);
@@ -158,14 +219,21 @@ fn wait<'s, I: Iterator<Item = &'s Schedule>>(
 /// then silence of backends does not count.
 fn listen_again(shared: &SharedHealth, awaited: Instant, now: Instant) {
     if now.saturating_duration_since(awaited) > HELD_UP {
-        for backend in shared.backends().all() {
-            backend.heard.listen_again(now);
+        for_each_backend(shared, |_, backend| backend.heard.listen_again(now));
+    }
+}
+
+/// Calls `with` for every backend of every group.
+fn for_each_backend(shared: &SharedHealth, with: impl Fn(&Group, &Backend<Conn>)) {
+    for group in &shared.snapshot().groups {
+        for backend in group.backends.all().iter() {
+            with(group, backend);
         }
     }
 }
 
 /// Reports what was seen.
-fn take(shared: &SharedHealth, backend: &Backend<Conn>, seen: &Seen) {
+fn take(shared: &SharedHealth, group: &Group, backend: &Backend<Conn>, seen: &Seen) {
     let (observation, reason) = match seen {
         Seen::Good => (Observation::Good, String::new()),
         Seen::Late(what) => (Observation::Late, format!("late while {what}")),
@@ -184,7 +252,7 @@ fn take(shared: &SharedHealth, backend: &Backend<Conn>, seen: &Seen) {
         reason,
         is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
     };
-    observations::observe_check(shared, backend, observation, &finding);
+    observations::observe_check(shared, group, backend, observation, &finding);
 }
 
 /// Logs once that a backend is this balancer itself: the command line is wrong.
@@ -199,11 +267,11 @@ fn log_loop(backend: &Backend<Conn>, reason: &str) {
 
 /// Closes backend connections that were idle for too long.
 fn sweep(shared: &SharedHealth, now: Instant) {
-    let limit = shared.config().timeouts.backend_idle;
-    for backend in shared.backends().all() {
+    for_each_backend(shared, |group, backend| {
+        let limit = group.settings.timeouts.backend_idle;
         backend.idle.close_older_than(limit, now);
         backend.idle.recover(now);
-    }
+    });
 }
 
 #[cfg(test)]

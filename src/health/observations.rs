@@ -17,6 +17,7 @@ use super::shared::SharedHealth;
 use crate::backends::group::Change;
 use crate::backends::health::{Evidence, Observation, Transition};
 use crate::backends::{Backend, Finding, Name};
+use crate::config::Group;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::log::durations::seconds;
 use crate::net::conn::Conn;
@@ -47,21 +48,32 @@ impl std::fmt::Display for Counted {
 /// A check was good, bad or late. `finding` says what was bad.
 pub(super) fn observe_check(
     shared: &SharedHealth,
+    group: &Group,
     backend: &Backend<Conn>,
     observation: Observation,
     finding: &Finding,
 ) {
-    let counted = Counted::Checks(shared.config().health.fall);
-    note(shared, backend, observation, finding, counted);
+    let counted = Counted::Checks(group.settings.health.fall);
+    note(shared, group, backend, observation, finding, counted);
 }
 
 /// A response has begun, or a trial has passed, which is news.
-pub fn observe_response(shared: &SharedHealth, backend: &Backend<Conn>, observation: Observation) {
-    observe_check(shared, backend, observation, &Finding::default());
+pub fn observe_response(
+    shared: &SharedHealth,
+    group: &Group,
+    backend: &Backend<Conn>,
+    observation: Observation,
+) {
+    observe_check(shared, group, backend, observation, &Finding::default());
 }
 
 /// An attempt has failed: what that says of the backend at once, whatever becomes of the request.
-pub fn observe_failed_attempt(shared: &SharedHealth, backend: &Backend<Conn>, error: &Error) {
+pub fn observe_failed_attempt(
+    shared: &SharedHealth,
+    group: &Group,
+    backend: &Backend<Conn>,
+    error: &Error,
+) {
     if !is_evidence(shared, error) {
         return;
     }
@@ -70,9 +82,9 @@ pub fn observe_failed_attempt(shared: &SharedHealth, backend: &Backend<Conn>, er
             reason: error.to_string(),
             is_unreachable: error.cause == Cause::Unreachable,
         };
-        let counted = Counted::Connections(shared.config().health.fall);
+        let counted = Counted::Connections(group.settings.health.fall);
         let gone = Observation::Bad(Evidence::Gone);
-        note(shared, backend, gone, &finding, counted);
+        note(shared, group, backend, gone, &finding, counted);
     }
     ask_for_check(shared, backend);
 }
@@ -89,8 +101,13 @@ pub fn counts_towards_ejection(shared: &SharedHealth, error: &Error) -> bool {
 }
 
 /// A request failed there, and not because of what it asked for.
-pub fn count_failed_request(shared: &SharedHealth, backend: &Backend<Conn>, error: &Error) {
-    let Some(in_row) = backend.failures.count(shared.config().health.eject_after) else {
+pub fn count_failed_request(
+    shared: &SharedHealth,
+    group: &Group,
+    backend: &Backend<Conn>,
+    error: &Error,
+) {
+    let Some(in_row) = backend.failures.count(group.settings.health.eject_after) else {
         return;
     };
     let finding = Finding {
@@ -98,7 +115,14 @@ pub fn count_failed_request(shared: &SharedHealth, backend: &Backend<Conn>, erro
         ..Finding::default()
     };
     let counted = Counted::Requests(in_row);
-    note(shared, backend, Observation::Failing, &finding, counted);
+    note(
+        shared,
+        group,
+        backend,
+        Observation::Failing,
+        &finding,
+        counted,
+    );
 }
 
 /// Whether an error is a failure of the backend, and not the result of a decision of ours.
@@ -122,15 +146,14 @@ pub fn ask_for_check(shared: &SharedHealth, backend: &Backend<Conn>) {
 /// Passes an observation on to the backends' state, and logs what it changed.
 fn note(
     shared: &SharedHealth,
+    group: &Group,
     backend: &Backend<Conn>,
     observation: Observation,
     finding: &Finding,
     counted: Counted,
 ) {
     let now = Instant::now();
-    let observed = shared
-        .backends()
-        .observe(backend, observation, finding, now);
+    let observed = group.backends.observe(backend, observation, finding, now);
     let Some(change) = observed else {
         return;
     };
@@ -144,7 +167,7 @@ fn note(
             log::warn!("Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
         }
         (Some(Transition::Up), Some(lasted)) => {
-            let slow_start = shared.config().health.slow_start;
+            let slow_start = group.settings.health.slow_start;
             backend.slow_start.begin(now, slow_start);
             log_up(name, lasted, &change);
         }

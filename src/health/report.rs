@@ -8,7 +8,7 @@
 use super::schedule::Seen;
 use super::symptom::Symptom;
 use crate::backends::{AdminState, Backend};
-use crate::config::Config;
+use crate::config::Settings;
 use crate::log::LogMode;
 use crate::net::conn::Conn;
 use log::Level;
@@ -44,7 +44,7 @@ struct Checked {
 
 impl Report {
     /// A report of these backends, with no results yet.
-    pub(super) fn new(backends: &[Arc<Backend<Conn>>], config: &Config, now: Instant) -> Self {
+    pub(super) fn new(backends: &[Arc<Backend<Conn>>], settings: &Settings, now: Instant) -> Self {
         let backend = |backend: &Arc<Backend<Conn>>| Checked {
             backend: Arc::clone(backend),
             last: None,
@@ -52,8 +52,8 @@ impl Report {
         };
         Self {
             backends: backends.iter().map(backend).collect(),
-            is_story: config.log == LogMode::Story,
-            interval: config.health.interval,
+            is_story: settings.log == LogMode::Story,
+            interval: settings.health.interval,
             logged: now,
         }
     }
@@ -187,9 +187,9 @@ mod tests {
         };
         let backend = |index| Arc::new(Backend::new(name(index), Health::new(2, 2)));
         let backends: Vec<_> = (1..=count).map(backend).collect();
-        let mut config = Config::default();
-        config.health.interval = INTERVAL;
-        let mut report = Report::new(&backends, &config, now);
+        let mut settings = Settings::default();
+        settings.health.interval = INTERVAL;
+        let mut report = Report::new(&backends, &settings, now);
         for index in 0..count {
             report.note(index, &Seen::Bad(Symptom::Status(500)));
         }

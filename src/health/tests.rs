@@ -3,21 +3,24 @@
 use super::*;
 use crate::backends::health::Health;
 use crate::backends::{Backends, Name};
-use crate::config::{Config, Snapshot};
+use crate::config::{Settings, Snapshot};
 use crate::net::testing::pair;
 use std::sync::Arc;
 
 /// One backend, which has not been checked yet.
 fn shared() -> SharedHealth {
-    let config = Config::default();
     let host = "a".into();
     let backend = Backend::new(Name { host, port: 1 }, Health::new(1, 1));
-    let backends = Backends::new(vec![Arc::new(backend)]);
-    SharedHealth::new(Arc::new(Snapshot { config, backends })).expect("descriptors")
+    let backends = Arc::new(Backends::new(vec![Arc::new(backend)]));
+    SharedHealth::new(Snapshot::of_one_group(Settings::default(), backends)).expect("descriptors")
 }
 
-fn backend(shared: &SharedHealth) -> &Backend<Conn> {
-    &shared.backends().all()[0]
+fn group(shared: &SharedHealth) -> Arc<Group> {
+    Arc::clone(&shared.snapshot().groups[0])
+}
+
+fn backend(shared: &SharedHealth) -> Arc<Backend<Conn>> {
+    Arc::clone(&group(shared).backends.all()[0])
 }
 
 #[test]
@@ -40,7 +43,8 @@ fn a_result_says_whether_there_is_a_way_to_the_host() {
     let seen = |cause| {
         take(
             &shared,
-            backend(&shared),
+            &group(&shared),
+            &backend(&shared),
             &Seen::Bad(Symptom::Connect(cause)),
         )
     };
@@ -57,19 +61,30 @@ fn a_result_says_whether_there_is_a_way_to_the_host() {
 #[test]
 fn a_shortage_of_ours_says_nothing_of_a_backend() {
     let shared = shared();
-    take(&shared, backend(&shared), &Seen::Good);
-    take(&shared, backend(&shared), &Seen::Bad(Symptom::Ours));
+    take(&shared, &group(&shared), &backend(&shared), &Seen::Good);
+    take(
+        &shared,
+        &group(&shared),
+        &backend(&shared),
+        &Seen::Bad(Symptom::Ours),
+    );
     assert!(backend(&shared).is_up());
-    take(&shared, backend(&shared), &Seen::Bad(Symptom::Reset));
+    take(
+        &shared,
+        &group(&shared),
+        &backend(&shared),
+        &Seen::Bad(Symptom::Reset),
+    );
     assert!(!backend(&shared).is_up());
 }
 
 #[test]
 fn connections_that_were_idle_for_too_long_are_closed() {
     let (shared, now) = (shared(), Instant::now());
-    let idle = &backend(&shared).idle;
+    let backend = backend(&shared);
+    let idle = &backend.idle;
     idle.put(pair().0, idle.generation(), now);
-    let limit = shared.config().timeouts.backend_idle;
+    let limit = group(&shared).settings.timeouts.backend_idle;
     sweep(&shared, now + limit / 2);
     assert_eq!(idle.len(), 1);
     sweep(&shared, now + limit * 2);
@@ -79,10 +94,7 @@ fn connections_that_were_idle_for_too_long_are_closed() {
 #[test]
 fn sessions_that_wait_are_recalled_when_the_checks_begin_although_nothing_has_changed() {
     let shared = shared();
-    let (stop, config) = (Waker::new().expect("descriptors"), Config::default());
-    let checks = Checks {
-        schedules: Vec::new(),
-        report: Report::new(&[], &config, Instant::now()),
-    };
+    let stop = Waker::new().expect("descriptors");
+    let checks = Checks { groups: Vec::new() };
     checks.run(&shared, &stop, || stop.wake());
 }

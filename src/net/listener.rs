@@ -5,7 +5,7 @@
 use super::conn::{Conn, set_options};
 use super::options::Options;
 use super::waker::Waker;
-use super::{Interest, connect, wait_any, wait_many};
+use super::{Interest, connect, wait_many};
 use rustix::fd::AsFd;
 use rustix::net::sockopt;
 use std::cell::Cell;
@@ -16,9 +16,6 @@ use std::time::Duration;
 /// Connections that the kernel holds for us while we are busy. `std` asks for 128, which a
 /// burst of clients fills in a millisecond; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-
-/// How long a wait lasts for clients of several sockets before it begins again.
-const WAIT: Duration = Duration::from_secs(3600);
 
 /// What clients connect to: at least one socket.
 #[derive(Debug)]
@@ -125,16 +122,19 @@ impl Listener {
         Ok(Accepted::Nobody)
     }
 
-    /// Waits, however long it takes, until a client comes or the waker is raised.
-    pub fn wait(&self, waker: &Waker) -> io::Result<()> {
-        match self.sockets.as_slice() {
-            [only] => wait_any([(only, Interest::Read), (waker, Interest::Read)], None),
-            several => {
-                let waker = std::iter::once((waker as &dyn AsFd, Interest::Read));
-                wait_many(all(several).chain(waker), WAIT)
-            }
-        }
-        .map(drop)
+    /// Waits until a client comes to one of `all`, one of `wakers` is raised, or `timeout` has passed;
+    /// returns whether one of the first two is so.
+    pub fn wait_for_any<'l>(
+        all: impl Iterator<Item = &'l Self>,
+        wakers: &[&Waker],
+        timeout: Duration,
+    ) -> io::Result<bool> {
+        let sockets = all.flat_map(|listener| &listener.sockets);
+        let sockets = sockets.map(|socket| (socket as &dyn AsFd, Interest::Read));
+        let wakers = wakers
+            .iter()
+            .map(|waker| (*waker as &dyn AsFd, Interest::Read));
+        wait_many(sockets.chain(wakers), timeout)
     }
 
     /// Asks the kernel to queue no more clients; the ones in the queue can still be accepted. On some
@@ -144,21 +144,6 @@ impl Listener {
             let _ = rustix::net::listen(socket, 0);
         }
     }
-
-    /// Whether a client is waiting, or comes within `timeout`.
-    #[must_use]
-    pub fn has_client(&self, timeout: Duration) -> bool {
-        match self.sockets.as_slice() {
-            [only] => wait_any([(only, Interest::Read)], Some(timeout)),
-            several => wait_many(all(several), timeout),
-        }
-        .unwrap_or(false)
-    }
-}
-
-fn all(sockets: &[TcpListener]) -> impl Iterator<Item = (&dyn AsFd, Interest)> {
-    let sockets = sockets.iter();
-    sockets.map(|socket| (socket as &dyn AsFd, Interest::Read))
 }
 
 /// `[::]` takes IPv4 too, whatever the system's default for that is (`net.ipv6.bindv6only`).
@@ -216,6 +201,12 @@ mod tests {
     use super::*;
     use std::net::TcpStream;
 
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn has_client(listener: &Listener, timeout: Duration) -> bool {
+        Listener::wait_for_any([listener].into_iter(), &[], timeout).unwrap_or(false)
+    }
+
     #[test]
     fn all_addresses_of_one_family_are_named_as_such() {
         let all: SocketAddr = ([0, 0, 0, 0], 0).into();
@@ -240,7 +231,7 @@ mod tests {
         for _ in 0..3 {
             for address in ["127.0.0.1", "127.0.0.2"] {
                 let client = TcpStream::connect((address, port)).expect("listens");
-                assert!(listener.has_client(Duration::from_secs(20)));
+                assert!(has_client(&listener, Duration::from_secs(20)));
                 let from = match listener.accept().expect("no error") {
                     Accepted::Client(_, from) => from,
                     Accepted::Nobody => panic!("nobody on {address}"),
@@ -296,10 +287,13 @@ mod tests {
         let listener = Listener::bind(&address, 0, Options::default()).expect("a port");
         listener.open().expect("free");
         let waker = Waker::new().expect("descriptors");
-        assert!(!listener.has_client(Duration::ZERO));
+        assert!(!has_client(&listener, Duration::ZERO));
         let raised = &waker;
         let listener = std::thread::scope(|scope| {
-            let waits = scope.spawn(move || listener.wait(raised).map(|()| listener));
+            let waits = scope.spawn(move || {
+                let waited = Listener::wait_for_any([&listener].into_iter(), &[raised], LONG);
+                waited.map(|_| listener)
+            });
             // Long enough for a wait that does not wait to be over.
             std::thread::sleep(Duration::from_millis(50));
             assert!(!waits.is_finished());
@@ -308,7 +302,7 @@ mod tests {
         });
         waker.reset();
         let _client = TcpStream::connect(listener.local_addr().expect("bound")).expect("listens");
-        listener.wait(&waker).expect("it can wait");
+        Listener::wait_for_any([&listener].into_iter(), &[&waker], LONG).expect("it can wait");
         assert!(matches!(listener.accept(), Ok(Accepted::Client(..))));
     }
 }

@@ -31,20 +31,20 @@ const FULL_CHECK: Duration = Duration::from_millis(100);
 const EVICTED: usize = 32;
 
 impl Server {
-    pub(super) fn accept_until_stopped(&self, policy: &mut ThreadPolicy) {
+    pub(super) fn accept_until_stopped(&mut self, policy: &mut ThreadPolicy) {
         self.accept_while(
             policy,
-            || !self.stop.is_requested(),
+            |server| !server.stop.is_requested(),
             // When the wait fails, the next `accept` fails too, and that is logged.
-            || drop(self.listener.wait(&self.stop.waker)),
+            |server| drop(server.listeners.wait(&server.stop.waker, &server.pending)),
         );
     }
 
     /// Serves for another `--lame-duck` while `--ready-path` answers no: a balancer in front notices
     /// that, and sends its clients elsewhere before this one is gone.
-    pub(super) fn accept_as_lame_duck(&self, policy: &mut ThreadPolicy) {
+    pub(super) fn accept_as_lame_duck(&mut self, policy: &mut ThreadPolicy) {
         let shared = &self.engine.shared;
-        let time = shared.config().lame_duck;
+        let time = shared.snapshot().settings.lame_duck;
         let until = Instant::now() + time;
         shared.leave();
         if !time.is_zero() {
@@ -52,23 +52,29 @@ impl Server {
         }
         self.accept_while(
             policy,
-            || Instant::now() < until && !self.stop.is_repeated(),
-            || _ = self.listener.has_client(LAME_DUCK_CHECK),
+            |server| Instant::now() < until && !server.stop.is_repeated(),
+            |server| _ = server.listeners.has_client(LAME_DUCK_CHECK),
         );
     }
 
     /// Accepts clients while `goes_on`. `wait` waits for the next one.
     // spine 01
-    fn accept_while(&self, policy: &mut ThreadPolicy, goes_on: impl Fn() -> bool, wait: impl Fn()) {
+    fn accept_while(
+        &mut self,
+        policy: &mut ThreadPolicy,
+        goes_on: impl Fn(&Self) -> bool,
+        wait: impl Fn(&Self),
+    ) {
         let (mut full, mut failing) = (Warning::default(), Warning::default());
         let mut has_accepted = false;
-        while goes_on() {
+        while goes_on(self) {
             policy.follow();
+            self.follow_reload();
             if self.engine.shared.connections.is_full() {
                 self.wait_for_room(&mut full);
                 continue;
             }
-            match self.listener.accept() {
+            match self.listeners.accept() {
                 Ok(Accepted::Client(conn, address)) => {
                     self.engine.admit(conn, address);
                     has_accepted = true;
@@ -77,7 +83,7 @@ impl Server {
                     let was_busy = std::mem::take(&mut has_accepted) && self.engine.has_queued();
                     match was_busy {
                         true => std::thread::sleep(ACCEPT_PAUSE),
-                        false => wait(),
+                        false => wait(self),
                     }
                 }
                 Err(error) => {
@@ -85,6 +91,17 @@ impl Server {
                     self.back_off(&error);
                 }
             }
+        }
+    }
+
+    /// Takes over the listeners that a reload has brought. The clients that are queued at one that is
+    /// removed were let in by the kernel, so they are served.
+    fn follow_reload(&mut self) {
+        let Some(mut removed) = self.listeners.follow(&self.pending) else {
+            return;
+        };
+        while let Ok(Accepted::Client(conn, address)) = removed.accept() {
+            self.engine.admit(conn, address);
         }
     }
 
@@ -101,7 +118,7 @@ impl Server {
                 connections.open()
             ),
         });
-        if connections.is_crowded() && self.listener.has_client(Duration::ZERO) {
+        if connections.is_crowded() && self.listeners.has_client(Duration::ZERO) {
             evict_idle(&self.engine);
         }
         let _ = connections.wait_for_room(FULL_CHECK);

@@ -1,29 +1,54 @@
 //! What is said at the start: where it listens, for which servers, and what may surprise.
 
+use super::listeners::Listeners;
 use crate::backends::Backend;
+use crate::config::Group;
 use crate::exchange::shared::Shared;
 use crate::net::conn::Conn;
-use crate::net::listener::Listener;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Says all of it.
-pub(super) fn announce(shared: &Shared, listener: &Listener) {
-    let backends = shared.backends().all();
+pub(super) fn announce(shared: &Shared, listeners: &Listeners) {
+    let snapshot = shared.snapshot();
+    snapshot.groups.iter().for_each(|group| surprises(group));
+    let targets: Vec<String> = match snapshot.groups.as_slice() {
+        [only] => vec![names(only)],
+        several => several.iter().map(|group| described(group)).collect(),
+    };
+    let (listens_on, targets) = (listeners.describe(), targets.join("; "));
+    log::info!("Load balancer is listening on {listens_on} -> {targets}");
+    let is_up = |group: &Group| group.backends.count_up() > 0;
+    for group in snapshot.groups.iter().filter(|group| !is_up(group)) {
+        match snapshot.groups.len() {
+            1 => log::warn!("No backend is healthy yet; clients get 503 until one is."),
+            _ => log::warn!(
+                "No backend of group {} is healthy yet; its clients get 503 until one is.",
+                group.name
+            ),
+        }
+    }
+}
+
+/// What may be another server than the user thinks.
+fn surprises(group: &Group) {
+    let backends = group.backends.all();
     same_servers(backends)
         .iter()
         .for_each(|text| log::warn!("{text}"));
     let several = backends.iter().filter_map(|one| several_addresses(one));
     several.for_each(|text| log::info!("{text}"));
-    let names: Vec<String> = backends.iter().map(|backend| named(backend)).collect();
-    // It was asked for its address when it was bound: it has one.
-    let listens_on = listener.describe().unwrap_or_default();
-    let names = names.join(", ");
-    log::info!("Load balancer is listening on {listens_on} -> {names}");
-    if shared.backends().count_up() == 0 {
-        log::warn!("No backend is healthy yet; clients get 503 until one is.");
-    }
+}
+
+/// `shop: 10.0.0.1:80, 10.0.0.2:80 (backup)`
+fn described(group: &Group) -> String {
+    format!("{}: {}", group.name, names(group))
+}
+
+fn names(group: &Group) -> String {
+    let names = group.backends.all().iter().map(|backend| named(backend));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn named(backend: &Backend<Conn>) -> String {

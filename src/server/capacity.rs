@@ -29,7 +29,7 @@ const OTHER_BYTES: u64 = 8 * 1024 * 1024;
 /// The most client connections at a time.
 pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
     let own = own_descriptors(config, descriptors);
-    match config.max_connections {
+    match config.settings.max_connections {
         Some(limit) => {
             warn_of_too_many(limit, own, descriptors);
             limit
@@ -41,8 +41,8 @@ pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
 /// Descriptors that are not for clients: the balancer's own, one for each probe, and four for the two
 /// pipes of each worker. Where few are allowed, workers do without pipes.
 fn own_descriptors(config: &Config, descriptors: u64) -> u64 {
-    let backends = config.backends.len() + config.backups.len();
-    let pipes = (2 * 2 * config.workers as u64).min(descriptors / 4);
+    let backends = config.backends().count();
+    let pipes = (2 * 2 * config.settings.workers as u64).min(descriptors / 4);
     OWN_DESCRIPTORS + backends as u64 + pipes
 }
 
@@ -79,7 +79,7 @@ pub(super) fn check_descriptors(descriptors: u64) -> Result<(), StartError> {
 /// How much memory clients may take: what is set, or what the machine, the control group and the
 /// limits of the process leave beside what is ours.
 pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
-    let (has, limit) = match config.max_memory {
+    let (has, limit) = match config.settings.max_memory {
         Some(set) => (None, set),
         None => {
             let has = memory::available();
@@ -102,15 +102,21 @@ pub(super) fn memory(config: &Config) -> Result<Memory, StartError> {
 
 /// What is not the clients': [`OTHER_BYTES`], and what workers lend to sessions.
 fn own_bytes(config: &Config) -> u64 {
-    let head = 2 * config.limits.max_head;
+    let head = 2 * config.settings.limits.max_head;
     let worker = OWN_STORAGES * STORAGE_BYTES + 2 * STORAGE_BYTES + head;
-    OTHER_BYTES + (config.workers * worker) as u64
+    OTHER_BYTES + (config.settings.workers * worker) as u64
 }
 
 /// As much as a single client takes: a request head as long as is allowed, within the share that
 /// heads have of all, or a piece of a body that came through a pipe.
 fn least_bytes(config: &Config) -> u64 {
-    let most_held = config.limits.max_head.next_power_of_two().max(PIECE_BYTES) + STORAGE_BYTES;
+    let most_held = config
+        .settings
+        .limits
+        .max_head
+        .next_power_of_two()
+        .max(PIECE_BYTES)
+        + STORAGE_BYTES;
     (2 * (PER_CONNECTION + most_held)) as u64
 }
 
@@ -120,9 +126,10 @@ mod tests {
 
     #[test]
     fn too_little_memory_for_one_client_is_said_with_what_would_do() {
-        let with = |max_memory| Config {
-            max_memory,
-            ..Config::default()
+        let with = |max_memory| {
+            let mut config = Config::default();
+            config.settings.max_memory = max_memory;
+            config
         };
         let error = memory(&with(Some(100_000))).expect_err("too little");
         let StartError::MaxMemory { least, .. } = error else {

@@ -1,10 +1,11 @@
 //! The end: what is in flight is finished, then the threads end.
 
+use super::listeners::Listeners;
 use super::warning::Warning;
 use super::{Ended, Stop};
 use crate::engine::Engine;
 use crate::net::limits;
-use crate::net::listener::{Accepted, Listener};
+use crate::net::listener::Accepted;
 use crate::session::ClientSession;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,20 +18,23 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Serves the clients that the kernel has queued already, then waits until every connection is
 /// closed, logging once per second what it waits for.
-pub(super) fn drain(engine: &Engine<ClientSession>, listener: Listener, stop: &Stop) -> Ended {
+pub(super) fn drain(engine: &Engine<ClientSession>, listeners: Listeners, stop: &Stop) -> Ended {
     let connections = &engine.shared.connections;
-    let deadline = Instant::now() + engine.shared.config().timeouts.drain;
+    let deadline = Instant::now() + engine.shared.snapshot().settings.timeouts.drain;
     let mut waiting = Warning::every(Duration::from_secs(1));
-    listener.close_queue();
-    let mut listener = Some(listener);
+    listeners.close_queues();
+    let mut listeners = Some(listeners);
     loop {
-        // Once the listener is dropped, the kernel refuses new clients.
-        listener = listener.filter(|listener| accept_what_is_queued(listener, engine, stop));
+        // Once the listeners are dropped, the kernel refuses new clients.
+        let open = listeners.as_mut();
+        if !open.is_some_and(|open| accept_what_is_queued(open, engine, stop)) {
+            listeners = None;
+        }
         // Sessions without a request close when they are recalled. They are recalled again and again,
         // because one may have been on its way to the lot.
         recall_without_request(engine);
         let is_over = stop.is_repeated() || Instant::now() >= deadline;
-        if connections.wait_until_empty(LOOK) && (listener.is_none() || is_over) {
+        if connections.wait_until_empty(LOOK) && (listeners.is_none() || is_over) {
             return Ended::Drained;
         }
         if is_over {
@@ -47,12 +51,16 @@ fn recall_without_request(engine: &Engine<ClientSession>) {
 }
 
 /// Accepts as many clients as the limits allow; returns whether more may be queued.
-fn accept_what_is_queued(listener: &Listener, engine: &Engine<ClientSession>, stop: &Stop) -> bool {
+fn accept_what_is_queued(
+    listeners: &mut Listeners,
+    engine: &Engine<ClientSession>,
+    stop: &Stop,
+) -> bool {
     while !engine.shared.connections.is_full() && !stop.is_repeated() {
-        if !listener.has_client(Duration::ZERO) {
+        if !listeners.has_client(Duration::ZERO) {
             return false;
         }
-        match listener.accept() {
+        match listeners.accept() {
             Ok(Accepted::Client(conn, address)) => engine.admit(conn, address),
             Ok(Accepted::Nobody) => {}
             Err(error) => {

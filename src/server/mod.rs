@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `start` | from a configuration to a balancer that listens |
 //! | `accept` | the accept loop |
+//! | `listeners` | where clients can connect to |
 //! | `drain` | what is in flight is finished, then the threads end |
 //! | `stop` | how a balancer is asked to stop |
 //! | `status` | what it is doing now |
@@ -16,6 +17,7 @@ mod accept;
 mod announce;
 mod capacity;
 mod drain;
+mod listeners;
 mod memory;
 mod prepare;
 mod start;
@@ -25,15 +27,15 @@ mod stop;
 mod warning;
 
 pub use start_error::StartError;
-pub use status::{BackendStatus, Share, Status, StatusHandle};
+pub use status::{BackendStatus, GroupStatus, Share, Status, StatusHandle};
 pub use stop::Stop;
 
 use crate::engine::Engine;
 use crate::engine::thread_policy::ThreadPolicy;
-use crate::net::listener::Listener;
 use crate::net::waker::Waker;
 use crate::session::ClientSession;
 use drain::{drain, end_threads, join, join_soon};
+use listeners::{Listeners, PendingChange};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +53,9 @@ pub enum Ended {
 /// A balancer that listens and has checked its backends once, ready to [`run`](Server::run).
 #[derive(Debug)]
 pub struct Server {
-    listener: Listener,
+    listeners: Listeners,
+    /// A change of the listeners that a reload has brought.
+    pending: Arc<PendingChange>,
     engine: Arc<Engine<ClientSession>>,
     stop: Stop,
     /// Ends the threads that look after backends. They end last, because requests in flight need
@@ -65,9 +69,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where it listens, with the real port where 0 was asked for.
+    /// Where it listens, with the real port where 0 was asked for; of several addresses, at the first.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listeners.local_addr()
     }
 
     /// Stops it.
@@ -85,7 +89,7 @@ impl Server {
     /// Serves until a stop is asked for, then finishes what is in flight. All threads have ended
     /// when it returns. The calling thread keeps the scheduling policy of the workers.
     #[must_use]
-    pub fn run(self) -> Ended {
+    pub fn run(mut self) -> Ended {
         let mut policy = ThreadPolicy::of_this_thread(&self.engine.policy);
         self.accept_until_stopped(&mut policy);
         // Before it has let clients in, no load balancer in front of it has to learn that it leaves.
@@ -93,7 +97,7 @@ impl Server {
             self.accept_as_lame_duck(&mut policy);
         }
         self.engine.shared.stop();
-        let ended = drain(&self.engine, self.listener, &self.stop);
+        let ended = drain(&self.engine, self.listeners, &self.stop);
         end_threads(&self.engine, self.workers);
         self.ending.wake();
         join(self.health);

@@ -1,17 +1,19 @@
 //! From a configuration to a balancer that listens.
 
-use super::prepare::{bind, not_listening, resolve};
+use super::listeners::{Listeners, PendingChange};
+use super::prepare::{bind, resolve};
 use super::{Server, StartError, Stop, announce, capacity};
 use crate::backends::health::Health;
-use crate::backends::{Backend, Backends, Name};
-use crate::config::{Config, Snapshot};
+use crate::backends::{Backend, Backends};
+use crate::config::{BackendConfig, Config, Group, GroupConfig, Listen, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::{Engine, worker};
 use crate::exchange::shared::Shared;
-use crate::health::{self, SharedHealth};
+use crate::health::{self, CheckedGroup, Checks, SharedHealth};
 use crate::log::writer::LogWriter;
 use crate::net::conn::Conn;
 use crate::net::limits;
+use crate::net::listener::Listener;
 use crate::net::waker::Waker;
 use crate::session::ClientSession;
 use std::sync::Arc;
@@ -28,19 +30,22 @@ impl Server {
     /// stop that is asked for meanwhile cuts this short; [`Self::run`] then ends at once.
     pub fn start_until(stop: Stop, config: Config, log: LogWriter) -> Result<Self, StartError> {
         let descriptors = limits::raise_descriptor_limit();
-        let listener = bind(&config, &stop)?;
-        let count = config.workers;
-        let engine = engine(shared(config, log, descriptors)?)?;
+        let listeners = bind_all(&config, &stop)?;
+        let engine = engine(shared(&config, log, descriptors)?)?;
         let ending = Arc::new(Waker::new().map_err(StartError::Resources)?);
+        let pending = Arc::new(PendingChange::new().map_err(StartError::Resources)?);
         capacity::check_descriptors(descriptors)?;
-        let resolver = resolve(&engine.shared, &stop)?;
-        let checks = health::first_round(&engine.shared.health, &stop.waker);
-        listener
-            .open()
-            .map_err(|error| not_listening(engine.shared.config(), error))?;
+        let resolver = resolve(
+            &all_backends(&engine),
+            config.settings.resolve_interval,
+            &stop,
+        )?;
+        let checks = first_round(&engine, &stop);
+        open(&listeners)?;
         let is_in_use = !stop.is_requested();
+        let workers = worker::start(&engine, config.settings.workers);
         let server = Self {
-            workers: worker::start(&engine, count).map_err(StartError::Resources)?,
+            workers: workers.map_err(StartError::Resources)?,
             health: spawn("health", &engine, &ending, |engine, ending| {
                 checks.run(&engine.shared.health, ending, || recall_lost(engine));
             })?,
@@ -52,41 +57,88 @@ impl Server {
             },
             stop,
             ending,
-            listener,
+            listeners: Listeners::new(listeners),
+            pending,
             engine,
             is_in_use,
         };
         if is_in_use {
-            announce::announce(&server.engine.shared, &server.listener);
+            announce::announce(&server.engine.shared, &server.listeners);
         }
         Ok(server)
     }
 }
 
+/// Takes every port to listen on.
+fn bind_all(config: &Config, stop: &Stop) -> Result<Vec<(Listen, Listener)>, StartError> {
+    let options = config.settings.sockets.of_clients();
+    let all = config.listen.iter();
+    all.map(|listen| Ok((listen.clone(), bind(listen, options, stop)?)))
+        .collect()
+}
+
+/// Lets clients in.
+fn open(listeners: &[(Listen, Listener)]) -> Result<(), StartError> {
+    for (listen, listener) in listeners {
+        let opened = listener.open();
+        opened.map_err(|error| StartError::Listen(listen.to_string(), error))?;
+    }
+    Ok(())
+}
+
 fn engine(shared: Shared) -> Result<Arc<Engine<ClientSession>>, StartError> {
-    let (cores, scheduling) = (shared.config().cores, shared.config().scheduling);
+    let settings = &shared.snapshot().settings;
+    let (cores, scheduling) = (settings.cores, settings.scheduling);
     let connections = Arc::clone(&shared.connections);
     Engine::new(shared, connections, cores, scheduling).map_err(StartError::Resources)
 }
 
 /// What sessions share, with the limits that follow from the machine.
-fn shared(config: Config, log: LogWriter, descriptors: u64) -> Result<Shared, StartError> {
+fn shared(config: &Config, log: LogWriter, descriptors: u64) -> Result<Shared, StartError> {
     let connections = ConnectionLimit::new(
-        capacity::connections(&config, descriptors),
-        capacity::memory(&config)?,
+        capacity::connections(config, descriptors),
+        capacity::memory(config)?,
     );
-    let backends = backends(&config);
-    let snapshot = Arc::new(Snapshot { config, backends });
+    let snapshot = Arc::new(Snapshot {
+        settings: config.settings.clone(),
+        groups: config.groups.iter().map(group).map(Arc::new).collect(),
+    });
     let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))
 }
 
-fn backends(config: &Config) -> Backends<Conn> {
-    let health = Health::new(config.health.rise, config.health.fall);
-    let new = |name: &Name| Backend::new(name.clone(), health.clone());
-    let regular = config.backends.iter().map(new);
-    let backups = config.backups.iter().map(new).map(Backend::as_backup);
-    Backends::new(regular.chain(backups).map(Arc::new).collect())
+fn group(config: &GroupConfig) -> Group {
+    let health = Health::new(config.settings.health.rise, config.settings.health.fall);
+    let new = |backend: &BackendConfig| {
+        let new = Backend::new(backend.name.clone(), health.clone());
+        match backend.is_backup {
+            true => new.as_backup(),
+            false => new,
+        }
+    };
+    Group {
+        name: config.name.clone(),
+        settings: config.settings.clone(),
+        backends: Arc::new(Backends::new(
+            config.backends.iter().map(new).map(Arc::new).collect(),
+        )),
+    }
+}
+
+fn all_backends(engine: &Engine<ClientSession>) -> Vec<Arc<Backend<Conn>>> {
+    let snapshot = engine.shared.snapshot();
+    let groups = snapshot.groups.iter();
+    groups
+        .flat_map(|group| group.backends.all().to_vec())
+        .collect()
+}
+
+fn first_round(engine: &Engine<ClientSession>, stop: &Stop) -> Checks {
+    let (health, now) = (&engine.shared.health, Instant::now());
+    let snapshot = engine.shared.snapshot();
+    let groups = snapshot.groups.iter();
+    let checked = groups.map(|group| CheckedGroup::new(group, group.backends.all(), health, now));
+    health::first_round(health, checked.collect(), &health.waker, &stop.waker)
 }
 
 /// Queues all sessions that wait for a backend that is lost, or for any to come up, so that each

@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::backends::{AdminState, Backend, Name, Standing};
+use crate::config::Group;
 use crate::engine::Engine;
 use crate::net::conn::Conn;
 use crate::session::ClientSession;
@@ -17,10 +18,30 @@ pub struct Status {
     pub connections: Share,
     /// Bytes of `--max-memory`.
     pub memory: Share,
+    /// The groups in the order of the configuration.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// One group of backends at one moment.
+#[derive(Clone, Debug)]
+pub struct GroupStatus {
+    /// What it is called.
+    pub name: String,
     /// Whether more than half of the backends are silent, so that they are used all the same.
     pub are_most_silent: bool,
-    /// The backends in the order of the command line, backups last.
+    /// The backends in the order of the configuration.
     pub backends: Vec<BackendStatus>,
+}
+
+impl GroupStatus {
+    fn of(group: &Group) -> Self {
+        let backends = group.backends.all().iter();
+        Self {
+            name: group.name.clone(),
+            are_most_silent: group.backends.are_most_silent(),
+            backends: backends.map(|backend| BackendStatus::of(backend)).collect(),
+        }
+    }
 }
 
 /// How much of a limit is used.
@@ -87,7 +108,7 @@ impl StatusHandle {
     #[must_use]
     pub fn status(&self) -> Status {
         let shared = &self.0.shared;
-        let (connections, backends) = (&shared.connections, shared.backends());
+        let (connections, snapshot) = (&shared.connections, shared.snapshot());
         let memory = connections.memory();
         Status {
             is_ready: shared.is_ready(),
@@ -99,11 +120,10 @@ impl StatusHandle {
                 used: memory.used(),
                 limit: memory.limit(),
             },
-            are_most_silent: backends.are_most_silent(),
-            backends: backends
-                .all()
+            groups: snapshot
+                .groups
                 .iter()
-                .map(|backend| BackendStatus::of(backend))
+                .map(|group| GroupStatus::of(group))
                 .collect(),
         }
     }

@@ -166,7 +166,7 @@ impl ClientSession {
     pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         match &self.stage {
             Stage::Exchange(exchange) => exchange.is_backend_lost(shared, now),
-            Stage::Tunnel(tunnel) => tunnel.is_backend_lost(shared),
+            Stage::Tunnel(tunnel) => tunnel.is_backend_lost(),
             Stage::ReadHead(_) | Stage::Linger(_) => false,
         }
     }
@@ -197,8 +197,9 @@ fn after(flow: Flow, client: &mut Client) -> Step {
         Flow::CloseAsAsked => Step::Next(Stage::Linger(Linger::as_asked())),
         Flow::Linger => Step::Next(Stage::Linger(Linger::default())),
         Flow::Close => Step::Close,
-        Flow::Tunnel(conn, backend, rest) => {
-            Step::Next(Stage::Tunnel(Tunnel::new(conn, backend, rest, client)))
+        Flow::Tunnel(conn, backend, group, rest) => {
+            let tunnel = Tunnel::new(conn, backend, group, rest, client);
+            Step::Next(Stage::Tunnel(tunnel))
         }
     }
 }

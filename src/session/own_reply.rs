@@ -47,7 +47,8 @@ fn has_come_back(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
 /// Whether it asks for `--ready-path`.
 fn asks_whether_ready(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
     let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
-    shared.config().ready_path.as_ref().is_some_and(asked)
+    let settings = &shared.snapshot().settings;
+    settings.ready_path.as_ref().is_some_and(asked)
 }
 
 fn readiness(shared: &Shared) -> Reply {
@@ -66,7 +67,7 @@ pub(super) fn send(
     turn: &mut Turn<'_>,
 ) -> bool {
     let goes_on = head.keeps_alive() && head.framing == Framing::Empty && turn.shared.keeps_alive();
-    let log = turn.shared.config().log;
+    let log = turn.shared.snapshot().settings.log;
     let now = turn.now();
     let mut record = Record::begin(head, address, log, now);
     record.note(&Event::AnsweredHere(reply.status), now);
@@ -94,7 +95,7 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
         _ => Error::client(Phase::RequestHead, cause(refusal)),
     };
-    match turn.shared.config().log {
+    match turn.shared.snapshot().settings.log {
         LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
         LogMode::Access => {
             let (client, now) = (client.address.ip(), turn.now());

@@ -16,6 +16,7 @@ use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What an exchange counts in a turn, however few bytes it moves. So of a client that sends many
@@ -106,8 +107,8 @@ impl ReadHead {
             match client.flush(turn.may_block(), turn) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let (timeouts, now) = (&turn.shared.config().timeouts, turn.now());
-                    let deadline = self.deadline(true, timeouts, now);
+                    let (snapshot, now) = (turn.shared.snapshot(), turn.now());
+                    let deadline = self.deadline(true, &snapshot.settings.timeouts, now);
                     return Some(match now < deadline {
                         true => Step::WouldWait(WaitFor::client(Interest::Write, deadline)),
                         false => Step::Close,
@@ -140,11 +141,11 @@ impl ReadHead {
             // The first byte shows it, as with TLS on a plain port: no need to wait for more.
             [first, ..] if !is_token_byte(*first) => Err(Refusal::bad("this is no HTTP request")),
             bytes => {
-                let config = turn.shared.config();
-                let found = self.scan.find_end(bytes, &config.limits.head())?;
+                let settings = &turn.shared.snapshot().settings;
+                let found = self.scan.find_end(bytes, &settings.limits.head())?;
                 if found.is_none() && self.scan.has_first_line() && !self.has_checked_line {
                     // A request of HTTP/0.9 has no other line.
-                    request::check_first_line(bytes, config.sender(client.address.ip()))?;
+                    request::check_first_line(bytes, settings.sender(client.address.ip()))?;
                     self.has_checked_line = true;
                 }
                 Ok(found)
@@ -160,7 +161,8 @@ impl ReadHead {
         if is_idle && has_looked && turn.shared.is_stopping() {
             return self.close_unused();
         }
-        let deadline = self.deadline(is_idle, &turn.shared.config().timeouts, now);
+        let timeouts = turn.shared.snapshot().settings.timeouts;
+        let deadline = self.deadline(is_idle, &timeouts, now);
         match (now < deadline, is_idle) {
             (true, _) => Step::WouldWait(WaitFor::client(Interest::Read, deadline)),
             (false, true) => self.close_unused(),
@@ -198,7 +200,8 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge_head(length);
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
-    let sender = turn.shared.config().sender(client.address.ip());
+    let snapshot = turn.shared.snapshot();
+    let sender = snapshot.settings.sender(client.address.ip());
     let head = request::parse_from(sender, head, &mut table).and_then(|head| admit(head, turn));
     let head = match head {
         Ok(head) => head,
@@ -215,7 +218,8 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let now = turn.now();
     turn.renew_budget(now);
     turn.charge(EXCHANGE_CHARGE);
-    let exchange = Exchange::begin(&head, client, turn, now);
+    let group = Arc::clone(&snapshot.groups[0]);
+    let exchange = Exchange::begin(&head, group, client, turn, now);
     client.inbound.consume(length);
     Step::Begin(exchange)
 }
@@ -225,7 +229,10 @@ fn admit<'h, 'b>(
     head: RequestHead<'h, 'b>,
     turn: &Turn<'_>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
-    match (head.framing, turn.shared.config().limits.max_body) {
+    match (
+        head.framing,
+        turn.shared.snapshot().settings.limits.max_body,
+    ) {
         (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
         _ => Ok(head),
     }

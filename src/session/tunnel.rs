@@ -6,10 +6,10 @@
 //! reset.
 
 use super::Step;
-use crate::backends::Backend;
-use crate::config::OnDown;
+use crate::backends::Lease;
+use crate::config::{Group, OnDown};
 use crate::exchange::client::Client;
-use crate::exchange::shared::{Shared, Turn};
+use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::{Peer, ProgressTimer, WaitFor};
 use crate::http::error::{Cause, Error, Phase};
 use crate::log::LogMode;
@@ -24,7 +24,9 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Tunnel {
     conn: Conn,
-    backend: Arc<Backend<Conn>>,
+    /// It counts as in flight there.
+    backend: Lease<Conn>,
+    group: Arc<Group>,
     up: Direction,
     down: Direction,
     timer: ProgressTimer<u64>,
@@ -46,7 +48,8 @@ impl Tunnel {
     #[must_use]
     pub fn new(
         conn: Conn,
-        backend: Arc<Backend<Conn>>,
+        backend: Lease<Conn>,
+        group: Arc<Group>,
         mut rest: Buffer,
         client: &mut Client,
     ) -> Self {
@@ -54,6 +57,7 @@ impl Tunnel {
         Self {
             conn,
             backend,
+            group,
             up: Direction::default(),
             down: Direction::default(),
             timer: ProgressTimer::default(),
@@ -68,19 +72,19 @@ impl Tunnel {
 
     /// Whether it has to end because its backend is down.
     #[must_use]
-    pub fn is_backend_lost(&self, shared: &Shared) -> bool {
-        shared.config().on_down == OnDown::Close && !self.backend.is_up()
+    pub fn is_backend_lost(&self) -> bool {
+        self.group.settings.on_down == OnDown::Close && !self.backend.is_up()
     }
 
     /// Passes bytes on until it would wait.
     pub fn run(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         loop {
-            if self.is_backend_lost(turn.shared) {
+            if self.is_backend_lost() {
                 return self.cut(client);
             }
             let moved = match self.pump(client, turn) {
                 Ok(moved) => moved,
-                Err(broken) => return self.end(&broken, client, turn),
+                Err(broken) => return self.end(&broken, client),
             };
             self.moved += moved;
             if self.up.is_shut && self.down.is_shut {
@@ -96,10 +100,10 @@ impl Tunnel {
                 continue;
             }
             if let Some(broken) = self.find_broken(client, turn) {
-                return self.end(&broken, client, turn);
+                return self.end(&broken, client);
             }
             let now = Instant::now();
-            let waits = self.waits(client, turn, now);
+            let waits = self.waits(client, now);
             if now >= waits.deadline {
                 return self.cut(client);
             }
@@ -138,7 +142,7 @@ impl Tunnel {
         Ok((up + down) as u64)
     }
 
-    fn waits(&mut self, client: &Client, turn: &Turn<'_>, now: Instant) -> WaitFor {
+    fn waits(&mut self, client: &Client, now: Instant) -> WaitFor {
         let (up, down) = (&client.inbound, &client.outbound);
         let of_client = interest(&self.up, up, &self.down, down);
         let of_backend = interest(&self.down, down, &self.up, up);
@@ -147,7 +151,7 @@ impl Tunnel {
             backend: of_backend,
             deadline: self
                 .timer
-                .deadline(self.moved, turn.shared.config().timeouts.tunnel, now),
+                .deadline(self.moved, self.group.settings.timeouts.tunnel, now),
         }
     }
 
@@ -162,7 +166,7 @@ impl Tunnel {
     }
 
     /// One side is broken: resets the other one.
-    fn end(&self, broken: &Broken, client: &Client, turn: &Turn<'_>) -> Step {
+    fn end(&self, broken: &Broken, client: &Client) -> Step {
         let cause = Cause::of_broken(&broken.error);
         let (error, level) = match broken.peer {
             Peer::Client => {
@@ -175,7 +179,7 @@ impl Tunnel {
             }
         };
         // That a client is gone is of interest only in the story.
-        let level = match turn.shared.config().log {
+        let level = match self.group.settings.log {
             LogMode::Story => log::Level::Info,
             LogMode::Access | LogMode::Off => level,
         };

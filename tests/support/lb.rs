@@ -1,18 +1,43 @@
 //! A balancer in this process.
 
 use super::{Client, eventually};
-use ::lb::backends::Name;
-use ::lb::config::Config;
+use ::lb::backends::{Backend, Backends, Name};
+use ::lb::config::{Config, Group, Listen, Settings};
 use ::lb::engine::Engine;
 use ::lb::log::LogMode;
 use ::lb::log::writer::LogWriter;
+use ::lb::net::conn::Conn;
 use ::lb::server::{Ended, Server, Status, StatusHandle, Stop};
 use ::lb::session::ClientSession;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// What a balancer of one group is started with.
+pub struct Setup {
+    pub address: Option<String>,
+    pub port: u16,
+    pub backends: Vec<Name>,
+    pub backups: Vec<Name>,
+    pub settings: Settings,
+}
+
+impl Deref for Setup {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl DerefMut for Setup {
+    fn deref_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+}
 
 /// A balancer in this process.
 pub struct Lb {
@@ -36,16 +61,32 @@ impl Lb {
     }
 
     /// The same, with other settings.
-    pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
+    pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup {
             address: Some("127.0.0.1".into()),
             port: 0,
             backends: backends.iter().map(name_of).collect(),
-            log: LogMode::Off,
-            ..Config::default()
+            backups: Vec::new(),
+            settings: Settings::default(),
         };
-        config.timeouts.drain = Duration::from_millis(300);
-        change(&mut config);
+        setup.log = LogMode::Off;
+        setup.timeouts.drain = Duration::from_millis(300);
+        change(&mut setup);
+        let listen = Listen {
+            address: setup.address,
+            port: setup.port,
+        };
+        let (backends, backups) = (setup.backends, setup.backups);
+        Self::start(Config::of_one_group(
+            listen,
+            backends,
+            backups,
+            setup.settings,
+        ))
+    }
+
+    /// A balancer with this configuration.
+    pub fn start(config: Config) -> Self {
         let server = Server::start(config, LogWriter::silent()).expect("starts");
         let (address, stop) = (server.local_addr().unwrap(), server.stop());
         let (engine, status) = (server.engine(), server.status_handle());
@@ -58,6 +99,21 @@ impl Lb {
             was_asked: AtomicBool::new(false),
             thread,
         }
+    }
+
+    /// Its only group.
+    pub fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.engine.shared.snapshot().groups[0])
+    }
+
+    /// The backends of its only group.
+    pub fn backends(&self) -> Arc<Backends<Conn>> {
+        Arc::clone(&self.group().backends)
+    }
+
+    /// One of these backends.
+    pub fn backend(&self, place: usize) -> Arc<Backend<Conn>> {
+        Arc::clone(&self.backends().all()[place])
     }
 
     pub fn client(&self) -> Client {

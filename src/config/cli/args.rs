@@ -1,8 +1,6 @@
 //! The command line as it is written: where to listen, the backends, and the settings.
 
-use super::addresses;
-use crate::backends::Name;
-use crate::config::{Config, heading};
+use crate::config::{Settings, addresses, heading};
 use clap::Parser;
 
 const MORE: &str = "\
@@ -41,7 +39,7 @@ pub(super) struct Args {
     pub(super) backends: Vec<addresses::Range>,
 
     #[command(flatten)]
-    pub(super) config: Config,
+    pub(super) settings: Settings,
 
     /// A backend for when no other is up
     ///
@@ -57,17 +55,4 @@ pub(super) struct Args {
     /// Print only warnings
     #[arg(short, long, help_heading = heading::LOGGING)]
     pub(super) quiet: bool,
-}
-
-impl Args {
-    /// The configuration, with these names for the ranges of backends.
-    pub(super) fn into_config(self, backends: Vec<Name>, backups: Vec<Name>) -> Config {
-        Config {
-            address: self.listen.address,
-            port: self.listen.port,
-            backends,
-            backups,
-            ..self.config
-        }
-    }
 }

@@ -1,12 +1,11 @@
 //! The command line of `lb`: arguments to a [`Config`], with an answer for every wrong one.
 
-mod addresses;
 mod args;
 mod contradictions;
 mod usage;
 
 use crate::backends::Name;
-use crate::config::Config;
+use crate::config::{Config, addresses};
 use args::Args;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -39,7 +38,7 @@ pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         _ => log::LevelFilter::Info,
     };
     Ok(Invocation {
-        config: args.into_config(backends, backups),
+        config: Config::of_one_group(args.listen, backends, backups, args.settings),
         level,
     })
 }
@@ -85,6 +84,7 @@ fn admit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
     use clap::CommandFactory as _;
 
     pub(super) fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
@@ -93,23 +93,18 @@ mod tests {
 
     fn backends(line: &str) -> Vec<String> {
         let invocation = parse_line(line).expect("valid");
-        invocation
-            .config
-            .backends
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let backends = invocation.config.backends();
+        backends.map(|one| one.name.to_string()).collect()
     }
 
     #[test]
     fn the_command_line_is_consistent_and_its_defaults_are_those_of_the_library() {
         Args::command().debug_assert();
-        let config = parse_line("lb 8080 :1").expect("valid").config;
-        let default = Config {
-            backends: config.backends.clone(),
-            ..Config::default()
-        };
-        assert_eq!(format!("{config:?}"), format!("{default:?}"));
+        let settings = parse_line("lb 8080 :1").expect("valid").config.settings;
+        assert_eq!(
+            format!("{settings:?}"),
+            format!("{:?}", Settings::default())
+        );
     }
 
     #[test]
@@ -142,14 +137,19 @@ mod tests {
                 100,
             ),
         ] {
-            let timeout = parse_line(line).expect("valid").config.health.timeout();
+            let timeout = parse_line(line)
+                .expect("valid")
+                .config
+                .settings
+                .health
+                .timeout();
             assert_eq!(timeout.as_millis(), millis, "{line}");
         }
     }
 
     #[test]
     fn what_depends_on_another_option_has_a_default_that_fits() {
-        let config = |line| parse_line(line).expect(line).config;
+        let config = |line| parse_line(line).expect(line).config.settings;
         let head = config("lb 8080 :1 --max-head 4KiB").limits.head();
         assert_eq!((head.bytes, head.start_line), (4096, 4096));
         let line = "lb 8080 :1 --max-head 4KiB --max-request-line 4KiB";
@@ -169,7 +169,12 @@ mod tests {
     #[test]
     fn good_statuses_are_a_list_with_classes() {
         let line = "lb 8080 :1 --health-status 200,204,301-302,4xx";
-        let statuses = parse_line(line).expect("valid").config.health.statuses;
+        let statuses = parse_line(line)
+            .expect("valid")
+            .config
+            .settings
+            .health
+            .statuses;
         let good = [200, 204, 301, 302, 400, 499];
         assert!(good.iter().all(|status| statuses.contains(*status)));
         assert!(
@@ -179,7 +184,8 @@ mod tests {
         );
         let classes = parse_line("lb 8080 :1 --health-status 2xx-3xx")
             .expect("valid")
-            .config;
+            .config
+            .settings;
         assert_eq!(classes.health.statuses.0, [200..=399]);
     }
 
@@ -187,7 +193,7 @@ mod tests {
     fn the_name_in_via_is_a_pseudonym_a_host_or_none() {
         let via = |name: &str| {
             let invocation = parse_line(&format!("lb 8080 :1 --via {name}"));
-            invocation.map(|invocation| invocation.config.via)
+            invocation.map(|invocation| invocation.config.settings.via)
         };
         for name in ["edge-1", "lb_2", "app.example:80", "[::1]:80"] {
             assert_eq!(via(name).expect("valid").as_deref(), Some(name));

@@ -29,7 +29,7 @@ impl Answer {
             if bytes.is_empty() || (has_any && turn.is_over()) {
                 break;
             }
-            let limits = &exchange.config.limits.head();
+            let limits = &exchange.settings.limits.head();
             let Some(length) = response::find_end(scan, bytes, limits).map_err(bad_head)? else {
                 break;
             };
@@ -114,7 +114,7 @@ fn write_head(
         method: exchange.request.method,
         date: date.as_str(),
     };
-    let via = exchange.config.via.as_deref();
+    let via = exchange.settings.via.as_deref();
     write_response(head, &delivery, via, turn.tail(&mut client.outbound));
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::Request;
@@ -25,7 +25,7 @@ fn record(address: SocketAddr) -> Record {
 /// queued.
 fn turns_for(heads: &str) -> usize {
     let (shared, scheduler) = (
-        Shared::over(Vec::new(), Config::default()),
+        Shared::over(Vec::new(), Settings::default()),
         Scheduler::new(1, || ()),
     );
     let (mut cache, mut local) = (IoCache::default(), Local::default());
@@ -57,7 +57,7 @@ fn turns_for(heads: &str) -> usize {
         let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
         turn.is_resumed = true;
         let mut served = Served {
-            config: shared.config(),
+            settings: &Settings::default(),
             request: &request,
             expectation: &mut expectation,
             record: &mut record,

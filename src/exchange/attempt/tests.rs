@@ -1,11 +1,11 @@
 use super::*;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::exchange::testing::Fixture;
 use crate::net::testing::pair;
 
 /// Begins a transfer on a connection on which the backend has done something before it was asked.
 fn begin_after(early: impl FnOnce(Conn)) -> Result<(), Error> {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let mut exchange = fixture
         .connecting("POST / HTTP/1.1\r\nHost: a\r\n\r\n")
         .exchange;
@@ -46,7 +46,7 @@ fn a_backend_that_waits_to_be_asked_gets_the_request() {
 /// Whether a request that has failed on idle connections of these backends goes on with a new one, of
 /// so many backends that have an idle connection each.
 fn goes_on_with_a_new_connection(count: u16, failed: &[usize]) -> bool {
-    let mut fixture = Fixture::new(count, Config::default());
+    let mut fixture = Fixture::new(count, Settings::default());
     let all = 0..usize::from(count);
     let _other_ends: Vec<_> = all.map(|place| fixture.keep_idle(place)).collect();
     let stale = |place: &usize| {
@@ -54,8 +54,9 @@ fn goes_on_with_a_new_connection(count: u16, failed: &[usize]) -> bool {
         Attempt::new(Lease::of(&fixture.backends[*place]), true).failure(error)
     };
     let failures: Vec<Failure> = failed.iter().map(stale).collect();
+    let group = fixture.group();
     let turn = fixture.turn();
-    let next = ExchangePhase::another_attempt(&failures, &turn).expect("one is left");
+    let next = ExchangePhase::another_attempt(&group, &failures, &turn).expect("one is left");
     matches!(next, ExchangePhase::Connecting(..))
 }
 
@@ -72,19 +73,19 @@ fn after_two_dead_idle_connections_the_next_one_is_new() {
 #[test]
 fn a_success_ends_a_row_of_failures_unless_it_was_a_trial() {
     for (is_trial, is_over) in [(false, true), (true, false)] {
-        let fixture = Fixture::new(1, Config::default());
+        let fixture = Fixture::new(1, Settings::default());
         let backend = &fixture.backends[0];
         let mut attempt = Attempt::new(Lease::of(backend), false);
         attempt.is_trial = is_trial;
         assert_eq!(backend.failures.count(2), None);
-        attempt.succeed(&fixture.shared);
+        attempt.succeed(&fixture.group(), &fixture.shared);
         assert_eq!(backend.failures.count(2).is_none(), is_over, "{is_trial}");
     }
 }
 
 #[test]
 fn a_trial_that_ends_without_a_result_lets_another_request_try() {
-    let fixture = Fixture::new(1, Config::default());
+    let fixture = Fixture::new(1, Settings::default());
     let backend = &fixture.backends[0];
     let (failures, later) = (&backend.failures, Instant::now() + Duration::from_secs(60));
     failures.eject(Instant::now());
@@ -97,7 +98,7 @@ fn a_trial_that_ends_without_a_result_lets_another_request_try() {
 
 #[test]
 fn the_answer_to_a_trial_brings_the_backend_back_and_a_failure_lets_it_wait() {
-    let fixture = Fixture::new(2, Config::default());
+    let fixture = Fixture::new(2, Settings::default());
     let (shared, ejected) = (&fixture.shared, &fixture.backends[0]);
     fixture.eject(0);
     assert!(!ejected.is_up());
@@ -106,7 +107,7 @@ fn the_answer_to_a_trial_brings_the_backend_back_and_a_failure_lets_it_wait() {
     Trial::of(ejected).fail(soon);
     assert!(!ejected.failures.claim_trial(true, soon), "it has to wait");
     assert!(!ejected.is_up());
-    Trial::of(ejected).pass(shared);
+    Trial::of(ejected).pass(&fixture.group(), shared);
     assert!(ejected.is_up());
 }
 
@@ -119,7 +120,7 @@ fn only_a_shortage_of_descriptors_closes_idle_connections() {
         (Errno::ADDRNOTAVAIL, Cause::NoPort, false),
         (Errno::CONNREFUSED, Cause::Refused, false),
     ] {
-        let fixture = Fixture::new(1, Config::default());
+        let fixture = Fixture::new(1, Settings::default());
         let _other_end = fixture.keep_idle(0);
         let error = cannot_connect(&errno.into(), &fixture.shared);
         let is_closed = fixture.backends[0].idle.is_empty();

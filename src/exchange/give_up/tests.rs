@@ -1,6 +1,6 @@
 use super::*;
 use crate::backends::health::Evidence;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::exchange::testing::Fixture;
 use std::sync::Arc;
 
@@ -27,14 +27,14 @@ fn text(reply: Reply) -> String {
 /// The answer as text, and after how many seconds to come again.
 fn answer(fixture: &Fixture, error: &Error, in_json: bool) -> (String, Option<u64>) {
     let failures = [failure(fixture)];
-    let reply = reply(error, &failures, in_json, fixture.shared.backends());
+    let reply = reply(error, &failures, in_json, &fixture.group().backends);
     let retry_after = reply.retry_after;
     (text(reply), retry_after)
 }
 
 #[test]
 fn the_answer_names_each_attempt_and_why_it_failed() {
-    let fixture = Fixture::new(1, Config::default());
+    let fixture = Fixture::new(1, Settings::default());
     let (text, retry_after) = answer(&fixture, &REFUSED, false);
     assert_eq!(
         text,
@@ -53,7 +53,7 @@ fn the_answer_names_each_attempt_and_why_it_failed() {
 
 #[test]
 fn the_answer_says_so_when_more_than_half_of_the_backends_are_late() {
-    let fixture = Fixture::new(2, Config::default());
+    let fixture = Fixture::new(2, Settings::default());
     (0..2).for_each(|place| fixture.take_down(place, Evidence::Silent));
     let (text, _) = answer(&fixture, &REFUSED, false);
     assert!(
@@ -64,7 +64,7 @@ fn the_answer_says_so_when_more_than_half_of_the_backends_are_late() {
 
 #[test]
 fn when_none_is_up_the_answer_says_since_when_and_until_the_next_check() {
-    let fixture = Fixture::new(2, Config::default());
+    let fixture = Fixture::new(2, Settings::default());
     let now = Instant::now();
     for (place, seconds) in [(0, 7), (1, 3)] {
         let mut state = fixture.backends[place].state();
@@ -88,7 +88,7 @@ fn when_none_is_up_the_answer_says_since_when_and_until_the_next_check() {
 
 #[test]
 fn a_shortage_of_ours_asks_to_come_again_in_a_second() {
-    let fixture = Fixture::new(1, Config::default());
+    let fixture = Fixture::new(1, Settings::default());
     let short = Error::proxy(Phase::Connect, Cause::NoPort);
     assert_eq!(answer(&fixture, &short, false).1, Some(1));
 }

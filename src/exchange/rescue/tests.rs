@@ -1,6 +1,6 @@
 use super::*;
 use crate::backends::health::Evidence;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::exchange::testing::{BEGUN, Fixture, GET, POST, SILENCE, UnderWay};
 use crate::exchange::transfer::Progress;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ fn sent(fixture: &mut Fixture, head: &str) -> UnderWay {
     under_way
 }
 
-fn with(config: impl FnOnce(&mut Config)) -> Config {
-    let mut own = Config::default();
+fn with(config: impl FnOnce(&mut Settings)) -> Settings {
+    let mut own = Settings::default();
     config(&mut own);
     own
 }
@@ -109,7 +109,7 @@ fn stay<const N: usize>(fixture: &mut Fixture, all: [UnderWay; N]) {
 
 #[test]
 fn a_request_that_is_not_connected_goes_to_a_backup_only_from_one_that_is_worse_than_suspect() {
-    let mut fixture = Fixture::with_backup(Config::default());
+    let mut fixture = Fixture::with_backup(Settings::default());
     let mut under_way = fixture.connecting(GET);
     fixture.suspect(0);
     let now = Instant::now();
@@ -131,7 +131,7 @@ fn a_request_that_is_not_connected_goes_to_a_backup_only_from_one_that_is_worse_
 
 #[test]
 fn a_request_that_is_not_connected_leaves_a_suspect_backend_whatever_its_method() {
-    let mut fixture = Fixture::new(2, Config::default());
+    let mut fixture = Fixture::new(2, Settings::default());
     let mut under_way = fixture.connecting(POST);
     let now = Instant::now();
     assert!(!under_way.exchange.is_backend_lost(&fixture.shared, now));
@@ -200,7 +200,7 @@ fn with_on_down_close_a_request_ends_with_its_backend() {
 
 #[test]
 fn a_backend_to_which_there_is_no_way_is_left_at_once() {
-    let mut fixture = Fixture::new(2, Config::default());
+    let mut fixture = Fixture::new(2, Settings::default());
     let mut under_way = sent(&mut fixture, GET);
     assert_eq!(
         under_way
@@ -209,7 +209,8 @@ fn a_backend_to_which_there_is_no_way_is_left_at_once() {
         None
     );
     let error = Error::backend(Phase::Connect, Cause::Unreachable);
-    observations::observe_failed_attempt(&fixture.shared.health, &fixture.backends[0], &error);
+    let (health, group) = (&fixture.shared.health, fixture.group());
+    observations::observe_failed_attempt(health, &group, &fixture.backends[0], &error);
     let cause = under_way
         .exchange
         .lost_cause(&fixture.shared, Instant::now());
@@ -219,7 +220,7 @@ fn a_backend_to_which_there_is_no_way_is_left_at_once() {
 
 #[test]
 fn whether_a_request_has_arrived_is_looked_at_every_second_until_it_has() {
-    let mut fixture = Fixture::new(2, Config::default());
+    let mut fixture = Fixture::new(2, Settings::default());
     let mut under_way = sent(&mut fixture, GET);
     let turn = fixture.resumed();
     let exchange = &mut under_way.exchange;
@@ -242,7 +243,7 @@ fn whether_a_request_has_arrived_is_looked_at_every_second_until_it_has() {
 
 #[test]
 fn an_exchange_without_a_backend_is_recalled_when_one_may_have_come_up() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let under_way = fixture.waiting(GET);
     let now = Instant::now();
     assert!(under_way.exchange.is_backend_lost(&fixture.shared, now));

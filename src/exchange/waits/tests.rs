@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::config::Settings;
 use crate::exchange::ExchangePhase;
 use crate::exchange::testing::{BEGUN, Fixture, GET, PUT, UnderWay};
 use crate::net::conn::Conn;
@@ -32,9 +32,9 @@ fn exchange(fixture: &mut Fixture, head: &str, is_begun: bool) -> UnderWay {
 fn row(
     (head, is_begun): (&str, bool),
     (sending, answering): (UploadProgress, AnswerProgress),
-    timeouts: impl Fn(&mut Config),
+    timeouts: impl Fn(&mut Settings),
 ) -> Result<(Option<Interest>, Option<Interest>), Error> {
-    let mut config = Config::default();
+    let mut config = Settings::default();
     (config.timeouts.body, config.timeouts.response) = (LONG, LONG);
     timeouts(&mut config);
     let mut fixture = Fixture::new(1, config);
@@ -110,7 +110,7 @@ fn each_row_of_the_table_has_its_waits_its_timeout_and_its_blame() {
 
 #[test]
 fn only_an_answer_that_has_not_begun_to_a_whole_request_has_the_timeout_of_a_response() {
-    let at_once = |config: &mut Config| config.timeouts.response = Duration::ZERO;
+    let at_once = |config: &mut Settings| config.timeouts.response = Duration::ZERO;
     let late = Error::backend(Phase::ResponseHead, Cause::TimedOut);
     assert_eq!(row((GET, false), (SENT, FROM_BACKEND), at_once), Err(late));
     assert!(row((GET, true), (SENT, FROM_BACKEND), at_once).is_ok());
@@ -120,7 +120,7 @@ fn only_an_answer_that_has_not_begun_to_a_whole_request_has_the_timeout_of_a_res
 
 #[test]
 fn a_client_that_gave_up_is_to_blame_for_what_its_request_waits_for() {
-    let mut config = Config::default();
+    let mut config = Settings::default();
     (config.timeouts.body, config.timeouts.response) = (Duration::ZERO, Duration::ZERO);
     let mut fixture = Fixture::new(1, config);
     let mut under_way = exchange(&mut fixture, PUT, true);
@@ -134,7 +134,7 @@ fn a_client_that_gave_up_is_to_blame_for_what_its_request_waits_for() {
 
 #[test]
 fn a_client_is_watched_from_the_moment_when_its_answer_is_late() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let mut under_way = exchange(&mut fixture, GET, false);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
     let turn = fixture.turn();
@@ -150,7 +150,7 @@ fn a_client_is_watched_from_the_moment_when_its_answer_is_late() {
 
 #[test]
 fn a_body_that_is_held_back_is_asked_for_at_its_time() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let head = PUT.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
     let mut under_way = exchange(&mut fixture, &head, false);
     let (exchange, client) = (&mut under_way.exchange, &under_way.client);
@@ -168,7 +168,7 @@ fn is_looked_into(
     turn: impl Fn(&mut Turn<'_>),
     attempt: impl Fn(&mut Attempt),
 ) -> (bool, bool) {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let mut under_way = exchange(&mut fixture, head, is_begun);
     if let ExchangePhase::Transferring(under_way, _) = &mut under_way.exchange.phase {
         attempt(under_way);
@@ -214,7 +214,7 @@ fn a_backend_is_checked_when_its_answer_is_late_and_idle_connections_may_be_in_i
 
 #[test]
 fn a_backend_that_is_not_connected_to_in_a_moment_is_checked() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let under_way = fixture.connecting(GET);
     let backend = Arc::clone(&fixture.backends[0]);
     let _ = backend.take_check();
@@ -241,9 +241,9 @@ fn after(
     abort_on_close: bool,
     act: impl FnOnce(Conn),
 ) -> Result<Option<Interest>, Error> {
-    let config = Config {
+    let config = Settings {
         abort_on_close,
-        ..Config::default()
+        ..Settings::default()
     };
     let mut fixture = Fixture::new(1, config);
     let mut under_way = exchange(&mut fixture, head, is_begun);
@@ -290,7 +290,7 @@ fn an_exchange_ends_when_its_client_has_left() {
 
 #[test]
 fn an_answer_goes_first_only_shortly_after_the_whole_request_was_sent() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let mut waits = |head, is_begun, since: Duration| {
         let mut under_way = exchange(&mut fixture, head, is_begun);
         let (exchange, client) = (&mut under_way.exchange, &under_way.client);
@@ -305,7 +305,7 @@ fn an_answer_goes_first_only_shortly_after_the_whole_request_was_sent() {
 
 #[test]
 fn a_call_that_may_block_returns_when_something_can_move() {
-    let mut fixture = Fixture::new(1, Config::default());
+    let mut fixture = Fixture::new(1, Settings::default());
     let under_way = exchange(&mut fixture, GET, false);
     let reads = WaitFor {
         client: None,

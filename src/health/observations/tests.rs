@@ -3,29 +3,39 @@
 use super::*;
 use crate::backends::Backends;
 use crate::backends::health::Health;
-use crate::config::{Config, Snapshot};
+use crate::config::{Settings, Snapshot};
 use crate::http::Refusal;
 use std::sync::Arc;
 
 /// Two backends that are up, and go down or out after two failures.
 fn shared() -> SharedHealth {
-    let mut config = Config::default();
-    (config.health.fall, config.health.eject_after) = (2, 2);
+    shared_with(|_| {})
+}
+
+fn shared_with(change: impl FnOnce(&mut Settings)) -> SharedHealth {
+    let mut settings = Settings::default();
+    (settings.health.fall, settings.health.eject_after) = (2, 2);
+    change(&mut settings);
     let backend = |port| {
         let host = "a".into();
         Arc::new(Backend::new(Name { host, port }, Health::new(1, 2)))
     };
-    let backends = Backends::new([1, 2].map(backend).into());
-    let shared = SharedHealth::new(Arc::new(Snapshot { config, backends })).expect("descriptors");
-    for backend in shared.backends().all() {
-        observe_response(&shared, backend, Observation::Good);
+    let backends = Arc::new(Backends::new([1, 2].map(backend).into()));
+    let snapshot = Snapshot::of_one_group(settings, backends);
+    let shared = SharedHealth::new(snapshot).expect("descriptors");
+    for backend in group(&shared).backends.all() {
+        observe_response(&shared, &group(&shared), backend, Observation::Good);
         assert!(backend.is_up());
     }
     shared
 }
 
-fn first(shared: &SharedHealth) -> &Backend<Conn> {
-    &shared.backends().all()[0]
+fn group(shared: &SharedHealth) -> Arc<Group> {
+    Arc::clone(&shared.snapshot().groups[0])
+}
+
+fn first(shared: &SharedHealth) -> Arc<Backend<Conn>> {
+    Arc::clone(&group(shared).backends.all()[0])
 }
 
 #[test]
@@ -69,10 +79,10 @@ fn a_refused_connection_is_a_bad_check_and_brings_the_next_one() {
         let shared = shared();
         let error = Error::backend(Phase::Connect, cause);
         let backend = first(&shared);
-        observe_failed_attempt(&shared, backend, &error);
+        observe_failed_attempt(&shared, &group(&shared), &backend, &error);
         assert_eq!(backend.is_unreachable(), is_unreachable, "{cause:?}");
         assert!(backend.is_up() && backend.take_check(), "one is not enough");
-        observe_failed_attempt(&shared, backend, &error);
+        observe_failed_attempt(&shared, &group(&shared), &backend, &error);
         assert!(!backend.is_up() && backend.state().reason == error.to_string());
     }
 }
@@ -85,12 +95,13 @@ fn another_failure_brings_the_next_check_and_nothing_else() {
         Error::backend(Phase::Connect, Cause::TimedOut),
         Error::backend(Phase::ResponseHead, Cause::Closed),
     ] {
-        (0..3).for_each(|_| observe_failed_attempt(&shared, backend, &error));
+        (0..3).for_each(|_| observe_failed_attempt(&shared, &group(&shared), &backend, &error));
         assert!(backend.is_up() && backend.take_check(), "{error:?}");
     }
     observe_failed_attempt(
         &shared,
-        backend,
+        &group(&shared),
+        &backend,
         &Error::client(Phase::RequestBody, Cause::Reset),
     );
     assert!(!backend.take_check(), "the client is to blame");
@@ -101,9 +112,9 @@ fn failed_requests_in_a_row_take_a_backend_out_with_the_last_reason() {
     let shared = shared();
     let backend = first(&shared);
     let error = Error::backend(Phase::ResponseHead, Cause::Closed);
-    count_failed_request(&shared, backend, &error);
+    count_failed_request(&shared, &group(&shared), &backend, &error);
     assert!(backend.is_up());
-    count_failed_request(&shared, backend, &error);
+    count_failed_request(&shared, &group(&shared), &backend, &error);
     assert!(!backend.is_up() && backend.state().reason == error.to_string());
 }
 
@@ -113,25 +124,23 @@ fn the_health_thread_is_woken_for_a_check_of_a_live_backend() {
     let backend = first(&shared);
     let is_woken = || shared.waker.reset();
     is_woken();
-    ask_for_check(&shared, backend);
+    ask_for_check(&shared, &backend);
     assert!(is_woken());
-    ask_for_check(&shared, backend);
+    ask_for_check(&shared, &backend);
     assert!(!is_woken(), "it is asked for already");
     assert!(backend.take_check());
     backend.set_admin(crate::backends::AdminState::Disabled);
-    ask_for_check(&shared, backend);
+    ask_for_check(&shared, &backend);
     assert!(!is_woken() && !backend.take_check());
 }
 
 #[test]
 fn a_backend_that_comes_back_begins_with_a_small_share() {
-    let mut shared = shared();
-    let snapshot = Arc::get_mut(&mut shared.snapshot).expect("nobody else has it");
-    snapshot.config.health.slow_start = Duration::from_secs(3600);
+    let shared = shared_with(|settings| settings.health.slow_start = Duration::from_secs(3600));
     let backend = first(&shared);
     let error = Error::backend(Phase::Connect, Cause::Refused);
-    (0..2).for_each(|_| observe_failed_attempt(&shared, backend, &error));
-    observe_check(&shared, backend, Observation::Good, &Finding::default());
+    (0..2).for_each(|_| observe_failed_attempt(&shared, &group(&shared), &backend, &error));
+    observe_response(&shared, &group(&shared), &backend, Observation::Good);
     assert!(backend.is_up() && backend.slow_start.share() < 0.1);
 }
 

@@ -3,7 +3,7 @@
 
 use crate::stage::PATIENCE;
 use lb::backends::Name;
-use lb::config::Config;
+use lb::config::{Config, Listen, Settings};
 use lb::engine::Engine;
 use lb::http::delivery::Delivery;
 use lb::http::forwarded::{ForwardedFields, Hop};
@@ -124,24 +124,26 @@ impl Balancer {
 
 /// Short timeouts, few threads, no output, and no probes but the first.
 fn config(backends: &[SocketAddr]) -> Config {
-    let mut config = Config {
-        address: Some("127.0.0.1".into()),
-        port: 0,
-        backends: backends.iter().map(name_of).collect(),
+    let mut settings = Settings {
         workers: 2,
         log: LogMode::Off,
-        ..Config::default()
+        ..Settings::default()
     };
-    config.health.interval = Duration::from_secs(3600);
+    settings.health.interval = Duration::from_secs(3600);
     // Backends are to fail in every way, and to be asked again all the same.
-    config.health.eject_after = 0;
+    settings.health.eject_after = 0;
     let short = Duration::from_millis(500);
-    let timeouts = &mut config.timeouts;
+    let timeouts = &mut settings.timeouts;
     (timeouts.response, timeouts.body, timeouts.tunnel) = (short, short, short);
     // Our clients never wait for these, and on a starved machine one may take its time between
     // connecting and its first byte.
     (timeouts.head, timeouts.keep_alive) = (PATIENCE / 2, PATIENCE / 2);
-    config
+    let listen = Listen {
+        address: Some("127.0.0.1".into()),
+        port: 0,
+    };
+    let backends = backends.iter().map(name_of).collect();
+    Config::of_one_group(listen, backends, Vec::new(), settings)
 }
 
 fn name_of(address: &SocketAddr) -> Name {

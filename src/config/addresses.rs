@@ -1,17 +1,32 @@
 //! Where to listen and which backends there are, as they are written. Each error says what is
-//! wrong and shows a right one; `clap` adds the argument's name.
+//! wrong and shows a right one; the reader of the command line or of the file adds which one it is.
 
+use super::values::port_of;
 use crate::backends::Name;
-use crate::config::values::port_of;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 /// Where to listen.
-#[derive(Clone, Debug)]
-pub(super) struct Listen {
-    /// An address or a name; `None` is every interface.
-    pub(super) address: Option<String>,
-    pub(super) port: u16,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// An address or a name, without brackets, and of a name all addresses; `None` is every
+    /// interface, IPv4 and IPv6.
+    pub address: Option<String>,
+    /// TCP port; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Some(host) => {
+                let (host, port) = (host.clone(), self.port);
+                write!(out, "{}", Name { host, port })
+            }
+            None => write!(out, "port {}", self.port),
+        }
+    }
 }
 
 const LISTEN_EXAMPLE: &str = "write a port up to 65535 or an address with one, for example 8080, \
