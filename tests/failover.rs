@@ -206,7 +206,8 @@ fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
         ));
         assert_eq!(client.response().status, 200);
         // The closing is on its way; once it is there, the look before reuse must see it.
-        let kept = lb.backend(0).idle;
+        let backend = lb.backend(0);
+        let kept = &backend.idle;
         eventually("the kept connection is closed", || {
             let Some((conn, since)) = kept.take() else {
                 return false;
