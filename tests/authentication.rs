@@ -227,15 +227,15 @@ fn a_backend_that_drains_goes_on_with_it_and_one_that_is_down_or_disabled_does_n
         _ => (0, 1),
     };
     let backend = lb.backend(ours);
-    backend.set_admin(AdminState::Draining);
+    lb.backends().set_admin(&backend, AdminState::Draining);
     assert_eq!(ask(&mut client, "/", "").text(), "1 anne");
-    backend.set_admin(AdminState::Disabled);
+    lb.backends().set_admin(&backend, AdminState::Disabled);
     assert_eq!(ask(&mut client, "/", "").text(), "1 nobody");
     assert_eq!(servers[other].origin.count(), 1);
 
     // At the other one now, which goes down.
     assert_eq!(authenticate(&mut client, "anne"), "1 anne");
-    backend.set_admin(AdminState::Enabled);
+    lb.backends().set_admin(&backend, AdminState::Enabled);
     servers[other].origin.set_healthy(false);
     eventually("it is down", || {
         !lb.status().groups[0].backends[other].is_up

@@ -217,10 +217,10 @@ fn a_backend_that_is_drained_finishes_what_it_has_and_gets_nothing_new() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     slow.request();
     let backend = lb.backend(0);
-    backend.set_admin(AdminState::Draining);
+    lb.backends().set_admin(&backend, AdminState::Draining);
     assert!((0..10).all(|_| send(&lb, "GET", "").text() == "hello"));
     assert_eq!(client.response().text(), "bye");
-    backend.set_admin(AdminState::Enabled);
+    lb.backends().set_admin(&backend, AdminState::Enabled);
     let texts: Vec<String> = (0..2).map(|_| send(&lb, "GET", "").text()).collect();
     assert!(texts.contains(&"bye".into()), "{texts:?}");
 }

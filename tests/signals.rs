@@ -113,7 +113,7 @@ fn hup_and_usr1_say_in_one_line_why_nothing_happens() {
             .args(words);
         let lb = LbProgram::spawn(command);
         send(lb.child.id(), &["HUP"]);
-        assert!(line(&lb, "HUP: ").contains("nothing to reload"));
+        assert!(line(&lb, "HUP: ").contains("no file to read"));
         send(lb.child.id(), &["USR1"]);
         assert!(line(&lb, "USR1: ").contains("no log file"));
         assert_eq!(lb.client().get("/").status, 200);

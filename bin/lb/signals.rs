@@ -4,7 +4,8 @@
 //! | signals | what they do |
 //! |---|---|
 //! | `INT`, `TERM`, `QUIT` | the caller's stop |
-//! | `HUP`, `USR1` | a line that says why nothing happens: to those who manage services they mean "reload" and "reopen the log file" |
+//! | `HUP` | the caller's reload; without a file a line that says why nothing happens |
+//! | `USR1` | a line that says why nothing happens: to service managers it means "reopen the log file" |
 //! | `TSTP`, `STOP`, `CONT`, `KILL`, and what the system sends for a fault of ours | what they do to any program |
 //! | all others: `USR2`, `ALRM`, `IO`, `XCPU`, `TTOU`, …, real-time signals | nothing |
 //!
@@ -17,6 +18,7 @@ use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
+use std::sync::OnceLock;
 use std::thread;
 
 /// Signals that keep their meaning: those with a handler, those that pause a program and let it
@@ -54,18 +56,29 @@ pub(crate) fn withstand() -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGUSR1])?;
     thread::Builder::new()
         .name("signals".into())
-        .spawn(move || signals.forever().for_each(tell))?;
+        .spawn(move || signals.forever().for_each(follow))?;
     // That thread has inherited the mask as it was.
     SigSet::from_iter(LOGGED).thread_block()?;
     Ok(())
 }
 
-/// Also said when the process was started with `HUP` ignored (`nohup`): in any case it lives on.
-fn tell(signal: i32) {
-    match signal {
-        SIGHUP => log::warn!(
-            "HUP: there is nothing to reload, the command line is all the configuration there is; \
-             to change it, start lb anew."
+/// What `HUP` does, once there is something to reload.
+static ON_HUP: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Calls `reload` for each `HUP` from now on. To be called once.
+#[expect(dead_code, reason = "a file comes with the next step")]
+pub(crate) fn on_hup(reload: impl Fn() + Send + Sync + 'static) {
+    // A second call would change nothing.
+    let _ = ON_HUP.set(Box::new(reload));
+}
+
+/// Also done when the process was started with `HUP` ignored (`nohup`): in any case it lives on.
+fn follow(signal: i32) {
+    match (signal, ON_HUP.get()) {
+        (SIGHUP, Some(reload)) => reload(),
+        (SIGHUP, None) => log::warn!(
+            "HUP: there is no file to read, the command line is all the configuration there is; \
+             to change it, start lb anew, or with --config."
         ),
         _ => log::debug!("USR1: there is no log file to reopen, lb writes to stdout and stderr."),
     }

@@ -64,23 +64,26 @@ impl Counts {
 impl<C> Backends<C> {
     /// Takes what was seen of `backend` at `now` into account. Returns what changed, if anything.
     pub fn observe(
-        &self,
+        self: &Arc<Self>,
         backend: &Backend<C>,
         observation: Observation,
         finding: &Finding,
         now: Instant,
     ) -> Option<Change<C>> {
         // One at a time, so that no two of them both think that the other is still there.
-        let mut silence = self.silence();
+        let mut lock = self.silence();
         let mut with_this = self.count(now, |one| !std::ptr::eq(one, backend));
         (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
-        let may_leave = !silence.is_on() && !with_this.are_too_many_out();
+        let may_leave = !lock.is_on() && !with_this.are_too_many_out();
         let changed = backend.apply(observation, finding, may_leave, now);
         let restored = self.restore(now);
         let counts = self.count(now, |_| true);
         self.has_ejected
             .store(counts.failing > 0, Ordering::Relaxed);
-        let silence = silence.note(counts.are_most_silent(), now);
+        let silence = lock.note(counts.are_most_silent(), now);
+        self.refresh(&lock);
+        drop(lock);
+        self.serve_line(None);
         if changed.is_none() && restored.is_empty() && silence.is_none() {
             return None;
         }
@@ -108,12 +111,14 @@ impl<C> Backends<C> {
             restored.extend(lasted.map(|lasted| (Arc::clone(one), lasted)));
         };
         if self.count(now, |_| true).are_too_many_out() {
-            let all = self.all().iter().filter(|one| !is_dead(&one.state(), now));
+            let all = self.all();
+            let all = all.iter().filter(|one| !is_dead(&one.state(), now));
             all.for_each(|one| note(one, one.restore(|health| health.restore_silent())));
         }
         if !self.all().iter().any(|one| one.is_up()) {
-            let all = self.all().iter();
-            all.for_each(|one| note(one, one.restore(|health| health.restore_ejected())));
+            let all = self.all();
+            all.iter()
+                .for_each(|one| note(one, one.restore(|health| health.restore_ejected())));
         }
         restored
     }
@@ -135,7 +140,7 @@ impl<C> Backends<C> {
         counts
     }
 
-    fn silence(&self) -> MutexGuard<'_, Silence> {
+    pub(super) fn silence(&self) -> MutexGuard<'_, Silence> {
         self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

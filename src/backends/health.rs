@@ -115,6 +115,11 @@ impl Health {
         }
     }
 
+    /// From now on it takes so many good checks in a row to go up, and so many bad ones to go down.
+    pub fn set_thresholds(&mut self, rise: u32, fall: u32) {
+        (self.rise, self.fall) = (rise.max(1), fall.max(1));
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> State {

@@ -4,12 +4,18 @@
 //!
 //! | file | duty |
 //! |---|---|
+//! | [`policy`] | how requests are spread, and how many there may be: plain values |
 //! | [`select`] | which one is next |
+//! | `table` | what selection reads, computed when something changes |
+//! | `schedule`, `tournament`, [`rendezvous`] | turns by weight, the least loaded one, one for a key |
+//! | `in_flight`, [`waiting_line`] | how many requests there are, and those that wait for room |
+//! | `retry_budget` | how much may be sent again |
 //! | `standing` | whether one gets new requests, and after which others |
 //! | [`health`] | up, suspect or down, from observations: a pure state machine |
 //! | [`group`], `silence` | how many may be out for silence |
 //! | [`failures`] | requests that fail in a row, and the trial after an ejection |
 //! | [`heard`] | when it said something last |
+//! | `apply` | what an observation changes |
 //! | `epoch` | points in time as numbers |
 //! | [`slow_start`] | the share of a backend that has just returned |
 //! | [`idle`] | connections that rest between requests |
@@ -18,32 +24,44 @@
 //! | [`name`] | what it is called |
 
 pub mod addresses;
+mod apply;
 mod epoch;
 pub mod failures;
 pub mod group;
 pub mod health;
 pub mod heard;
 pub mod idle;
+mod in_flight;
 mod lease;
 pub mod name;
+pub mod policy;
+pub mod rendezvous;
+mod retry_budget;
+mod schedule;
 pub mod select;
 mod silence;
 pub mod slow_start;
 mod standing;
+mod table;
+mod tournament;
+pub mod waiting_line;
 
-pub use lease::Lease;
+pub use lease::{Lease, Picked};
 pub use name::Name;
+pub use policy::{Algorithm, GroupPolicy, Key, Member};
 pub use select::{Backends, Wanted};
 pub use standing::Standing;
+pub use waiting_line::{LineFull, Waiting, WaitsFor};
 
 use addresses::Addresses;
 use failures::Failures;
-use health::{Evidence, Health, Observation, Transition};
+use health::Health;
 use heard::Heard;
 use idle::IdleConnections;
+use in_flight::InFlight;
 use slow_start::SlowStart;
 use standing::Published;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -105,8 +123,8 @@ pub struct Finding {
 pub struct Backend<C> {
     /// What it is called.
     pub name: Name,
-    /// Whether it is used only when no other is up.
-    pub is_backup: bool,
+    /// The hash of its name: the same on every machine.
+    pub tag: u64,
     /// Connections that rest.
     pub idle: IdleConnections<C>,
     /// Where it can be reached.
@@ -118,11 +136,19 @@ pub struct Backend<C> {
     /// Requests that failed there, one after the other.
     pub failures: Failures,
     /// Requests that are under way there.
-    in_flight: AtomicUsize,
+    in_flight: InFlight,
+    /// Its share beside the others.
+    weight: AtomicU32,
+    /// Whether it is used only when no other is up.
+    is_backup: AtomicBool,
+    /// Where it stands in the group's table.
+    seat: AtomicUsize,
     /// What selection reads for every request; `state` is behind a lock.
     standing: Published,
     /// Whether the operator wants it to get new requests.
     is_wanted: AtomicBool,
+    /// Whether the operator wants it to get none at all.
+    is_disabled: AtomicBool,
     state: Mutex<BackendState>,
     /// There is no way to its host, as was seen last.
     is_unreachable: AtomicBool,
@@ -149,16 +175,20 @@ impl<C> Backend<C> {
             next_check: None,
         };
         Self {
+            tag: rendezvous::hash(name.to_string().to_ascii_lowercase().as_bytes()),
             name,
-            is_backup: false,
             idle: IdleConnections::default(),
             addresses: Addresses::default(),
             slow_start: SlowStart::default(),
             heard: Heard::new(now),
             failures: Failures::default(),
-            in_flight: AtomicUsize::new(0),
+            in_flight: InFlight::default(),
+            weight: AtomicU32::new(1),
+            is_backup: AtomicBool::new(false),
+            seat: AtomicUsize::new(usize::MAX),
             standing: Published::default(),
             is_wanted: AtomicBool::new(true),
+            is_disabled: AtomicBool::new(false),
             state: Mutex::new(state),
             is_unreachable: AtomicBool::new(false),
             is_response_news: AtomicBool::new(false),
@@ -168,17 +198,35 @@ impl<C> Backend<C> {
         }
     }
 
-    /// The same as a reserve, used only when no other is up.
+    /// Its share beside the weights of the others; 0 gets no new requests.
     #[must_use]
-    pub fn as_backup(mut self) -> Self {
-        self.is_backup = true;
-        self
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is used only when no other is up.
+    #[must_use]
+    pub fn is_backup(&self) -> bool {
+        self.is_backup.load(Ordering::Relaxed)
+    }
+
+    fn set_role(&self, weight: u32, is_backup: bool) {
+        self.weight.store(weight, Ordering::Relaxed);
+        self.is_backup.store(is_backup, Ordering::Relaxed);
+    }
+
+    fn seat(&self) -> usize {
+        self.seat.load(Ordering::Relaxed)
+    }
+
+    fn set_seat(&self, seat: usize) {
+        self.seat.store(seat, Ordering::Relaxed);
     }
 
     /// How many requests are under way there.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.count()
     }
 
     /// How far its health lets it have requests.
@@ -223,101 +271,23 @@ impl<C> Backend<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets what the operator wants of it.
-    pub fn set_admin(&self, admin: AdminState) {
+    /// Whether it gets nothing at all, not even from clients that depend on it.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.is_disabled.load(Ordering::Relaxed)
+    }
+
+    /// Sets what the operator wants of it. The group's table has to follow.
+    fn set_admin(&self, admin: AdminState) {
         self.state().admin = admin;
+        let is = |wanted| admin == wanted;
         self.is_wanted
-            .store(admin == AdminState::Enabled, Ordering::Relaxed);
+            .store(is(AdminState::Enabled), Ordering::Relaxed);
+        self.is_disabled
+            .store(is(AdminState::Disabled), Ordering::Relaxed);
         if admin == AdminState::Disabled {
             self.idle.clear();
         }
-    }
-
-    fn publish(&self, state: &BackendState) {
-        let standing = Standing::of(&state.health);
-        let is_news = !matches!(standing, Standing::Clear | Standing::Down);
-        let is_news = is_news || self.is_unreachable();
-        self.standing.set(standing);
-        self.is_response_news.store(is_news, Ordering::Relaxed);
-    }
-
-    /// Takes an observation into account; returns what changed, if anything, and how long it
-    /// was up or down before. `finding` says what was seen.
-    fn apply(
-        &self,
-        observation: Observation,
-        finding: &Finding,
-        may_leave: bool,
-        now: Instant,
-    ) -> Option<(Transition, Option<Duration>)> {
-        let mut state = self.state();
-        let is_minor = matches!(observation, Observation::Failing | Observation::Late);
-        if is_minor && !state.health.is_up() {
-            // It is out already, and the reason for that stays.
-            return None;
-        }
-        let was_known = state.health.is_known();
-        let was_ejected = state.health.is_ejected();
-        match observation {
-            Observation::Failing | Observation::Late | Observation::Bad(Evidence::Silent) => {
-                state.reason.clone_from(&finding.reason);
-            }
-            // A refusal or a wrong answer has found a way to it.
-            Observation::Bad(Evidence::Gone | Evidence::Unwell) => {
-                state.reason.clone_from(&finding.reason);
-                self.is_unreachable
-                    .store(finding.is_unreachable, Ordering::Relaxed);
-            }
-            Observation::Good | Observation::Response | Observation::TrialPassed => {
-                self.is_unreachable.store(false, Ordering::Relaxed);
-            }
-        }
-        let transition = state.health.step(observation, may_leave);
-        let (is_ejected, lasted) = (
-            state.health.is_ejected(),
-            was_known.then(|| now.saturating_duration_since(state.since)),
-        );
-        if matches!(transition, Some(Transition::Up | Transition::Down)) {
-            state.since = now;
-        }
-        self.publish(&state);
-        drop(state);
-        if was_ejected && !is_ejected {
-            self.failures
-                .end_ejection(observation == Observation::TrialPassed);
-        }
-        let transition = transition?;
-        self.follow(transition, is_ejected, now);
-        Some((transition, lasted))
-    }
-
-    /// What follows from a transition for the rest of it.
-    fn follow(&self, transition: Transition, is_ejected: bool, now: Instant) {
-        match transition {
-            Transition::Suspected | Transition::Down if is_ejected => self.failures.eject(now),
-            Transition::Down => self.failures.end_ejection(false),
-            Transition::Suspected | Transition::Cleared | Transition::Up => {}
-        }
-        if matches!(transition, Transition::Suspected | Transition::Cleared) {
-            return;
-        }
-        // A backend that goes down is to be checked; for one that comes back, an older reason is over.
-        let is_down = transition == Transition::Down;
-        self.is_to_be_checked.store(is_down, Ordering::SeqCst);
-        // Connections of before an outage are not to be trusted after it.
-        self.idle.clear();
-    }
-
-    /// Takes it back into use, if `restores` finds that it can; returns for how long it was down.
-    fn restore(&self, restores: impl FnOnce(&mut Health) -> bool) -> Option<Duration> {
-        let mut state = self.state();
-        let lasted = state.since.elapsed();
-        if !restores(&mut state.health) {
-            return None;
-        }
-        state.since = Instant::now();
-        self.publish(&state);
-        Some(lasted)
     }
 
     /// A response to a request has begun, the first one on its connection or not. Returns

@@ -1,6 +1,6 @@
 //! The parts of a backend, and how they follow from what is seen of it.
 
-use super::health::Evidence;
+use super::health::{Evidence, Observation, Transition};
 use super::*;
 
 fn backend() -> Backend<()> {

@@ -8,7 +8,7 @@ use clap::Args;
 /// RFC 9112 §3 recommends at least 8000 bytes of a request line.
 const REQUEST_LINE_BYTES: usize = 8 * 1024;
 
-/// The longest heads and bodies.
+/// The longest heads and bodies, and the most that one client may send.
 #[derive(Clone, Debug, Args)]
 pub struct Limits {
     /// Most bytes of a request or response head (431)
@@ -36,6 +36,23 @@ pub struct Limits {
     #[arg(long, value_name = "SIZE", value_parser = size(0..=u64::MAX),
           help_heading = heading::LIMITS)]
     pub max_body: Option<u64>,
+
+    /// Most connections of one client (429)
+    ///
+    /// By its address, of IPv6 the /64. Connections of --trusted-proxies count for their clients.
+    #[arg(long, value_name = "N", value_parser = count(1..=1_000_000_u32),
+          help_heading = heading::LIMITS, hide_short_help = true)]
+    pub connections_per_client: Option<u32>,
+
+    /// Most requests of one client in a second (429)
+    #[arg(long, value_name = "N", value_parser = count(1..=1_000_000_u32),
+          help_heading = heading::LIMITS, hide_short_help = true)]
+    pub requests_per_second: Option<u32>,
+
+    /// How many of these may come at once [default: a second's]
+    #[arg(long, value_name = "N", value_parser = count(1..=1_000_000_u32),
+          help_heading = heading::LIMITS, hide_short_help = true)]
+    pub burst: Option<u32>,
 }
 
 impl Limits {

@@ -5,7 +5,8 @@
 //! | file | settings |
 //! |---|---|
 //! | this one | threads, retries, forwarding, stopping, logging |
-//! | [`limits`] | how long messages may be |
+//! | [`choice`] | how a backend is chosen, and how many requests there may be |
+//! | [`limits`] | how long messages may be, and how much one client may send |
 //! | [`timeouts`] | how long each thing may take |
 //! | [`sockets`] | what the system does for a connection |
 //! | [`health`] | how backends are checked |
@@ -19,6 +20,7 @@
 //! `lb --help`.
 
 mod addresses;
+pub mod choice;
 pub mod cli;
 pub mod groups;
 pub mod health;
@@ -30,6 +32,7 @@ pub mod timeouts;
 mod values;
 
 pub use addresses::Listen;
+pub use choice::{Choice, HashBy};
 pub use groups::{BackendConfig, Config, GroupConfig};
 pub use health::{HealthConfig, Statuses};
 pub use limits::Limits;
@@ -52,6 +55,7 @@ use values::one_of;
 /// The headings of the settings in `lb --help`.
 mod heading {
     pub(super) const LISTENING: &str = "Connections and threads";
+    pub(super) const CHOICE: &str = "Choosing a backend";
     pub(super) const LIMITS: &str = "Limits of messages";
     pub(super) const TIMEOUTS: &str = "Timeouts";
     pub(super) const SOCKETS: &str = "Sockets";
@@ -100,6 +104,10 @@ pub struct Settings {
           help_heading = heading::LISTENING)]
     pub max_memory: Option<u64>,
 
+    /// How a backend is chosen.
+    #[command(flatten)]
+    pub choice: Choice,
+
     /// How long messages may be.
     #[command(flatten)]
     pub limits: Limits,
@@ -126,6 +134,14 @@ pub struct Settings {
     #[arg(long, value_name = "N", default_value = "3", value_parser = count(1..=100_u32),
           help_heading = heading::FAILURES)]
     pub tries: u32,
+
+    /// Most retries, in percent of requests
+    ///
+    /// Of the last ten seconds; three are always allowed. What was not sent does not count.
+    // Envoy's retry_budget.
+    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = count(0..=100_u32),
+          help_heading = heading::FAILURES, hide_short_help = true)]
+    pub retry_budget: u32,
 
     /// Move requests from a silent backend
     ///

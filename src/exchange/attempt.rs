@@ -8,7 +8,7 @@ use super::trial::Trial;
 use super::wait_for::WaitFor;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::backends::idle::Generation;
-use crate::backends::{Backend, Lease, Wanted};
+use crate::backends::{Backend, Key, Lease, Picked, Wanted};
 use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
@@ -65,6 +65,7 @@ impl ExchangePhase {
     // spine 18
     pub(super) fn first_attempt(
         group: &Group,
+        key: Key,
         is_safe: bool,
         turn: &Turn<'_>,
     ) -> Result<Self, Error> {
@@ -78,7 +79,7 @@ impl ExchangePhase {
             }
             return Ok(phase);
         }
-        let next = backends.pick(NO_KEY, Wanted::Next).ok_or(NONE_LIVE)?;
+        let next = leased(backends.pick(key, Wanted::Next))?;
         Ok(Self::attempt(next, false, settings, now))
     }
 
@@ -90,32 +91,35 @@ impl ExchangePhase {
     /// same backend as the last.
     pub(super) fn another_attempt(
         group: &Group,
+        key: Key,
         failures: &[Failure],
         turn: &Turn<'_>,
     ) -> Result<Self, Error> {
         let backends = &group.backends;
         let stale = || {
-            let mut all = backends.all().iter();
+            let all = backends.all();
+            let mut all = all.iter();
             let stale = all.find(|one| one.is_live() && was_only_stale(one, failures));
-            stale.map(Lease::of)
+            stale.map(|stale| backends.lease(stale).ok_or(FULL))
         };
         let tried = |one: &Backend<Conn>| was_tried(one, failures);
-        let untried = || backends.pick(NO_KEY, Wanted::Untried(&tried));
+        let untried = || match backends.pick(key, Wanted::Untried(&tried)) {
+            Picked::NoneLive => None,
+            picked => Some(leased(picked)),
+        };
         let next = match failures.last().is_some_and(|last| last.was_pinned) {
             true => stale().or_else(untried),
             false => untried().or_else(stale),
         };
-        let next = next.ok_or(NONE_LIVE)?;
-        // After two idle connections that were dead, a third might be dead too.
-        let stale = failures.iter().filter(|failure| failure.was_reused);
-        let needs_new = was_tried(&next, failures) || stale.count() > 1;
-        Ok(Self::attempt(next, needs_new, &group.settings, turn.now()))
+        let next = next.unwrap_or(Err(NONE_LIVE))?;
+        Ok(Self::with_lease(next, group, failures, turn))
     }
 
     /// For a request that could also go on waiting: at a backend that was not tried and is free of
     /// suspicion; at a backup only if it may be one.
     pub(super) fn at_clear(
         group: &Group,
+        key: Key,
         may_be_backup: bool,
         failures: &[Failure],
         turn: &Turn<'_>,
@@ -125,26 +129,61 @@ impl ExchangePhase {
             tried: &tried,
             may_be_backup,
         };
-        let next = group.backends.pick(NO_KEY, wanted)?;
+        let next = group.backends.pick(key, wanted).lease()?;
         Some(Self::attempt(next, false, &group.settings, turn.now()))
     }
 
     /// On the client's own connection, or else on a new one to the same backend; `None` if there
-    /// can be neither.
-    pub(super) fn pinned(pin: &mut Pin, group: &Group, turn: &Turn<'_>) -> Option<Self> {
-        if let Some(conn) = pin.take_conn() {
-            let attempt = Attempt::new(Lease::of(pin.backend()), true);
-            let is_pinned = true;
-            return Some(Self::Transferring(
-                Attempt {
-                    is_pinned,
-                    ..attempt
-                },
-                conn,
-            ));
+    /// can be neither, and an error if that backend has as many requests as it may.
+    pub(super) fn pinned(
+        pin: &mut Pin,
+        group: &Group,
+        turn: &Turn<'_>,
+    ) -> Option<Result<Self, Error>> {
+        let backend = Arc::clone(pin.backend());
+        if !pin.has_usable_conn() && !backend.is_live() {
+            return None;
         }
-        let lease = pin.backend().is_live().then(|| Lease::of(pin.backend()))?;
-        Some(Self::attempt(lease, false, &group.settings, turn.now()))
+        let Some(lease) = group.backends.lease(&backend) else {
+            return Some(Err(FULL));
+        };
+        Some(Ok(Self::on_pin(lease, pin, group, turn)))
+    }
+
+    /// The same, with the right to send it.
+    pub(super) fn on_pin(
+        lease: Lease<Conn>,
+        pin: &mut Pin,
+        group: &Group,
+        turn: &Turn<'_>,
+    ) -> Self {
+        match pin.take_conn() {
+            Some(conn) => {
+                let attempt = Attempt::new(lease, true);
+                let is_pinned = true;
+                Self::Transferring(
+                    Attempt {
+                        is_pinned,
+                        ..attempt
+                    },
+                    conn,
+                )
+            }
+            None => Self::attempt(lease, false, &group.settings, turn.now()),
+        }
+    }
+
+    /// With a lease that the request has waited for in the line.
+    pub(super) fn with_lease(
+        lease: Lease<Conn>,
+        group: &Group,
+        failures: &[Failure],
+        turn: &Turn<'_>,
+    ) -> Self {
+        // After two idle connections that were dead, a third might be dead too.
+        let stale = failures.iter().filter(|failure| failure.was_reused);
+        let needs_new = was_tried(&lease, failures) || stale.count() > 1;
+        Self::attempt(lease, needs_new, &group.settings, turn.now())
     }
 }
 
@@ -224,11 +263,17 @@ impl Exchange {
         if let Some(pause) = self.pause(client, turn) {
             return pause.map(Some);
         }
-        match self.choose_attempt(client, turn) {
+        let chosen = match self.leave_line(client, turn) {
+            Some(chosen) => chosen,
+            None => self.choose_attempt(client, turn),
+        };
+        match chosen {
             Ok(phase) => {
                 self.enter(phase, turn);
                 Ok(None)
             }
+            Err(FULL) if self.is_in_line() => self.stand_in_line(client, turn).map(Some),
+            Err(FULL) => self.join_line(client, turn).map(|()| None),
             Err(error) => self.hold(error, client, turn).map(Some),
         }
     }
@@ -292,8 +337,17 @@ impl Exchange {
     }
 }
 
-/// Nothing in a request decides which backend gets it.
-const NO_KEY: u64 = 0;
+/// What was picked, or why nothing could be.
+fn leased(picked: Picked<Conn>) -> Result<Lease<Conn>, Error> {
+    match picked {
+        Picked::Lease(lease) => Ok(lease),
+        Picked::Full => Err(FULL),
+        Picked::NoneLive => Err(NONE_LIVE),
+    }
+}
+
+/// Every backend that fits has as many requests as it may.
+pub(super) const FULL: Error = Error::proxy(Phase::Queue, Cause::Full);
 
 const NONE_LIVE: Error = Error::proxy(Phase::Queue, Cause::NoneLive);
 

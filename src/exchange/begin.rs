@@ -8,6 +8,7 @@ use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
 use super::{Exchange, ExchangePhase, Request};
+use crate::backends::Key;
 use crate::config::{Group, Settings};
 use crate::http::accept::prefers_json;
 use crate::http::auth;
@@ -59,6 +60,8 @@ impl Exchange {
             has_left: false,
             has_arrived: false,
             held: None,
+            in_line: None,
+            key: Key::Absent,
             short: None,
             record: Record::begin(head, client.address, settings.log, now),
             timer: ProgressTimer::default(),

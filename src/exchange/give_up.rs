@@ -152,8 +152,11 @@ fn until(next_check: Option<Instant>) -> Duration {
 
 /// Seconds until another request makes sense: until the next check that could bring a backend back.
 fn retry_after(backends: &Backends<Conn>) -> u64 {
-    let all = backends.all().iter();
-    let next = all.map(|backend| until(backend.state().next_check)).min();
+    let all = backends.all();
+    let next = all
+        .iter()
+        .map(|backend| until(backend.state().next_check))
+        .min();
     next.unwrap_or_default().as_secs() + 1
 }
 

@@ -31,7 +31,7 @@
 //! | [`terms`], `served` | what a response settles, and what it needs to know of the request |
 //! | `splice` | a large body that bypasses our memory |
 //! | `rescue` | when a request leaves a backend that is lost |
-//! | `hold`, `shortage` | the waits for a backend, and for a descriptor or port |
+//! | `hold`, `line`, `shortage` | the waits for a backend that is up, for one with room, and for a descriptor or port |
 //! | `trial` | a request that tries a backend which was ejected |
 //! | [`slot`], [`wait_for`] | where an exchange is kept, and how it waits |
 
@@ -44,6 +44,7 @@ pub mod expectation;
 pub mod failure;
 mod give_up;
 mod hold;
+mod line;
 mod moves;
 pub mod pin;
 mod rescue;
@@ -62,7 +63,7 @@ pub mod upload;
 pub mod wait_for;
 mod waits;
 
-use crate::backends::Lease;
+use crate::backends::{Key, Lease};
 use crate::config::Group;
 use crate::http::Version;
 use crate::http::error::Error;
@@ -77,6 +78,7 @@ use client::Client;
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
+use line::InLine;
 use shared::Turn;
 use shortage::Short;
 use std::io;
@@ -136,6 +138,10 @@ pub struct Exchange {
     has_arrived: bool,
     /// Set while it waits for a backend to come up.
     held: Option<Box<Held>>,
+    /// Set while it waits in the line of its group.
+    in_line: Option<Box<InLine>>,
+    /// What of it decides which backend it goes to.
+    key: Key,
     /// Set while it waits for a descriptor or port of ours.
     short: Option<Box<Short>>,
     record: Record,
@@ -170,8 +176,11 @@ impl Exchange {
             match self.step(client, turn) {
                 Ok(None) => {}
                 Ok(Some(flow)) => return flow,
-                Err(error) if self.move_on(error, turn) => {}
-                Err(error) => return self.give_up(error, client, turn),
+                Err(error) => {
+                    if let Err(error) = self.move_on(error, turn) {
+                        return self.give_up(error, client, turn);
+                    }
+                }
             }
         }
     }
@@ -227,6 +236,7 @@ impl Exchange {
         let request = self.upload.request_line().unwrap_or("a long upload");
         let backend = match self.attempt() {
             Some(attempt) => attempt.backend.name.to_string(),
+            None if self.is_in_line() => "in the queue".into(),
             None => "no backend yet".into(),
         };
         (self.record.started(), format!("{request} -> {backend}"))

@@ -1,6 +1,7 @@
 //! Where a request goes, first and when an attempt has failed, and what a failure says about the backend.
 
 use super::answer::Answer;
+use super::attempt::FULL;
 use super::failure::Failure;
 use super::retry::{self, Attempted};
 use super::{Exchange, ExchangePhase};
@@ -8,8 +9,11 @@ use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::ProgressTimer;
 use crate::health::observations;
-use crate::http::error::Error;
+use crate::http::error::{Cause, Error, Phase};
 use crate::log::event::Event;
+
+/// The request may have reached a backend, and too many such requests were sent again lately.
+const NO_BUDGET: Error = Error::proxy(Phase::ResponseHead, Cause::NoBudget);
 
 impl Exchange {
     /// Whether the retry law allows another attempt after this error.
@@ -36,24 +40,25 @@ impl Exchange {
     ) -> Result<ExchangePhase, Error> {
         let pin = client.pin.as_mut().filter(|_| self.failures.is_empty());
         if let Some(pinned) = pin.and_then(|pin| ExchangePhase::pinned(pin, &self.group, turn)) {
-            return Ok(pinned);
+            return pinned;
         }
         // A request draws one ticket: after a wait for a port it takes no other request's turn.
         if !self.failures.is_empty() || self.short.is_some() {
-            return ExchangePhase::another_attempt(&self.group, &self.failures, turn);
+            return ExchangePhase::another_attempt(&self.group, self.key, &self.failures, turn);
         }
         let is_repeatable = self.request.method.is_idempotent() && self.upload.is_received();
         let is_safe = is_repeatable && self.group.settings.tries > 1;
-        ExchangePhase::first_attempt(&self.group, is_safe, turn)
+        ExchangePhase::first_attempt(&self.group, self.key, is_safe, turn)
     }
 
-    /// Begins another attempt, if the retry law allows it and there is a backend for it.
+    /// Begins another attempt, if the retry law allows it and there is a backend for it. Fails with the
+    /// error that ends the exchange.
     // spine 38
-    pub(super) fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> bool {
+    pub(super) fn move_on(&mut self, error: Error, turn: &Turn<'_>) -> Result<(), Error> {
         let may_be_repeated = self.may_be_repeated(&error);
         // Closes the connection, since descriptors may be what the next attempt lacks.
         let attempt = match std::mem::replace(&mut self.phase, ExchangePhase::Waiting) {
-            ExchangePhase::Waiting => return false,
+            ExchangePhase::Waiting => return Err(error),
             ExchangePhase::Connecting(attempt, _) | ExchangePhase::Transferring(attempt, _) => {
                 attempt
             }
@@ -66,42 +71,61 @@ impl Exchange {
         );
         self.failures.push(attempt.failure(error));
         let was_sent = self.upload.total_sent() > 0;
-        self.tries += u32::from(was_sent && !attempt.is_reused);
+        let is_try = was_sent && !attempt.is_reused;
+        self.tries += u32::from(is_try);
         let event = Event::Retried(&attempt.backend.name, &error);
         self.record.note(&event, turn.now());
         attempt.end(&error, turn);
         if may_be_repeated && error.is_shortage() {
-            return self.outlast(error, turn);
+            return self.outlast(error, turn).then_some(()).ok_or(error);
         }
-        let next = match may_be_repeated {
-            true => self.find_next(turn),
-            false => None,
+        let ended = match may_be_repeated {
+            true if is_try && !self.is_within_budget(turn) => NO_BUDGET,
+            true => return self.go_elsewhere(error, was_sent, turn),
+            false => error,
         };
-        let moves = next.is_some() || (may_be_repeated && self.may_hold(turn));
+        self.blame_last(false, turn);
+        Err(ended)
+    }
+
+    /// Whether what may have reached a backend may be sent again.
+    pub(super) fn is_within_budget(&self, turn: &Turn<'_>) -> bool {
+        let percent = self.group.settings.retry_budget;
+        self.group.backends.may_send_again(percent, turn.now())
+    }
+
+    /// Begins an attempt elsewhere, or waits for a backend.
+    fn go_elsewhere(&mut self, error: Error, was_sent: bool, turn: &Turn<'_>) -> Result<(), Error> {
+        let next = self.find_next(turn);
+        let waits = matches!(next, Err(FULL)) || self.may_hold(turn);
+        let moves = next.is_ok() || waits;
         self.blame_last(was_sent && moves, turn);
-        if moves {
-            log::debug!("{error}; trying another");
-            self.begin_again(next, turn);
+        if !moves {
+            return Err(error);
         }
-        moves
+        log::debug!("{error}; trying another");
+        self.begin_again(next.ok(), turn);
+        Ok(())
     }
 
     /// Picks a backend that was not tried. When all were, one that did not accept the connection in
     /// time is tried again: its queue may have been full, nothing was sent, and there is nowhere
     /// else to go. It is given up after as many of these as `--tries` says.
-    fn find_next(&mut self, turn: &Turn<'_>) -> Option<ExchangePhase> {
-        let untried = ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok();
-        let is_late = self
-            .failures
-            .last()
-            .is_some_and(Failure::is_late_connection);
+    fn find_next(&mut self, turn: &Turn<'_>) -> Result<ExchangePhase, Error> {
+        let another = |failures: &[Failure]| {
+            ExchangePhase::another_attempt(&self.group, self.key, failures, turn)
+        };
+        let untried = another(&self.failures);
+        let last = self.failures.last();
+        let is_late = last.is_some_and(Failure::is_late_connection);
         self.late_connections += u32::from(is_late);
-        if untried.is_some() || self.late_connections >= self.group.settings.tries {
+        let has_any = matches!(untried, Ok(_) | Err(FULL));
+        if has_any || self.late_connections >= self.group.settings.tries {
             return untried;
         }
         self.failures
             .retain(|failure| !failure.is_late_connection());
-        ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok()
+        another(&self.failures)
     }
 
     /// Begins again in `phase`, or waits for a backend if that is `None`.
@@ -143,7 +167,6 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::exchange::testing::{Fixture, GET, POST, PUT, UnderWay};
-    use crate::http::error::{Cause, Phase};
     use std::time::{Duration, Instant};
 
     /// Whether a first attempt with this request tries a backend that was ejected seven seconds ago:

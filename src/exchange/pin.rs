@@ -6,8 +6,8 @@
 //! client. It has no idle timeout of its own: a shorter one than the client's
 //! (`--keep-alive-timeout`) would cost the client its authentication.
 
+use crate::backends::Backend;
 use crate::backends::idle::Generation;
-use crate::backends::{AdminState, Backend};
 use crate::net::conn::Conn;
 use std::sync::Arc;
 
@@ -41,10 +41,16 @@ impl Pin {
     /// up all the time. A backend that drains goes on with it, as with everything that it has begun.
     #[must_use]
     pub fn take_conn(&mut self) -> Option<Conn> {
-        let conn = self.conn.take()?;
+        self.has_usable_conn().then(|| self.conn.take()).flatten()
+    }
+
+    /// Whether there is such a connection; one that is not is closed.
+    #[must_use]
+    pub fn has_usable_conn(&mut self) -> bool {
         let backend = &self.backend;
-        let is_wanted = || backend.state().admin != AdminState::Disabled;
         let was_up = backend.is_up() && !backend.idle.had_outage_since(self.generation);
-        (was_up && is_wanted() && conn.is_quiet()).then_some(conn)
+        let is_usable = |conn: &mut Conn| was_up && !backend.is_disabled() && conn.is_quiet();
+        self.conn.take_if(|conn| !is_usable(conn));
+        self.conn.is_some()
     }
 }

@@ -35,7 +35,7 @@ impl Exchange {
     pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         let Some(attempt) = self.attempt() else {
             let held = self.held.as_ref();
-            return held.is_none_or(|held| held.may_look(now));
+            return !self.is_in_line() && held.is_none_or(|held| held.may_look(now));
         };
         let is_connecting = self.is_connecting();
         let is_lost = match is_connecting {
@@ -107,10 +107,17 @@ impl Exchange {
         let Some(cause) = cause.or_else(is_unacknowledged) else {
             return false;
         };
-        let has_left = self.leave(lost(cause), true, turn);
+        let has_left = self.may_send_elsewhere(turn) && self.leave(lost(cause), true, turn);
         self.has_left |= has_left;
         self.tries += u32::from(has_left);
         has_left
+    }
+
+    /// Whether there is a better backend, and what was sent may be sent again.
+    fn may_send_elsewhere(&self, turn: &Turn<'_>) -> bool {
+        let backends = &self.group.backends;
+        let has_better = |attempt: &Attempt| backends.has_clear_beside(&attempt.backend, true);
+        self.attempt().is_some_and(has_better) && self.is_within_budget(turn)
     }
 
     /// The same while it is not connected.
@@ -131,7 +138,7 @@ impl Exchange {
         let (failure, name) = (left.failure(error), left.backend.name.clone());
         self.failures.push(failure);
         let Some(better) =
-            ExchangePhase::at_clear(&self.group, may_be_backup, &self.failures, turn)
+            ExchangePhase::at_clear(&self.group, self.key, may_be_backup, &self.failures, turn)
         else {
             self.failures.pop();
             return false;

@@ -54,7 +54,7 @@ impl Shared {
     /// What sessions share where these are the backends, and this is the configuration.
     #[cfg(test)]
     pub(super) fn over(backends: Vec<Arc<Backend<Conn>>>, settings: Settings) -> Self {
-        let snapshot = Snapshot::of_one_group(settings, Arc::new(Backends::new(backends)));
+        let snapshot = Snapshot::of_one_group(settings, Backends::of(backends));
         let health = SharedHealth::new(snapshot).expect("descriptors");
         let memory = crate::engine::memory::Memory::new(usize::MAX, || u64::MAX);
         let connections = ConnectionLimit::new(1, memory);
@@ -70,8 +70,8 @@ impl Shared {
     /// Closes all idle connections to backends, because descriptors are short.
     pub fn close_idle_backend_connections(&self) {
         for group in &self.snapshot().groups {
-            let all = group.backends.all().iter();
-            all.for_each(|backend| backend.idle.give_back());
+            let all = group.backends.all();
+            all.iter().for_each(|backend| backend.idle.give_back());
         }
     }
 

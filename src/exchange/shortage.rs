@@ -34,7 +34,7 @@ impl Exchange {
         }
         let mut next = None;
         if error.cause == Cause::NoPort {
-            next = ExchangePhase::another_attempt(&self.group, &self.failures, turn).ok();
+            next = ExchangePhase::another_attempt(&self.group, self.key, &self.failures, turn).ok();
         }
         if next.is_none() {
             short.next = now + PAUSE;

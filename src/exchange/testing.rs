@@ -6,7 +6,7 @@ use super::shared::{Local, Shared, Turn};
 use super::{Exchange, ExchangePhase};
 use crate::backends::health::{Evidence, Health, Observation};
 use crate::backends::heard::Heard;
-use crate::backends::{Backend, Lease, Name};
+use crate::backends::{Backend, GroupPolicy, Lease, Member, Name};
 use crate::config::{Group, Settings};
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
@@ -59,8 +59,20 @@ impl Fixture {
 
     /// One backend and a backup.
     pub(super) fn with_backup(config: Settings) -> Self {
-        let backends = vec![backend(0), backend(1).as_backup()];
-        Self::over(backends.into_iter().map(Arc::new).collect(), config)
+        let fixture = Self::over([0, 1].map(backend).map(Arc::new).into(), config);
+        fixture.group().backends.replace(
+            fixture
+                .backends
+                .iter()
+                .enumerate()
+                .map(|(place, backend)| Member {
+                    is_backup: place == 1,
+                    ..Member::new(Arc::clone(backend))
+                })
+                .collect(),
+            GroupPolicy::default(),
+        );
+        fixture
     }
 
     fn over(backends: Vec<Arc<Backend<Conn>>>, config: Settings) -> Self {
@@ -81,6 +93,12 @@ impl Fixture {
     /// The only group.
     pub(super) fn group(&self) -> Arc<Group> {
         Arc::clone(&self.shared.snapshot().groups[0])
+    }
+
+    /// The right to send a request to one of the backends.
+    pub(super) fn lease(&self, place: usize) -> Lease<Conn> {
+        let lease = self.group().backends.lease(&self.backends[place]);
+        lease.expect("no limit is set")
     }
 
     /// The turn of a session that was not parked.
@@ -160,7 +178,7 @@ impl Fixture {
     pub(super) fn connecting(&mut self, head: &str) -> UnderWay {
         let mut under_way = self.waiting(head);
         let dial = Dial::new(Vec::new(), Options::default(), Instant::now());
-        let attempt = Attempt::new(Lease::of(&self.backends[0]), false);
+        let attempt = Attempt::new(self.lease(0), false);
         under_way.exchange.phase = ExchangePhase::Connecting(attempt, Box::new(dial));
         under_way
     }
@@ -168,7 +186,7 @@ impl Fixture {
     /// An exchange that is connected to the first backend.
     pub(super) fn transferring(&mut self, head: &str) -> UnderWay {
         let (conn, server) = pair();
-        let attempt = Attempt::new(Lease::of(&self.backends[0]), false);
+        let attempt = Attempt::new(self.lease(0), false);
         let mut under_way = self.waiting(head);
         under_way.exchange.phase = ExchangePhase::Transferring(attempt, conn);
         UnderWay {

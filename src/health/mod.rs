@@ -272,6 +272,9 @@ fn sweep(shared: &SharedHealth, now: Instant) {
         backend.idle.close_older_than(limit, now);
         backend.idle.recover(now);
     });
+    for group in &shared.snapshot().groups {
+        group.backends.note_time(now);
+    }
 }
 
 #[cfg(test)]

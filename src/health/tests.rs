@@ -11,7 +11,7 @@ use std::sync::Arc;
 fn shared() -> SharedHealth {
     let host = "a".into();
     let backend = Backend::new(Name { host, port: 1 }, Health::new(1, 1));
-    let backends = Arc::new(Backends::new(vec![Arc::new(backend)]));
+    let backends = Backends::of(vec![Arc::new(backend)]);
     SharedHealth::new(Snapshot::of_one_group(Settings::default(), backends)).expect("descriptors")
 }
 

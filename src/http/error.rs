@@ -63,6 +63,10 @@ pub enum Cause {
     NoPort,
     /// No backend is up.
     NoneLive,
+    /// Every backend has as many requests as it may, and no more may wait.
+    Full,
+    /// The retry budget is used up: too much was sent again lately.
+    NoBudget,
     /// The name of the backend has no address.
     Unresolved,
     /// The backend went down, and `--on-down close` ends what is under way there.
@@ -126,6 +130,7 @@ impl Error {
             (Blame::Client, _) => 499,
             (Blame::Backend, Cause::TimedOut) => 504,
             (Blame::Backend, _) => 502,
+            (Blame::Proxy, Cause::NoBudget) => 502,
             (Blame::Proxy, _) => 503,
         }
     }
@@ -186,7 +191,8 @@ impl Error {
                 "sD"
             }
             (Blame::Backend, Phase::Queue, _) => "SQ",
-            (Blame::Proxy, Phase::Queue, _) => "PQ",
+            (Blame::Proxy, Phase::Queue, false) => "PQ",
+            (Blame::Proxy, Phase::Queue, true) => "pQ",
             (Blame::Proxy, Phase::Connect, _) => "PC",
             (Blame::Proxy, Phase::RequestHead, _) => "PR",
             (Blame::Proxy, Phase::ResponseHead, _) => "PH",
@@ -221,7 +227,7 @@ impl Cause {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = match self.phase {
-            Phase::Queue => "looking for a backend",
+            Phase::Queue => "waiting for a backend",
             Phase::RequestHead => "reading the request head",
             Phase::Connect => "connecting",
             Phase::RequestBody => "sending the request",
@@ -242,6 +248,8 @@ impl fmt::Display for Error {
             Cause::NoPort => write!(out, "the balancer has no source port left to reach it"),
             Cause::NoMemory => write!(out, "the balancer has no memory left for this"),
             Cause::NoneLive => write!(out, "no backend is up"),
+            Cause::Full => write!(out, "every backend is at its limit, and so is the queue"),
+            Cause::NoBudget => write!(out, "the retry budget is used up"),
             Cause::Unresolved => write!(out, "the name has no address"),
             Cause::WentDown => write!(out, "it went down while {phase}"),
             Cause::Unacknowledged => write!(out, "the request did not arrive"),
@@ -282,6 +290,13 @@ mod tests {
                 "SH",
             ),
             (Error::proxy(Phase::Queue, Cause::NoneLive), 503, "PQ"),
+            (Error::proxy(Phase::Queue, Cause::Full), 503, "PQ"),
+            (Error::proxy(Phase::Queue, Cause::TimedOut), 503, "pQ"),
+            (
+                Error::proxy(Phase::ResponseHead, Cause::NoBudget),
+                502,
+                "PH",
+            ),
             (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
             (Error::proxy(Phase::Connect, Cause::NoPort), 503, "PC"),
         ];

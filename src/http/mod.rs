@@ -10,6 +10,7 @@
 //! | [`request`], [`response`] | a complete head as a value |
 //! | [`request_line`], [`method`], [`target`], [`host`] | what is asked for, and which host is asked |
 //! | [`fields`], [`connection`] | which fields are for us and which for the other end |
+//! | [`cookies`] | one value of `Cookie` |
 //! | [`list`] | comma-separated lists, in time linear in their bytes |
 //! | [`framing`] | where a body ends: RFC 9112 §6.3, one function for each direction |
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
@@ -25,6 +26,7 @@ pub mod chunk_writer;
 pub mod chunked;
 pub mod conformance;
 pub mod connection;
+pub mod cookies;
 pub mod delivery;
 pub mod error;
 pub mod fields;

@@ -26,6 +26,8 @@ use std::time::Duration;
 pub struct Readiness {
     poller: Poller,
     watched: Mutex<Watched>,
+    /// Keys that this process reports itself, until the next wait.
+    posted: Mutex<Vec<usize>>,
 }
 
 /// The registered connections, by token.
@@ -55,12 +57,13 @@ pub(super) struct Registration {
     token: usize,
 }
 
-/// A connection that has what it is waited for.
+/// A connection that has what it is waited for, or something else that was waited for under its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
     /// Under which it was watched.
     pub key: usize,
-    token: usize,
+    /// `None` if no connection was reported, but what was posted.
+    token: Option<usize>,
 }
 
 /// Room for what one wait reports.
@@ -98,6 +101,7 @@ impl Readiness {
         Ok(Self {
             poller: Poller::new()?,
             watched: Mutex::default(),
+            posted: Mutex::default(),
         })
     }
 
@@ -110,7 +114,22 @@ impl Readiness {
         let mut watched = self.watched();
         let reports = events.reports();
         ready.extend(reports.filter_map(|report| watched.take(report, &self.poller)));
+        drop(watched);
+        let posted = std::mem::take(&mut *self.posted());
+        ready.extend(posted.into_iter().map(|key| Ready { key, token: None }));
         Ok(())
+    }
+
+    /// Reports what waits under `key` as ready, for a reason that the kernel does not know: a backend
+    /// has room for a request that waits for it.
+    pub fn post(&self, key: usize) {
+        self.posted().push(key);
+        self.interrupt();
+    }
+
+    fn posted(&self) -> MutexGuard<'_, Vec<usize>> {
+        // No code that could panic runs under the lock.
+        self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the current or next [`Self::wait`] at once.
@@ -124,10 +143,12 @@ impl Readiness {
     pub fn miss(&self, ready: Ready) {
         let mut watched = self.watched();
         // It may be gone as well.
-        if let Some(slot) = watched.slots.get_mut(ready.token) {
+        if let Some(token) = ready.token
+            && let Some(slot) = watched.slots.get_mut(token)
+        {
             slot.is_stale = true;
             if let Some((_, interest)) = slot.asked {
-                slot.rearm(ready.token, interest, &self.poller);
+                slot.rearm(token, interest, &self.poller);
             }
         }
     }
@@ -166,6 +187,7 @@ impl Watched {
                 slot.asked = None;
                 slot.is_reported = true;
                 slot.is_stale |= report.is_over || report.hides_more;
+                let token = Some(token);
                 return Some(Ready { key, token });
             }
             Some((_, interest)) => slot.rearm(token, interest, poller),

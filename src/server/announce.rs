@@ -34,7 +34,7 @@ pub(super) fn announce(shared: &Shared, listeners: &Listeners) {
 /// What may be another server than the user thinks.
 fn surprises(group: &Group) {
     let backends = group.backends.all();
-    same_servers(backends)
+    same_servers(&backends)
         .iter()
         .for_each(|text| log::warn!("{text}"));
     let several = backends.iter().filter_map(|one| several_addresses(one));
@@ -47,12 +47,13 @@ fn described(group: &Group) -> String {
 }
 
 fn names(group: &Group) -> String {
-    let names = group.backends.all().iter().map(|backend| named(backend));
+    let all = group.backends.all();
+    let names = all.iter().map(|backend| named(backend));
     names.collect::<Vec<_>>().join(", ")
 }
 
 fn named(backend: &Backend<Conn>) -> String {
-    match backend.is_backup {
+    match backend.is_backup() {
         true => format!("{} (backup)", backend.name),
         false => backend.name.to_string(),
     }

@@ -1,6 +1,7 @@
 //! The end: what is in flight is finished, then the threads end.
 
 use super::listeners::Listeners;
+use super::threads::join;
 use super::warning::Warning;
 use super::{Ended, Stop};
 use crate::engine::Engine;
@@ -9,9 +10,6 @@ use crate::net::listener::Accepted;
 use crate::session::ClientSession;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// How long to wait for a thread that may be inside the system's resolver.
-const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How often the drain accepts what is queued and closes what is idle.
 const LOOK: Duration = Duration::from_millis(50);
@@ -100,20 +98,4 @@ pub(super) fn end_threads(engine: &Engine<ClientSession>, workers: Vec<JoinHandl
     workers.into_iter().for_each(join);
     // The sessions that are cut.
     engine.clear();
-}
-
-pub(super) fn join(thread: JoinHandle<()>) {
-    // A panic in it has been printed by the panic itself.
-    let _ = thread.join();
-}
-
-/// Joins a thread that may be inside a call that cannot be interrupted.
-pub(super) fn join_soon(thread: JoinHandle<()>) {
-    let deadline = Instant::now() + JOIN_TIMEOUT;
-    while !thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    if thread.is_finished() {
-        join(thread);
-    }
 }

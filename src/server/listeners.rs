@@ -47,7 +47,6 @@ impl PendingChange {
     }
 
     /// Hands a change to the accept loop.
-    #[expect(dead_code, reason = "for reloads")]
     pub(super) fn put(&self, change: ListenerChange) {
         let mut pending = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         match pending.as_mut() {

@@ -7,7 +7,10 @@
 //! | `listeners` | where clients can connect to |
 //! | `drain` | what is in flight is finished, then the threads end |
 //! | `stop` | how a balancer is asked to stop |
+//! | `threads` | how its threads begin and end |
 //! | `status` | what it is doing now |
+//! | `reload`, `groups` | from one configuration to another while it serves |
+//! | `changes` | what is logged of that |
 //! | `prepare` | the port, and the first look-up of names |
 //! | `capacity`, `memory` | how many connections, and how much memory, the machine allows |
 //! | `announce` | what is logged at the start |
@@ -16,16 +19,21 @@
 mod accept;
 mod announce;
 mod capacity;
+mod changes;
 mod drain;
+mod groups;
 mod listeners;
 mod memory;
 mod prepare;
+mod reload;
 mod start;
 mod start_error;
 mod status;
 mod stop;
+mod threads;
 mod warning;
 
+pub use reload::{Reload, Source};
 pub use start_error::StartError;
 pub use status::{BackendStatus, GroupStatus, Share, Status, StatusHandle};
 pub use stop::Stop;
@@ -34,12 +42,14 @@ use crate::engine::Engine;
 use crate::engine::thread_policy::ThreadPolicy;
 use crate::net::waker::Waker;
 use crate::session::ClientSession;
-use drain::{drain, end_threads, join, join_soon};
+use drain::{drain, end_threads};
 use listeners::{Listeners, PendingChange};
+use reload::Reloader;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use threads::{join, join_soon, spawn};
 
 /// How a balancer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +73,9 @@ pub struct Server {
     ending: Arc<Waker>,
     workers: Vec<JoinHandle<()>>,
     health: JoinHandle<()>,
-    resolver: Option<JoinHandle<()>>,
+    /// What a reload needs, until there is a thread for it.
+    reloader: Option<Reloader>,
+    reloading: Option<JoinHandle<()>>,
     /// No stop was asked for before the first client could come.
     is_in_use: bool,
 }
@@ -78,6 +90,20 @@ impl Server {
     #[must_use]
     pub fn stop(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// Reloads the configuration from `source` when `reload` asks for it, or when the source has
+    /// changed.
+    pub fn reload_from(&mut self, source: Source, reload: &Reload) -> Result<(), StartError> {
+        let Some(reloader) = self.reloader.take() else {
+            return Ok(());
+        };
+        let (engine, reload) = (Arc::clone(&self.engine), reload.clone());
+        let thread = spawn("reload", &engine, &self.ending, move |_, ending| {
+            reloader.run(source, &reload, ending);
+        })?;
+        self.reloading = Some(thread);
+        Ok(())
     }
 
     /// Its engine, to be looked at.
@@ -101,7 +127,10 @@ impl Server {
         end_threads(&self.engine, self.workers);
         self.ending.wake();
         join(self.health);
-        self.resolver.into_iter().for_each(join_soon);
+        if let Some(reloader) = self.reloader {
+            reloader.resolving.end();
+        }
+        self.reloading.into_iter().for_each(join_soon);
         ended
     }
 }

@@ -1,11 +1,13 @@
 //! From a configuration to a balancer that listens.
 
+use super::groups::plan;
 use super::listeners::{Listeners, PendingChange};
 use super::prepare::{bind, resolve};
+use super::reload::{Reloader, Resolving};
+use super::threads::spawn;
 use super::{Server, StartError, Stop, announce, capacity};
-use crate::backends::health::Health;
-use crate::backends::{Backend, Backends};
-use crate::config::{BackendConfig, Config, Group, GroupConfig, Listen, Snapshot};
+use crate::backends::Backend;
+use crate::config::{Config, Listen, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::{Engine, worker};
 use crate::exchange::shared::Shared;
@@ -17,7 +19,6 @@ use crate::net::listener::Listener;
 use crate::net::waker::Waker;
 use crate::session::ClientSession;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 impl Server {
@@ -49,12 +50,14 @@ impl Server {
             health: spawn("health", &engine, &ending, |engine, ending| {
                 checks.run(&engine.shared.health, ending, || recall_lost(engine));
             })?,
-            resolver: match resolver.is_needed() {
-                true => Some(spawn("resolve", &engine, &ending, |engine, ending| {
-                    resolver.run(&engine.shared.health.waker, ending);
-                })?),
-                false => None,
-            },
+            reloader: Some(Reloader {
+                engine: Arc::clone(&engine),
+                stop: stop.clone(),
+                pending: Arc::clone(&pending),
+                resolving: Resolving::start(resolver, &engine)?,
+                config,
+            }),
+            reloading: None,
             stop,
             ending,
             listeners: Listeners::new(listeners),
@@ -101,28 +104,10 @@ fn shared(config: &Config, log: LogWriter, descriptors: u64) -> Result<Shared, S
     );
     let snapshot = Arc::new(Snapshot {
         settings: config.settings.clone(),
-        groups: config.groups.iter().map(group).map(Arc::new).collect(),
+        groups: plan(config, &[]).into_groups(),
     });
     let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))
-}
-
-fn group(config: &GroupConfig) -> Group {
-    let health = Health::new(config.settings.health.rise, config.settings.health.fall);
-    let new = |backend: &BackendConfig| {
-        let new = Backend::new(backend.name.clone(), health.clone());
-        match backend.is_backup {
-            true => new.as_backup(),
-            false => new,
-        }
-    };
-    Group {
-        name: config.name.clone(),
-        settings: config.settings.clone(),
-        backends: Arc::new(Backends::new(
-            config.backends.iter().map(new).map(Arc::new).collect(),
-        )),
-    }
 }
 
 fn all_backends(engine: &Engine<ClientSession>) -> Vec<Arc<Backend<Conn>>> {
@@ -137,7 +122,10 @@ fn first_round(engine: &Engine<ClientSession>, stop: &Stop) -> Checks {
     let (health, now) = (&engine.shared.health, Instant::now());
     let snapshot = engine.shared.snapshot();
     let groups = snapshot.groups.iter();
-    let checked = groups.map(|group| CheckedGroup::new(group, group.backends.all(), health, now));
+    let checked = groups.map(|group| {
+        let all = group.backends.all();
+        CheckedGroup::new(group, &all, health, now)
+    });
     health::first_round(health, checked.collect(), &health.waker, &stop.waker)
 }
 
@@ -147,17 +135,4 @@ fn recall_lost(engine: &Engine<ClientSession>) {
     let now = Instant::now();
     let is_lost = |session: &ClientSession| session.is_backend_lost(&engine.shared, now);
     engine.recall(usize::MAX, is_lost, |_| ());
-}
-
-fn spawn(
-    name: &str,
-    engine: &Arc<Engine<ClientSession>>,
-    ending: &Arc<Waker>,
-    run: impl FnOnce(&Engine<ClientSession>, &Waker) + Send + 'static,
-) -> Result<JoinHandle<()>, StartError> {
-    let (engine, ending) = (Arc::clone(engine), Arc::clone(ending));
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(move || run(&engine, &ending))
-        .map_err(StartError::Resources)
 }

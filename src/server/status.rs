@@ -35,11 +35,14 @@ pub struct GroupStatus {
 
 impl GroupStatus {
     fn of(group: &Group) -> Self {
-        let backends = group.backends.all().iter();
+        let backends = group.backends.all();
         Self {
             name: group.name.clone(),
             are_most_silent: group.backends.are_most_silent(),
-            backends: backends.map(|backend| BackendStatus::of(backend)).collect(),
+            backends: backends
+                .iter()
+                .map(|backend| BackendStatus::of(backend))
+                .collect(),
         }
     }
 }
@@ -85,7 +88,7 @@ impl BackendStatus {
         let state = backend.state().clone();
         Self {
             name: backend.name.clone(),
-            is_backup: backend.is_backup,
+            is_backup: backend.is_backup(),
             standing: backend.standing(),
             is_up: backend.is_up(),
             is_live: backend.is_live(),

@@ -224,6 +224,9 @@ impl Park for ClientSession {
         if let Some(interest) = waits.client {
             self.client.conn.watch(readiness, key, interest)?;
         }
+        if let Stage::Exchange(exchange) = &self.stage {
+            exchange.watch_line(readiness, key);
+        }
         let backend = match &mut self.stage {
             Stage::Exchange(exchange) => exchange.backend_conn(),
             Stage::Tunnel(tunnel) => Some(tunnel.backend_conn()),

@@ -4,7 +4,7 @@
 use divan::{Bencher, black_box};
 use lb::backends::health::{Health, Observation};
 use lb::backends::idle::IdleConnections;
-use lb::backends::{Backend, Backends, Finding, Name, Wanted};
+use lb::backends::{Backend, Backends, Finding, Key, Name, Wanted};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ const THREADS: [usize; 2] = [1, 2];
 const TOGETHER: u32 = 10_000;
 
 /// So many backends that are up.
-fn live(count: u16) -> Backends<()> {
+fn live(count: u16) -> Arc<Backends<()>> {
     let backend = |port: u16| {
         let name = Name {
             host: "localhost".into(),
@@ -23,8 +23,8 @@ fn live(count: u16) -> Backends<()> {
         };
         Arc::new(Backend::new(name, Health::new(1, 1)))
     };
-    let backends = Backends::new((0..count).map(backend).collect());
-    for backend in backends.all() {
+    let backends = Backends::of((0..count).map(backend).collect());
+    for backend in backends.all().iter() {
         backends.observe(
             backend,
             Observation::Good,
@@ -38,7 +38,7 @@ fn live(count: u16) -> Backends<()> {
 #[divan::bench(args = COUNTS, threads = THREADS, sample_size = TOGETHER)]
 fn next_of(bencher: Bencher<'_, '_>, count: u16) {
     let backends = live(count);
-    bencher.bench(|| black_box(&backends).pick(0, Wanted::Next).is_some());
+    bencher.bench(|| black_box(&backends).pick(Key::Absent, Wanted::Next).lease());
 }
 
 #[divan::bench(args = COUNTS)]
@@ -46,8 +46,8 @@ fn next_after_a_failure_of(bencher: Bencher<'_, '_>, count: u16) {
     let backends = live(count);
     bencher.bench(|| {
         let tried = |backend: &Backend<()>| backend.name.port == 0;
-        let next = black_box(&backends).pick(0, Wanted::Untried(&tried));
-        next.is_some()
+        let next = black_box(&backends).pick(Key::Absent, Wanted::Untried(&tried));
+        next.lease()
     });
 }
 

@@ -138,6 +138,23 @@ impl LbProgram {
         program
     }
 
+    /// The same for a command that says where to listen by itself. Waits until it accepts clients.
+    pub fn with_address(mut command: Command, address: SocketAddr) -> Self {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let errors = lines_of(child.stderr.take().unwrap());
+        let program = Self {
+            child,
+            address,
+            errors,
+        };
+        eventually("it listens", || TcpStream::connect(address).is_ok());
+        program
+    }
+
     fn wait_for_address(&self) -> SocketAddr {
         loop {
             let line = self

@@ -5,16 +5,16 @@ use super::*;
 use crate::backends::health::Evidence::{Gone, Silent, Unwell};
 use crate::backends::health::Health;
 use crate::backends::health::Observation::{Bad, Failing, Good, Response, TrialPassed};
-use crate::backends::{Name, Wanted};
+use crate::backends::{Key, Name, Wanted};
 
 /// So many backends that have answered their first check and go down after one bad one.
-fn group(count: usize) -> Backends<()> {
+fn group(count: usize) -> Arc<Backends<()>> {
     let name = |index: usize| Name {
         host: "x".into(),
         port: u16::try_from(index).expect("a few backends"),
     };
     let new = |index| Arc::new(Backend::new(name(index), Health::new(1, 1)));
-    let group = Backends::new((0..count).map(new).collect());
+    let group = Backends::of((0..count).map(new).collect());
     (0..count).for_each(|index| drop(see(&group, index, Good)));
     group
 }
@@ -23,16 +23,19 @@ fn index(backend: &Backend<()>) -> usize {
     usize::from(backend.name.port)
 }
 
-fn next(group: &Backends<()>) -> Option<usize> {
-    group.pick(0, Wanted::Next).map(|lease| index(&lease))
+fn next(group: &Arc<Backends<()>>) -> Option<usize> {
+    group
+        .pick(Key::Absent, Wanted::Next)
+        .lease()
+        .map(|lease| index(&lease))
 }
 
-fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change<()>> {
+fn see(group: &Arc<Backends<()>>, index: usize, observation: Observation) -> Option<Change<()>> {
     see_at(group, index, observation, Instant::now())
 }
 
 fn see_at(
-    group: &Backends<()>,
+    group: &Arc<Backends<()>>,
     index: usize,
     observation: Observation,
     now: Instant,
@@ -42,7 +45,7 @@ fn see_at(
 
 /// The state of each: up, suspect, silent and idle, failing and idle, down for silence, down by
 /// itself, ejected.
-fn states(group: &Backends<()>) -> String {
+fn states(group: &Arc<Backends<()>>) -> String {
     let state = |backend: &Arc<Backend<()>>| {
         let state = backend.state();
         match (state.health.is_up(), state.health.is_silent()) {

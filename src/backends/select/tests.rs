@@ -7,35 +7,44 @@ use std::time::Duration;
 
 const BAD: Observation = Observation::Bad(Evidence::Gone);
 
-fn see(backends: &Backends<()>, index: usize, observation: Observation) {
-    let (backend, finding) = (&backends.all()[index], Finding::default());
-    backends.observe(backend, observation, &finding, Instant::now());
+fn see(backends: &Arc<Backends<()>>, index: usize, observation: Observation) {
+    let (all, finding) = (backends.all(), Finding::default());
+    backends.observe(&all[index], observation, &finding, Instant::now());
 }
 
-fn backend(index: usize) -> Backend<()> {
+fn backend(index: usize) -> Member<()> {
     let name = Name {
         host: "x".into(),
         port: u16::try_from(index).expect("a few backends"),
     };
-    Backend::new(name, Health::new(1, 1))
+    Member::new(Arc::new(Backend::new(name, Health::new(1, 1))))
+}
+
+fn backup(index: usize) -> Member<()> {
+    let is_backup = true;
+    Member {
+        is_backup,
+        ..backend(index)
+    }
 }
 
 fn index(backend: &Backend<()>) -> usize {
     usize::from(backend.name.port)
 }
 
-fn next(backends: &Backends<()>) -> Option<usize> {
-    backends.pick(0, Wanted::Next).map(|lease| index(&lease))
+fn next(backends: &Arc<Backends<()>>) -> Option<usize> {
+    let picked = backends.pick(Key::Absent, Wanted::Next);
+    picked.lease().map(|lease| index(&lease))
 }
 
-fn untried(backends: &Backends<()>, tried: impl Fn(usize) -> bool) -> Option<usize> {
+fn untried(backends: &Arc<Backends<()>>, tried: impl Fn(usize) -> bool) -> Option<usize> {
     let tried = |one: &Backend<()>| tried(index(one));
-    let picked = backends.pick(0, Wanted::Untried(&tried));
-    picked.map(|lease| index(&lease))
+    let picked = backends.pick(Key::Absent, Wanted::Untried(&tried));
+    picked.lease().map(|lease| index(&lease))
 }
 
 fn clear(
-    backends: &Backends<()>,
+    backends: &Arc<Backends<()>>,
     may_be_backup: bool,
     tried: impl Fn(usize) -> bool,
 ) -> Option<usize> {
@@ -44,22 +53,23 @@ fn clear(
         tried: &tried,
         may_be_backup,
     };
-    backends.pick(0, wanted).map(|lease| index(&lease))
+    let picked = backends.pick(Key::Absent, wanted);
+    picked.lease().map(|lease| index(&lease))
 }
 
-fn observed(all: Vec<Backend<()>>, up: &[bool]) -> Backends<()> {
-    let backends = Backends::new(all.into_iter().map(Arc::new).collect());
+fn observed(all: Vec<Member<()>>, up: &[bool]) -> Arc<Backends<()>> {
+    let backends = Backends::new(all, GroupPolicy::default());
     for (index, up) in up.iter().enumerate() {
         see(&backends, index, if *up { Observation::Good } else { BAD });
     }
     backends
 }
 
-fn backends(up: &[bool]) -> Backends<()> {
+fn backends(up: &[bool]) -> Arc<Backends<()>> {
     observed((0..up.len()).map(backend).collect(), up)
 }
 
-fn shares(backends: &Backends<()>, requests: usize) -> Vec<usize> {
+fn shares(backends: &Arc<Backends<()>>, requests: usize) -> Vec<usize> {
     let mut shares = vec![0; backends.all().len()];
     for _ in 0..requests {
         shares[next(backends).expect("one is up")] += 1;
@@ -113,7 +123,7 @@ fn shares_are_equal_under_concurrency() {
 }
 
 /// Which one is tried with this request, long after all ejections.
-fn trial(backends: &Backends<()>) -> Option<usize> {
+fn trial(backends: &Arc<Backends<()>>) -> Option<usize> {
     let later = Instant::now() + Duration::from_secs(60);
     let claimed = backends.claim_trial(true, later)?;
     claimed.failures.release_trial();
@@ -126,13 +136,13 @@ fn an_ejected_backend_is_tried_unless_it_drains() {
     assert_eq!(trial(&backends), None);
     see(&backends, 0, Observation::Failing);
     assert_eq!(trial(&backends), Some(0));
-    backends.all()[0].set_admin(AdminState::Draining);
+    backends.set_admin(&backends.all()[0], AdminState::Draining);
     assert_eq!(trial(&backends), None);
 }
 
 #[test]
 fn an_ejected_backup_is_tried_only_while_no_other_is_live() {
-    let all = vec![backend(0), backend(1).as_backup(), backend(2).as_backup()];
+    let all = vec![backend(0), backup(1), backup(2)];
     let backends = observed(all, &[true; 3]);
     see(&backends, 1, Observation::Failing);
     assert_eq!(trial(&backends), None);
@@ -142,12 +152,7 @@ fn an_ejected_backup_is_tried_only_while_no_other_is_live() {
 
 #[test]
 fn a_backup_serves_only_when_no_other_is_live() {
-    let all = vec![
-        backend(0),
-        backend(1),
-        backend(2).as_backup(),
-        backend(3).as_backup(),
-    ];
+    let all = vec![backend(0), backend(1), backup(2), backup(3)];
     let backends = observed(all, &[true; 4]);
     assert_eq!(shares(&backends, 100), [50, 50, 0, 0]);
     assert_eq!(untried(&backends, |index| index < 2), Some(2));
@@ -177,7 +182,7 @@ fn a_suspect_gets_requests_only_when_all_are_and_then_all_do() {
 
 #[test]
 fn suspicion_alone_never_brings_in_a_backup_but_silence_that_is_not_let_out_does() {
-    let all = vec![backend(0), backend(1), backend(2).as_backup()];
+    let all = vec![backend(0), backend(1), backup(2)];
     let backends = observed(all, &[true; 3]);
     see(&backends, 0, Observation::Late);
     see(&backends, 1, Observation::Late);
@@ -223,3 +228,5 @@ fn one_that_returns_slowly_leaves_most_of_its_turns_to_the_others() {
     assert!((1..300).contains(&shares[1]), "{shares:?}");
     assert!(shares[0].abs_diff(shares[2]) < 100, "{shares:?}");
 }
+
+mod algorithms;

@@ -8,10 +8,12 @@ use std::ffi::OsString;
 
 /// Kinds of values of which none begins with a hyphen. So in `--hold -10s` it is the value that is
 /// wrong, and not an option `-1` that does not exist.
-const NEVER_HYPHENED: [&str; 7] = ["TIME", "SIZE", "N", "PORT", "LIST", "CIDR", "PATH"];
+const NEVER_HYPHENED: [&str; 8] = [
+    "TIME", "SIZE", "N", "PERCENT", "PORT", "LIST", "CIDR", "PATH",
+];
 
 /// A right value of each kind.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 14] = [
     ("TIME", "10s"),
     ("SIZE", "32KiB"),
     ("N", "4"),
@@ -22,6 +24,9 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("HOST", "app.example"),
     ("TEXT", "ok"),
     ("NAME", "edge-1"),
+    ("ALGORITHM", "least-requests"),
+    ("KEY", "cookie:session"),
+    ("PERCENT", "20"),
     ("HOST:PORT", "localhost:5001"),
 ];
 

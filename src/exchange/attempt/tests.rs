@@ -51,12 +51,13 @@ fn goes_on_with_a_new_connection(count: u16, failed: &[usize]) -> bool {
     let _other_ends: Vec<_> = all.map(|place| fixture.keep_idle(place)).collect();
     let stale = |place: &usize| {
         let error = Error::backend(Phase::ResponseHead, Cause::Closed);
-        Attempt::new(Lease::of(&fixture.backends[*place]), true).failure(error)
+        Attempt::new(fixture.lease(*place), true).failure(error)
     };
     let failures: Vec<Failure> = failed.iter().map(stale).collect();
     let group = fixture.group();
     let turn = fixture.turn();
-    let next = ExchangePhase::another_attempt(&group, &failures, &turn).expect("one is left");
+    let next =
+        ExchangePhase::another_attempt(&group, Key::Absent, &failures, &turn).expect("one is left");
     matches!(next, ExchangePhase::Connecting(..))
 }
 
@@ -75,7 +76,7 @@ fn a_success_ends_a_row_of_failures_unless_it_was_a_trial() {
     for (is_trial, is_over) in [(false, true), (true, false)] {
         let fixture = Fixture::new(1, Settings::default());
         let backend = &fixture.backends[0];
-        let mut attempt = Attempt::new(Lease::of(backend), false);
+        let mut attempt = Attempt::new(fixture.lease(0), false);
         attempt.is_trial = is_trial;
         assert_eq!(backend.failures.count(2), None);
         attempt.succeed(&fixture.group(), &fixture.shared);

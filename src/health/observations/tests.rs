@@ -20,10 +20,10 @@ fn shared_with(change: impl FnOnce(&mut Settings)) -> SharedHealth {
         let host = "a".into();
         Arc::new(Backend::new(Name { host, port }, Health::new(1, 2)))
     };
-    let backends = Arc::new(Backends::new([1, 2].map(backend).into()));
+    let backends = Backends::of([1, 2].map(backend).into());
     let snapshot = Snapshot::of_one_group(settings, backends);
     let shared = SharedHealth::new(snapshot).expect("descriptors");
-    for backend in group(&shared).backends.all() {
+    for backend in group(&shared).backends.all().iter() {
         observe_response(&shared, &group(&shared), backend, Observation::Good);
         assert!(backend.is_up());
     }
@@ -129,7 +129,8 @@ fn the_health_thread_is_woken_for_a_check_of_a_live_backend() {
     ask_for_check(&shared, &backend);
     assert!(!is_woken(), "it is asked for already");
     assert!(backend.take_check());
-    backend.set_admin(crate::backends::AdminState::Disabled);
+    let disabled = crate::backends::AdminState::Disabled;
+    group(&shared).backends.set_admin(&backend, disabled);
     ask_for_check(&shared, &backend);
     assert!(!is_woken() && !backend.take_check());
 }

@@ -190,7 +190,7 @@ fn a_deadline_that_we_notice_late_counts_only_the_second_time() {
 fn one_that_refuses_is_soon_asked_again_until_it_is_down() {
     let mut scene = Scene::new();
     let backend = Arc::clone(&scene.schedule.backend);
-    let all = Backends::new(vec![Arc::clone(&backend)]);
+    let all = Backends::of(vec![Arc::clone(&backend)]);
     all.observe(
         &backend,
         Observation::Good,
@@ -343,7 +343,7 @@ fn a_request_that_is_late_makes_a_probe_urgent_and_not_late() {
 fn an_interval_is_short_while_a_backend_is_unsettled_and_long_when_it_is_well() {
     let mut scene = Scene::new();
     let backend = Arc::clone(&scene.schedule.backend);
-    let all = Backends::new(vec![Arc::clone(&backend)]);
+    let all = Backends::of(vec![Arc::clone(&backend)]);
     let mut next = |observed: Option<Observation>| {
         let finding = Finding::default();
         observed.map(|seen| all.observe(&backend, seen, &finding, scene.start));

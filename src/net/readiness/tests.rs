@@ -188,3 +188,18 @@ fn room_to_write_is_reported_as_often_as_it_is_asked_for() {
         assert_eq!(next(&reported.readiness).key, key);
     }
 }
+
+#[test]
+fn what_is_posted_is_reported_once_under_its_key_and_ends_a_wait() {
+    let readiness = Arc::new(Readiness::new().expect("descriptors"));
+    let waiting = Arc::clone(&readiness);
+    let waiter = std::thread::spawn(move || next(&waiting).key);
+    readiness.post(7);
+    assert_eq!(waiter.join().expect("no panic"), 7);
+    assert!(wait(&readiness, Duration::ZERO).is_none());
+    readiness.post(8);
+    let posted = next(&readiness);
+    assert_eq!(posted.key, 8);
+    // No connection is armed anew for it.
+    readiness.miss(posted);
+}

@@ -1,0 +1,113 @@
+//! With `--max-in-flight`, a request waits in the line of its group, parked, while every backend has as
+//! many requests as it may. It leaves the line when it is its turn, when its time is over, or with its
+//! client.
+
+use super::attempt::FULL;
+use super::{Exchange, ExchangePhase, Flow};
+use crate::backends::{Backend, LineFull, Picked, Waiting, WaitsFor};
+use crate::exchange::client::Client;
+use crate::exchange::shared::Turn;
+use crate::exchange::wait_for::WaitFor;
+use crate::http::error::{Cause, Error, Phase};
+use crate::net::Interest;
+use crate::net::conn::Conn;
+use crate::net::readiness::Readiness;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The place of a request in the line. In a box: few exchanges ever have one.
+#[derive(Debug)]
+pub(super) struct InLine {
+    waiting: Waiting<Conn>,
+    /// After this the client gets 503.
+    until: Instant,
+    /// It waits for the backend on which the client's authentication depends.
+    is_for_pin: bool,
+}
+
+impl Exchange {
+    /// Whether it waits in the line of its group.
+    #[must_use]
+    pub fn is_in_line(&self) -> bool {
+        self.in_line.is_some()
+    }
+
+    /// The session is being parked under `key`: a lease that it gets makes it ready.
+    pub fn watch_line(&self, readiness: &Arc<Readiness>, key: usize) {
+        if let Some(in_line) = &self.in_line {
+            let readiness = Arc::clone(readiness);
+            let wake = move || readiness.post(key);
+            in_line.waiting.on_grant(Box::new(wake));
+        }
+    }
+
+    /// What it has got in the line, if it stands there; `None` if it does not, or has to look for a
+    /// backend as if it had not.
+    pub(super) fn leave_line(
+        &mut self,
+        client: &mut Client,
+        turn: &Turn<'_>,
+    ) -> Option<Result<ExchangePhase, Error>> {
+        let got = match self.in_line.as_ref()?.waiting.take() {
+            Some(got) => got,
+            None => return Some(Err(FULL)),
+        };
+        let is_for_pin = self.in_line.take().is_some_and(|place| place.is_for_pin);
+        let Picked::Lease(lease) = got else {
+            return None;
+        };
+        let group = &self.group;
+        Some(Ok(match client.pin.as_mut().filter(|_| is_for_pin) {
+            Some(pin) => ExchangePhase::on_pin(lease, pin, group, turn),
+            None => ExchangePhase::with_lease(lease, group, &self.failures, turn),
+        }))
+    }
+
+    /// Joins the line. Fails when that is full.
+    pub(super) fn join_line(&mut self, client: &Client, turn: &Turn<'_>) -> Result<(), Error> {
+        let pin = client.pin.as_ref().filter(|_| self.failures.is_empty());
+        let pin = pin.filter(|pin| pin.backend().is_live());
+        let waits_for = match pin {
+            Some(pin) => WaitsFor::Only(Arc::clone(pin.backend())),
+            None => WaitsFor::AnyBut(self.failed_backends()),
+        };
+        let joined = self.group.backends.wait(self.key, waits_for);
+        self.in_line = Some(Box::new(InLine {
+            waiting: joined.map_err(|LineFull| FULL)?,
+            until: turn.now() + self.group.settings.choice.queue_timeout,
+            is_for_pin: pin.is_some(),
+        }));
+        Ok(())
+    }
+
+    /// Goes on waiting in the line. Fails when its time is over, or the client has left.
+    pub(super) fn stand_in_line(
+        &mut self,
+        client: &Client,
+        turn: &Turn<'_>,
+    ) -> Result<Flow, Error> {
+        let until = self
+            .in_line
+            .as_ref()
+            .map_or(turn.now(), |place| place.until);
+        let waits = match turn.now() >= until {
+            true => Err(Error::proxy(Phase::Queue, Cause::TimedOut)),
+            false => {
+                let wait_for = WaitFor::client(Interest::Reset, until);
+                self.wait_unless_client_left(Phase::Queue, wait_for, client, turn)
+            }
+        };
+        if waits.is_err() {
+            self.in_line = None;
+        }
+        waits
+    }
+
+    /// Where it has failed, and is not to be tried again.
+    fn failed_backends(&self) -> Vec<Arc<Backend<Conn>>> {
+        let failures = self.failures.iter();
+        failures
+            .map(|failure| Arc::clone(&failure.backend))
+            .collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! From the groups of a configuration to groups of backends: new ones, or those that are there already
+//! with other members. A backend is known by its group and its name.
+
+use crate::backends::health::Health;
+use crate::backends::{Backend, Backends, Member, Name};
+use crate::config::{BackendConfig, Config, Group, GroupConfig};
+use crate::net::conn::Conn;
+use std::sync::Arc;
+
+/// What follows from a configuration, before it is in use.
+pub(super) struct Plan {
+    pub(super) groups: Vec<PlannedGroup>,
+}
+
+/// A group that is about to be used.
+pub(super) struct PlannedGroup {
+    pub(super) group: Arc<Group>,
+    /// Its backends are there already, and become these.
+    members: Option<Vec<Member<Conn>>>,
+    /// The backends that are new in it.
+    pub(super) added: Vec<Arc<Backend<Conn>>>,
+    all: Vec<Arc<Backend<Conn>>>,
+}
+
+impl Plan {
+    /// Every backend of every group.
+    pub(super) fn backends(&self) -> Vec<Arc<Backend<Conn>>> {
+        let all = self.groups.iter().flat_map(|group| &group.all);
+        all.cloned().collect()
+    }
+
+    /// Gives the groups that remain their new members.
+    pub(super) fn put_into_use(&mut self) {
+        for planned in &mut self.groups {
+            let group = &planned.group;
+            set_thresholds(group, &planned.all);
+            if let Some(members) = planned.members.take() {
+                group
+                    .backends
+                    .replace(members, group.settings.choice.policy());
+            }
+        }
+    }
+
+    /// The groups themselves.
+    pub(super) fn into_groups(self) -> Vec<Arc<Group>> {
+        let groups = self.groups.into_iter();
+        groups.map(|planned| planned.group).collect()
+    }
+}
+
+/// What follows from `config` where these groups are in use.
+pub(super) fn plan(config: &Config, old: &[Arc<Group>]) -> Plan {
+    let planned = |new: &GroupConfig| {
+        let same = old.iter().find(|group| group.name == new.name);
+        plan_group(new, same)
+    };
+    Plan {
+        groups: config.groups.iter().map(planned).collect(),
+    }
+}
+
+fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
+    let known = old.map(|old| old.backends.all());
+    let known: Vec<&Arc<Backend<Conn>>> = known.iter().flat_map(|all| all.iter()).collect();
+    let mut added = Vec::new();
+    let mut members = Vec::new();
+    for configured in &config.backends {
+        let same = known
+            .iter()
+            .find(|one| is_same(&one.name, &configured.name));
+        let backend = same.map_or_else(
+            || new_backend(configured, config),
+            |known| Arc::clone(known),
+        );
+        if same.is_none() {
+            added.push(Arc::clone(&backend));
+        }
+        members.push(member(backend, configured));
+    }
+    let all = members.iter().map(|one| Arc::clone(&one.backend));
+    let all = all.collect();
+    let (backends, members) = match old {
+        Some(old) => (Arc::clone(&old.backends), Some(members)),
+        None => (
+            Backends::new(members, config.settings.choice.policy()),
+            None,
+        ),
+    };
+    let group = Arc::new(Group {
+        name: config.name.clone(),
+        settings: config.settings.clone(),
+        backends,
+    });
+    PlannedGroup {
+        group,
+        members,
+        added,
+        all,
+    }
+}
+
+fn new_backend(configured: &BackendConfig, group: &GroupConfig) -> Arc<Backend<Conn>> {
+    let health = Health::new(group.settings.health.rise, group.settings.health.fall);
+    Arc::new(Backend::new(configured.name.clone(), health))
+}
+
+fn member(backend: Arc<Backend<Conn>>, configured: &BackendConfig) -> Member<Conn> {
+    Member {
+        backend,
+        weight: configured.weight,
+        is_backup: configured.is_backup,
+        admin: configured.admin,
+    }
+}
+
+fn is_same(one: &Name, other: &Name) -> bool {
+    one.port == other.port && one.host().eq_ignore_ascii_case(other.host())
+}
+
+fn set_thresholds(group: &Group, backends: &[Arc<Backend<Conn>>]) {
+    let (rise, fall) = (group.settings.health.rise, group.settings.health.fall);
+    for backend in backends {
+        backend.state().health.set_thresholds(rise, fall);
+    }
+}

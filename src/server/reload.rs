@@ -1,0 +1,227 @@
+//! A reload: from the configuration that is in use to another one, without a dropped request.
+//!
+//! The new configuration is prepared as a whole first: names are looked up, new backends are checked,
+//! new listeners are bound. If any of that fails, the old configuration stays. Then one swap of the
+//! snapshot puts it into use: exchanges under way go on with the group with which they began, and
+//! backends that remain keep their health, their requests and their idle connections.
+//!
+//! Must not know where a configuration is written.
+
+use super::changes::{self, Changes};
+use super::groups::{Plan, plan};
+use super::listeners::{ListenerChange, PendingChange};
+use super::prepare::{bind, resolve};
+use super::threads::{join_soon, spawn};
+use super::{StartError, Stop};
+use crate::config::{Config, Snapshot};
+use crate::discovery::Resolver;
+use crate::engine::Engine;
+use crate::health::{self, CheckedGroup, Checks};
+use crate::net::waker::Waker;
+use crate::net::{Interest, wait_any};
+use crate::session::ClientSession;
+use rustix::fd::AsFd;
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often a file is looked at with `--watch`.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a wait lasts when there is nothing to look at.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Where a reload gets the configuration from.
+pub struct Source {
+    /// Reads the whole configuration again. The error is for people: what is wrong, and where.
+    pub load: Box<dyn Fn() -> Result<Config, String> + Send>,
+    /// Whether it has changed since this was asked last; `None` if nobody is to look.
+    pub has_changed: Option<Box<dyn FnMut() -> bool + Send>>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+/// Asks a balancer to reload. Cheap to clone, usable from any thread.
+#[derive(Clone, Debug)]
+pub struct Reload(Arc<Waker>);
+
+impl Reload {
+    /// A handle for a balancer that is about to be started.
+    pub fn new() -> Result<Self, StartError> {
+        Ok(Self(Arc::new(Waker::new().map_err(StartError::Resources)?)))
+    }
+
+    /// Asks for a reload. Several that come together are one.
+    pub fn request(&self) {
+        self.0.wake();
+    }
+}
+
+/// The thread that reloads, with what it needs.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    pub(super) engine: Arc<Engine<ClientSession>>,
+    pub(super) stop: Stop,
+    pub(super) pending: Arc<PendingChange>,
+    pub(super) resolving: Resolving,
+    /// What is in use.
+    pub(super) config: Config,
+}
+
+/// The thread that looks up names, which ends with its own waker.
+#[derive(Debug)]
+pub(super) struct Resolving {
+    pub(super) ending: Arc<Waker>,
+    pub(super) thread: Option<JoinHandle<()>>,
+}
+
+/// All that a new configuration needs, ready to be put into use.
+struct Prepared {
+    config: Config,
+    plan: Plan,
+    resolver: Resolver,
+    checks: Checks,
+    listeners: ListenerChange,
+}
+
+impl Reloader {
+    /// Reloads when that is asked for, or when the source has changed, until `ending` is raised.
+    pub(super) fn run(mut self, mut source: Source, asked: &Reload, ending: &Waker) {
+        while !ending.wait(Duration::ZERO) {
+            let is_asked = asked.0.reset();
+            let watched = source.has_changed.as_mut();
+            let has_changed = watched.is_some_and(|has_changed| has_changed());
+            if (is_asked || has_changed) && !self.stop.is_requested() {
+                self.reload(&source);
+            }
+            let timeout = match source.has_changed {
+                Some(_) => WATCH_INTERVAL,
+                None => LONG,
+            };
+            let sources = [&*asked.0, ending].map(|waker| (waker as &dyn AsFd, Interest::Read));
+            // If the wait itself fails, the next look only comes sooner.
+            let _ = wait_any(sources, Some(timeout));
+        }
+        self.resolving.end();
+    }
+
+    /// Puts another configuration into use, or says why the old one stays.
+    fn reload(&mut self, source: &Source) {
+        let config = match (source.load)() {
+            Ok(config) => config,
+            Err(text) => {
+                log::warn!("{text}\nThe configuration stays as it was.");
+                return;
+            }
+        };
+        match self.prepare(config) {
+            Ok(Some(prepared)) => self.commit(prepared),
+            Ok(None) => {}
+            Err(error) => log::warn!("{error}\nThe configuration stays as it was."),
+        }
+    }
+
+    /// Gets ready all that may fail or take time; `None` if a stop was asked for meanwhile.
+    fn prepare(&self, config: Config) -> Result<Option<Prepared>, StartError> {
+        let shared = &self.engine.shared;
+        let plan = plan(&config, &shared.snapshot().groups);
+        let interval = config.settings.resolve_interval;
+        let resolver = resolve(&plan.backends(), interval, &self.stop)?;
+        let checks = self.check_added(&plan)?;
+        let listeners = self.bind_added(&config)?;
+        let prepared = Prepared {
+            config,
+            plan,
+            resolver,
+            checks,
+            listeners,
+        };
+        Ok((!self.stop.is_requested()).then_some(prepared))
+    }
+
+    /// Checks the backends that are new, before they get their first request.
+    fn check_added(&self, plan: &Plan) -> Result<Checks, StartError> {
+        let (health, now) = (&self.engine.shared.health, Instant::now());
+        let groups = plan.groups.iter().filter(|group| !group.added.is_empty());
+        let checked =
+            groups.map(|group| CheckedGroup::new(&group.group, &group.added, health, now));
+        // One of its own: the health thread lowers the other.
+        let waker = Waker::new().map_err(StartError::Resources)?;
+        let stop = &self.stop.waker;
+        Ok(health::first_round(health, checked.collect(), &waker, stop))
+    }
+
+    /// Takes the ports that are new, and lets clients in: they are accepted once the configuration is
+    /// in use.
+    fn bind_added(&self, config: &Config) -> Result<ListenerChange, StartError> {
+        let (old, new) = (&self.config.listen, &config.listen);
+        let options = config.settings.sockets.of_clients();
+        let mut added = Vec::new();
+        for listen in new.iter().filter(|listen| !old.contains(listen)) {
+            let listener = bind(listen, options, &self.stop)?;
+            let opened = listener.open();
+            opened.map_err(|error| StartError::Listen(listen.to_string(), error))?;
+            added.push((listen.clone(), listener));
+        }
+        let removed = old.iter().filter(|listen| !new.contains(listen));
+        Ok(ListenerChange {
+            added,
+            removed: removed.cloned().collect(),
+        })
+    }
+
+    /// Puts it into use.
+    fn commit(&mut self, prepared: Prepared) {
+        let shared = &self.engine.shared;
+        let changes = Changes::between(&self.config, &prepared.config);
+        let mut plan = prepared.plan;
+        plan.put_into_use();
+        let snapshot = Snapshot {
+            settings: prepared.config.settings.clone(),
+            groups: plan.into_groups(),
+        };
+        shared.health.replace_snapshot(Arc::new(snapshot));
+        shared.health.hand_over(prepared.checks);
+        self.pending.put(prepared.listeners);
+        self.resolving.replace(prepared.resolver, &self.engine);
+        changes::log(&changes);
+        self.config = prepared.config;
+    }
+}
+
+impl Resolving {
+    /// Begins to look up the names that `resolver` has, in a thread of its own if there are any.
+    pub(super) fn start(
+        resolver: Resolver,
+        engine: &Arc<Engine<ClientSession>>,
+    ) -> Result<Self, StartError> {
+        let ending = Arc::new(Waker::new().map_err(StartError::Resources)?);
+        let thread = match resolver.is_needed() {
+            true => Some(spawn("resolve", engine, &ending, |engine, ending| {
+                resolver.run(&engine.shared.health.waker, ending);
+            })?),
+            false => None,
+        };
+        Ok(Self { ending, thread })
+    }
+
+    /// Looks up these names from now on. If the system has no thread for that, the names of before go
+    /// on being looked up.
+    fn replace(&mut self, resolver: Resolver, engine: &Arc<Engine<ClientSession>>) {
+        match Self::start(resolver, engine) {
+            Ok(new) => std::mem::replace(self, new).end(),
+            Err(error) => log::warn!("Names are not looked up again: {error}"),
+        }
+    }
+
+    /// Ends the thread. It may be inside a call that cannot be interrupted.
+    pub(super) fn end(self) {
+        self.ending.wake();
+        self.thread.into_iter().for_each(join_soon);
+    }
+}
