@@ -9,6 +9,7 @@
 //! | [`sockets`] | what the system does for a connection |
 //! | [`health`] | how backends are checked |
 //! | `quantities`, `values` | how times, sizes, numbers and texts are written |
+//! | [`routing`] | which group of backends a request goes to |
 //! | [`cli`] | the command line as a whole: addresses, contradictions, usage errors |
 //! | [`snapshot`] | a configuration and the backends that follow from it |
 //!
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod health;
 pub mod limits;
 mod quantities;
+pub mod routing;
 pub mod snapshot;
 pub mod sockets;
 pub mod timeouts;

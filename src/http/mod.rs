@@ -15,6 +15,7 @@
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`auth`] | authentication that belongs to a connection |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
+//! | [`field_rules`], [`stripped_prefix`] | what a route changes in a head |
 //! | [`write`](mod@write) | the smallest parts of what is sent |
 //! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
@@ -27,6 +28,7 @@ pub mod conformance;
 pub mod connection;
 pub mod delivery;
 pub mod error;
+pub mod field_rules;
 pub mod fields;
 pub mod forward;
 pub mod forwarded;
@@ -40,6 +42,7 @@ pub mod request;
 pub mod request_line;
 pub mod response;
 pub mod scan;
+pub mod stripped_prefix;
 pub mod target;
 pub mod write;
 
