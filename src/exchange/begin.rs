@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::http::accept::prefers_json;
 use crate::http::auth;
 use crate::http::body::{Body, Encoding};
+use crate::http::field_rules::NO_RULES;
 use crate::http::forward::write_request;
 use crate::http::forwarded::Hop;
 use crate::http::framing::Framing;
@@ -88,6 +89,8 @@ fn rewrite(
         adds_forwarded: config.add_forwarded,
         fallback_host: &own_authority,
         via: config.via.as_deref(),
+        rules: &NO_RULES,
+        stripped: None,
     };
     let mut to_backend = Buffer::default();
     write_request(head, &hop, turn.tail(&mut to_backend));

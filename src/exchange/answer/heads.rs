@@ -9,6 +9,7 @@ use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::delivery::Delivery;
 use crate::http::error::{Cause, Error, Phase};
+use crate::http::field_rules::NO_RULES;
 use crate::http::forward::{client_encoding, write_response};
 use crate::http::request::field_table;
 use crate::http::response::{self, ResponseHead};
@@ -115,7 +116,8 @@ fn write_head(
         date: date.as_str(),
     };
     let via = exchange.config.via.as_deref();
-    write_response(head, &delivery, via, turn.tail(&mut client.outbound));
+    let out = turn.tail(&mut client.outbound);
+    write_response(head, &delivery, via, &NO_RULES, out);
 }
 
 /// The refusal of a 101 that the client did not ask for.
