@@ -8,6 +8,7 @@
 //! | `bodies` | chunks scanned, bodies relayed |
 //! | `backends` | whose turn it is; kept connections |
 //! | `routes` | which route takes a request |
+//! | `clients` | limits for each client |
 //! | `waiting` | the lot and the channel |
 //!
 //! Where something allocates, that is counted too. Times are those of one iteration; beside them
@@ -17,6 +18,7 @@
 
 mod backends;
 mod bodies;
+mod clients;
 mod heads;
 mod hostile;
 mod routes;
