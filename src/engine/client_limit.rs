@@ -204,8 +204,8 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// What tells clients apart. An IPv6 network of 64 bits is what one household or one machine is
-/// given, and each holder can use any address in it (RFC 6177), so it is one client.
+/// What tells clients apart. Of an IPv6 address the first 64 bits: a machine may choose the others
+/// as it likes, and as often (RFC 8981). A client that is given a larger network counts as several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     V4(u32),

@@ -69,6 +69,15 @@ fn the_best_host_comes_first_and_then_the_longest_path_in_any_order_of_the_file(
 }
 
 #[test]
+fn a_path_that_ends_between_two_routes_belongs_to_the_shorter_one() {
+    let routes = table(&["a /x", "a /x/y/z"]);
+    for target in ["/x/y", "/x/y/", "/x/y/zz", "/x/z"] {
+        assert_eq!(group(&routes, "a", target), "a /x", "{target}");
+    }
+    assert_eq!(group(&routes, "a", "/x/y/z"), "a /x/y/z");
+}
+
+#[test]
 fn without_a_fitting_path_the_routes_of_the_next_best_host_are_tried() {
     let routes = table(&["a.b.c /api", "*.b.c /b", "*.c /c", "- /d"]);
     for (target, expected) in [

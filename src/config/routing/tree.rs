@@ -57,9 +57,6 @@ impl PathTree {
             })
         };
         let (mut node, mut longest) = (&self.root, taken(&self.root, 0));
-        if node.children.is_empty() {
-            return longest;
-        }
         for segment in segments(path) {
             let children = &node.children;
             let place = children.binary_search_by(|(own, _)| segment.compare(own).reverse());
