@@ -1,6 +1,7 @@
 //! A whole configuration: where to listen, and which groups of backends there are. Must not know
 //! whether it was written on a command line or in a file.
 
+use super::routing::RouteConfig;
 use super::{Listen, Settings};
 use crate::backends::{AdminState, Name};
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub settings: Settings,
     /// The groups of backends, at least one.
     pub groups: Vec<GroupConfig>,
+    /// Which requests go to which group. None: all go to the first one.
+    pub routes: Vec<RouteConfig>,
 }
 
 /// A group of backends.
@@ -86,6 +89,7 @@ impl Config {
             listen: vec![listen],
             settings,
             groups: vec![group],
+            routes: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `quantities`, `values` | how times, sizes, numbers and texts are written |
 //! | `addresses` | where to listen, and backends, as they are written |
 //! | [`groups`] | a whole configuration: groups of backends |
+//! | [`routing`] | which group of backends a request goes to |
 //! | [`cli`] | the command line as a whole: contradictions, usage errors |
 //! | [`snapshot`] | the settings and groups at one time, with their backends |
 //!
@@ -26,6 +27,7 @@ pub mod groups;
 pub mod health;
 pub mod limits;
 mod quantities;
+pub mod routing;
 pub mod snapshot;
 pub mod sockets;
 pub mod timeouts;
@@ -36,16 +38,18 @@ pub use choice::{Choice, HashBy};
 pub use groups::{BackendConfig, Config, GroupConfig};
 pub use health::{HealthConfig, Statuses};
 pub use limits::Limits;
-pub use snapshot::{Group, Snapshot};
+pub use snapshot::{Destination, Group, Routed, RoutingError, Snapshot};
 pub use sockets::Sockets;
 pub use timeouts::Timeouts;
 
 use crate::engine::thread_policy::Scheduling;
+use crate::http::client_address::client_of;
 use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
 use crate::http::target::Sender;
 use crate::log::LogMode;
 use clap::{Args, Command};
+use httparse::Header;
 use ipnet::IpNet;
 use quantities::{count, duration, duration_or_none, size};
 use std::net::IpAddr;
@@ -254,6 +258,20 @@ impl Settings {
         match self.forwarded {
             ForwardedFields::Replace if is_trusted() => ForwardedFields::Append,
             otherwise => otherwise,
+        }
+    }
+
+    /// The address of the client of a request that `peer` has sent.
+    #[must_use]
+    pub fn client_of(&self, peer: IpAddr, fields: &[Header<'_>]) -> IpAddr {
+        let is_trusted = |address| {
+            self.trusted_proxies
+                .iter()
+                .any(|net| net.contains(&address))
+        };
+        match self.trusted_proxies.is_empty() {
+            true => peer,
+            false => client_of(peer, fields, is_trusted),
         }
     }
 

@@ -1,9 +1,14 @@
-//! The settings and groups at one time, with their backends. A reload makes another snapshot; every
-//! exchange holds the group with which it began.
+//! The settings, groups and routes at one time, with their backends. A reload makes another snapshot;
+//! every exchange holds the group with which it began.
 
 use super::Settings;
+use super::routing::{EqualRoutes, Found, RouteConfig, RouteMatch, Routes};
 use crate::backends::Backends;
+use crate::http::Refusal;
+use crate::http::field_rules::FieldRules;
+use crate::http::request::RequestHead;
 use crate::net::conn::Conn;
+use std::fmt;
 use std::sync::Arc;
 
 /// What is configured at one time.
@@ -13,6 +18,9 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The groups of backends, in the order of the configuration.
     pub groups: Vec<Arc<Group>>,
+    routes: Routes,
+    /// Where each route leads, in the order of the routes.
+    destinations: Vec<Destination>,
 }
 
 /// A group of backends, as an exchange needs it.
@@ -26,6 +34,91 @@ pub struct Group {
     pub backends: Arc<Backends<Conn>>,
 }
 
+/// Where a route leads.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The group.
+    pub group: Arc<Group>,
+    /// What becomes of the fields of its responses, if there are rules.
+    pub response_headers: Option<Arc<FieldRules>>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Routed<'s> {
+    /// This route takes it, and leads there.
+    To(RouteMatch<'s>, &'s Destination),
+    /// It cannot be routed by its path.
+    Refused(Refusal),
+    /// No route takes it.
+    Nowhere,
+}
+
+/// Why groups and routes do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoutingError {
+    /// Two routes take the same requests.
+    Equal(EqualRoutes),
+    /// A route leads to a group that is not there.
+    NoSuchGroup(String),
+}
+
+impl fmt::Display for RoutingError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Equal(equal) => write!(out, "{equal}"),
+            Self::NoSuchGroup(name) => write!(out, "a route leads to `{name}`, which is no group"),
+        }
+    }
+}
+
+impl std::error::Error for RoutingError {}
+
+impl Snapshot {
+    /// These groups, at least one. Without routes, all requests go to the first of them.
+    pub fn new(
+        settings: Settings,
+        groups: Vec<Arc<Group>>,
+        mut routes: Vec<RouteConfig>,
+    ) -> Result<Self, RoutingError> {
+        if routes.is_empty() {
+            routes.extend(groups.first().map(|group| RouteConfig {
+                group: group.name.clone(),
+                ..RouteConfig::default()
+            }));
+        }
+        let destination = |route: &RouteConfig| destination(route, &groups);
+        let destinations = routes.iter().map(destination).collect::<Result<_, _>>()?;
+        let routes = Routes::new(routes).map_err(RoutingError::Equal)?;
+        Ok(Self {
+            settings,
+            groups,
+            routes,
+            destinations,
+        })
+    }
+
+    /// The route that takes a request, and where it leads.
+    #[must_use]
+    pub fn route(&self, head: &RequestHead<'_, '_>) -> Routed<'_> {
+        match self.routes.find(head.host, head.target.rest) {
+            Found::Route(found) => Routed::To(found, &self.destinations[found.index]),
+            Found::Refused(refusal) => Routed::Refused(refusal),
+            Found::None => Routed::Nowhere,
+        }
+    }
+}
+
+fn destination(route: &RouteConfig, groups: &[Arc<Group>]) -> Result<Destination, RoutingError> {
+    let group = groups.iter().find(|group| group.name == route.group);
+    let no_group = || RoutingError::NoSuchGroup(route.group.clone());
+    let rules = &route.response_headers;
+    Ok(Destination {
+        group: Arc::clone(group.ok_or_else(no_group)?),
+        response_headers: (!rules.is_empty()).then(|| Arc::new(rules.clone())),
+    })
+}
+
 #[cfg(test)]
 impl Snapshot {
     /// One group with these backends.
@@ -36,9 +129,7 @@ impl Snapshot {
             settings: settings.clone(),
             backends,
         };
-        Arc::new(Self {
-            settings,
-            groups: vec![Arc::new(group)],
-        })
+        let snapshot = Self::new(settings, vec![Arc::new(group)], Vec::new());
+        Arc::new(snapshot.expect("one group needs no route"))
     }
 }

@@ -65,6 +65,7 @@
 //! * While a job is queued, a worker runs that is not blocked, or one was woken.
 //! * A parked session leaves the lot by its deadline at the latest.
 
+pub mod client_limit;
 pub mod connection_limit;
 pub mod lot;
 pub mod memory;

@@ -4,12 +4,13 @@
 use super::answer::Answer;
 use super::client::Client;
 use super::expectation::Expectation;
+use super::key::{is_secure, key_of};
 use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
 use super::{Exchange, ExchangePhase, Request};
-use crate::backends::Key;
-use crate::config::{Group, Settings};
+use crate::config::routing::RouteMatch;
+use crate::config::{Destination, Settings};
 use crate::http::accept::prefers_json;
 use crate::http::auth;
 use crate::http::body::{Body, Encoding};
@@ -29,18 +30,19 @@ impl Exchange {
     // spine 13
     pub fn begin(
         head: &RequestHead<'_, '_>,
-        group: Arc<Group>,
+        (route, destination): (&RouteMatch<'_>, &Destination),
         client: &Client,
         turn: &mut Turn<'_>,
         now: Instant,
     ) -> Self {
+        let group = Arc::clone(&destination.group);
         let settings = &group.settings;
         let encoding = match head.framing {
             Framing::Chunked => Encoding::Chunked,
             _ => Encoding::Plain,
         };
         let body = Body::new(head.framing, encoding, !head.options.nominates_any());
-        let rewritten = rewrite(head, client, settings, turn);
+        let rewritten = rewrite(head, route, client, settings, turn);
         Self {
             request: Request {
                 method: head.method,
@@ -49,6 +51,7 @@ impl Exchange {
                 upgrade: head.upgrade.map(Box::from),
                 authenticates_connection: auth::is_used(head.fields),
                 prefers_json: prefers_json(head.fields),
+                is_secure: is_secure(head, settings.sender(client.address.ip())),
             },
             phase: ExchangePhase::Waiting,
             upload: Upload::new(rewritten, body, settings.limits.max_body),
@@ -61,7 +64,8 @@ impl Exchange {
             has_arrived: false,
             held: None,
             in_line: None,
-            key: Key::Absent,
+            key: key_of(head, client.address.ip(), settings),
+            response_headers: destination.response_headers.clone(),
             short: None,
             record: Record::begin(head, client.address, settings.log, now),
             timer: ProgressTimer::default(),
@@ -73,6 +77,7 @@ impl Exchange {
 /// The head as the backend gets it.
 fn rewrite(
     head: &RequestHead<'_, '_>,
+    route: &RouteMatch<'_>,
     client: &Client,
     settings: &Settings,
     turn: &mut Turn<'_>,
@@ -91,6 +96,8 @@ fn rewrite(
         adds_forwarded: settings.add_forwarded,
         fallback_host: &own_authority,
         via: settings.via.as_deref(),
+        rules: &route.route.request_headers,
+        stripped: route.stripped,
     };
     let mut to_backend = Buffer::default();
     write_request(head, &hop, turn.tail(&mut to_backend));

@@ -28,6 +28,7 @@
 //! | [`shared`] | what all sessions share |
 //! | [`client`], [`pin`] | the client's connection, and a backend connection that belongs to it |
 //! | [`expectation`] | a body that is held back until the backend asks for it |
+//! | `key` | what decides which backend it goes to, and the cookie of sticky sessions |
 //! | [`terms`], `served` | what a response settles, and what it needs to know of the request |
 //! | `splice` | a large body that bypasses our memory |
 //! | `rescue` | when a request leaves a backend that is lost |
@@ -44,6 +45,7 @@ pub mod expectation;
 pub mod failure;
 mod give_up;
 mod hold;
+mod key;
 mod line;
 mod moves;
 pub mod pin;
@@ -67,6 +69,7 @@ use crate::backends::{Key, Lease};
 use crate::config::Group;
 use crate::http::Version;
 use crate::http::error::Error;
+use crate::http::field_rules::FieldRules;
 use crate::http::method::Method;
 use crate::log::Record;
 use crate::net::buffer::Buffer;
@@ -103,6 +106,8 @@ pub struct Request {
     pub authenticates_connection: bool,
     /// The client would rather read JSON than text.
     pub prefers_json: bool,
+    /// The client has sent it over TLS.
+    pub is_secure: bool,
 }
 
 /// Where an exchange stands.
@@ -142,6 +147,8 @@ pub struct Exchange {
     in_line: Option<Box<InLine>>,
     /// What of it decides which backend it goes to.
     key: Key,
+    /// What its route does with the fields of the response.
+    response_headers: Option<Arc<FieldRules>>,
     /// Set while it waits for a descriptor or port of ours.
     short: Option<Box<Short>>,
     record: Record,

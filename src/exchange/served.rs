@@ -5,6 +5,7 @@ use super::expectation::Expectation;
 use crate::config::Settings;
 use crate::exchange::shared::Turn;
 use crate::http::Version;
+use crate::http::forward::ResponseEdits;
 use crate::log::Record;
 use crate::net::conn::Blocking;
 
@@ -12,6 +13,8 @@ use crate::net::conn::Blocking;
 pub struct Served<'x> {
     /// The settings with which it began.
     pub settings: &'x Settings,
+    /// What the response gets besides its own fields.
+    pub edits: ResponseEdits<'x>,
     /// The request.
     pub request: &'x Request,
     /// Whether the body is held back.

@@ -7,7 +7,7 @@ use super::{Exchange, ExchangePhase};
 use crate::backends::health::{Evidence, Health, Observation};
 use crate::backends::heard::Heard;
 use crate::backends::{Backend, GroupPolicy, Lease, Member, Name};
-use crate::config::{Group, Settings};
+use crate::config::{Group, Routed, Settings};
 use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::health::observations;
@@ -163,11 +163,14 @@ impl Fixture {
         let ((own, client_end), (_, server)) = (pair(), pair());
         let address = own.local_addr().expect("connected");
         let client = Client::new(own, address);
-        let group = self.group();
+        let snapshot = Arc::clone(&self.shared.snapshot());
+        let Routed::To(route, destination) = snapshot.route(&head) else {
+            panic!("one group takes all");
+        };
         let mut turn = self.turn();
         let now = turn.now();
         UnderWay {
-            exchange: Exchange::begin(&head, group, &client, &mut turn, now),
+            exchange: Exchange::begin(&head, (&route, destination), &client, &mut turn, now),
             client,
             client_end,
             server,

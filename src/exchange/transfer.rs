@@ -2,6 +2,7 @@
 
 use super::answer::AnswerProgress;
 use super::client::Client;
+use super::key::new_cookie;
 use super::served::Served;
 use super::shared::Turn;
 use super::upload::UploadProgress;
@@ -10,6 +11,8 @@ use super::{Exchange, ExchangePhase, Flow};
 use crate::backends::health::Observation;
 use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
+use crate::http::field_rules::NO_RULES;
+use crate::http::forward::ResponseEdits;
 use crate::net::conn::Blocking;
 
 /// What must change for a timeout to begin anew.
@@ -89,7 +92,13 @@ impl Exchange {
             }
             sending => sending?,
         };
+        let rules = self.response_headers.as_deref().unwrap_or(&NO_RULES);
+        let tag = attempt.backend.tag;
         let mut served = Served {
+            edits: ResponseEdits {
+                rules,
+                cookie: new_cookie(&self.group.settings.choice, self.key, tag, &self.request),
+            },
             settings: &self.group.settings,
             request: &self.request,
             expectation: &mut self.expectation,

@@ -4,12 +4,15 @@
 //! that what leaves is strictly well-formed and has one reading (RFC 9110 §7.6, RFC 9112).
 
 use super::body::Encoding;
+use super::cookies::StickyCookie;
 use super::delivery::Delivery;
+use super::field_rules::{FieldRules, NO_RULES};
 use super::fields::Field;
 use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
 use super::request::RequestHead;
 use super::response::ResponseHead;
+use super::stripped_prefix::write_target;
 use super::write::{write_decimal, write_field};
 use super::{Version, fields};
 
@@ -34,17 +37,16 @@ fn write_via(version: Version, name: Option<&str>, out: &mut Vec<u8>) {
 
 /// Appends the head of `request` as a backend gets it: HTTP/1.1, origin form.
 pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
-    write_request_line(request, out);
-    write_field(
-        "Host",
-        request.host.unwrap_or(hop.fallback_host.as_bytes()),
-        out,
-    );
+    write_request_line(request, hop, out);
+    let host = hop.rules.host().or(request.host);
+    write_field("Host", host.unwrap_or(hop.fallback_host.as_bytes()), out);
     for (place, field) in request.fields.iter().enumerate() {
-        if request_field_passes(request, place, hop.forwarded) {
+        let passes = request_field_passes(request, place, hop.forwarded);
+        if passes && !hop.rules.touches(field.name) {
             write_field(field.name, field.value, out);
         }
     }
+    hop.rules.write(out);
     if let Some(limit) = request.max_forwards {
         out.extend_from_slice(b"Max-Forwards: ");
         write_decimal(limit.saturating_sub(1), out);
@@ -57,13 +59,10 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_request_line(request: &RequestHead<'_, '_>, out: &mut Vec<u8>) {
+fn write_request_line(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method_name.as_bytes());
     out.push(b' ');
-    if request.target.lacks_slash {
-        out.push(b'/');
-    }
-    out.extend_from_slice(request.target.rest.as_bytes());
+    write_target(&request.target, hop.stripped, out);
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
@@ -127,12 +126,38 @@ pub fn client_encoding(framing: Framing, version: Version) -> (Encoding, bool) {
     }
 }
 
+/// What a response gets besides its own fields.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseEdits<'e> {
+    /// The fields that the route sets or removes.
+    pub rules: &'e FieldRules,
+    /// The cookie that the client is to have.
+    pub cookie: Option<StickyCookie<'e>>,
+}
+
+/// Leaves a response as it is.
+pub static NO_EDITS: ResponseEdits<'static> = ResponseEdits {
+    rules: &NO_RULES,
+    cookie: None,
+};
+
+impl ResponseEdits<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.rules.write(out);
+        if let Some(cookie) = &self.cookie {
+            cookie.write(out);
+        }
+    }
+}
+
 /// Appends the head of `response` as the client gets it. The status line says HTTP/1.1, our
-/// own version, also to a 1.0 client (RFC 9110 §6.2).
+/// own version, also to a 1.0 client (RFC 9110 §6.2). Rules set nothing in an interim response: the
+/// client would take it for the fields of the final one, which come later.
 pub fn write_response(
     response: &ResponseHead<'_, '_>,
     delivery: &Delivery<'_>,
     via: Option<&str>,
+    edits: &ResponseEdits<'_>,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -152,10 +177,13 @@ pub fn write_response(
                 | Field::Upgrade
                 | Field::ContentLength
         );
-        if passes && !response.options.nominates(place) {
+        if passes && !response.options.nominates(place) && !edits.rules.touches(field.name) {
             has_date |= kind == Field::Date;
             write_field(field.name, field.value, out);
         }
+    }
+    if response.status >= 200 || response.status == 101 {
+        edits.write(out);
     }
     if !has_date && response.status >= 200 {
         write_field("Date", delivery.date.as_bytes(), out);

@@ -2,10 +2,12 @@
 //! request. A client can write such fields itself, so what came in is kept only where the
 //! configuration trusts the peer that sent it.
 
+use super::field_rules::FieldRules;
 use super::fields::{Field, values};
 use super::list::trim;
 use super::request::RequestHead;
 use super::scan::is_token;
+use super::stripped_prefix::StrippedPrefix;
 use super::target::Scheme;
 use super::write::{write_decimal, write_field};
 use std::io::Write as _;
@@ -44,6 +46,10 @@ pub struct Hop<'a> {
     pub fallback_host: &'a str,
     /// Our name in `Via`, if we add one.
     pub via: Option<&'a str>,
+    /// The fields that the route sets or removes.
+    pub rules: &'a FieldRules,
+    /// What the route takes off the target.
+    pub stripped: Option<StrippedPrefix>,
 }
 
 /// Appends the fields that report the client of `request`.
@@ -114,6 +120,7 @@ fn write_element(client: IpAddr, host: Option<&[u8]>, scheme: Scheme, out: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::field_rules::NO_RULES;
     use crate::http::request;
 
     fn written(fields: &str, client: IpAddr, forwarded: ForwardedFields) -> String {
@@ -126,6 +133,8 @@ mod tests {
             adds_forwarded: true,
             fallback_host: "",
             via: None,
+            rules: &NO_RULES,
+            stripped: None,
         };
         let mut out = Vec::new();
         write_forwarded(&request, &hop, &mut out);

@@ -16,6 +16,8 @@
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`auth`] | authentication that belongs to a connection |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
+//! | [`client_address`] | who the client is behind proxies |
+//! | [`field_rules`], [`stripped_prefix`] | what a route changes in a head |
 //! | [`write`](mod@write) | the smallest parts of what is sent |
 //! | [`reply`], [`accept`] | the answers that we give ourselves, and in which form |
 
@@ -24,11 +26,13 @@ pub mod auth;
 pub mod body;
 pub mod chunk_writer;
 pub mod chunked;
+pub mod client_address;
 pub mod conformance;
 pub mod connection;
 pub mod cookies;
 pub mod delivery;
 pub mod error;
+pub mod field_rules;
 pub mod fields;
 pub mod forward;
 pub mod forwarded;
@@ -42,6 +46,7 @@ pub mod request;
 pub mod request_line;
 pub mod response;
 pub mod scan;
+pub mod stripped_prefix;
 pub mod target;
 pub mod write;
 

@@ -30,8 +30,8 @@ impl Plan {
     }
 
     /// Gives the groups that remain their new members.
-    pub(super) fn put_into_use(&mut self) {
-        for planned in &mut self.groups {
+    pub(super) fn put_into_use(self) {
+        for mut planned in self.groups {
             let group = &planned.group;
             set_thresholds(group, &planned.all);
             if let Some(members) = planned.members.take() {
@@ -43,9 +43,9 @@ impl Plan {
     }
 
     /// The groups themselves.
-    pub(super) fn into_groups(self) -> Vec<Arc<Group>> {
-        let groups = self.groups.into_iter();
-        groups.map(|planned| planned.group).collect()
+    pub(super) fn groups(&self) -> Vec<Arc<Group>> {
+        let groups = self.groups.iter();
+        groups.map(|planned| Arc::clone(&planned.group)).collect()
     }
 }
 

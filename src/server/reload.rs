@@ -84,6 +84,7 @@ pub(super) struct Resolving {
 struct Prepared {
     config: Config,
     plan: Plan,
+    snapshot: Arc<Snapshot>,
     resolver: Resolver,
     checks: Checks,
     listeners: ListenerChange,
@@ -130,6 +131,9 @@ impl Reloader {
     fn prepare(&self, config: Config) -> Result<Option<Prepared>, StartError> {
         let shared = &self.engine.shared;
         let plan = plan(&config, &shared.snapshot().groups);
+        let (settings, routes) = (config.settings.clone(), config.routes.clone());
+        let snapshot = Snapshot::new(settings, plan.groups(), routes);
+        let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
         let interval = config.settings.resolve_interval;
         let resolver = resolve(&plan.backends(), interval, &self.stop)?;
         let checks = self.check_added(&plan)?;
@@ -137,6 +141,7 @@ impl Reloader {
         let prepared = Prepared {
             config,
             plan,
+            snapshot,
             resolver,
             checks,
             listeners,
@@ -179,13 +184,8 @@ impl Reloader {
     fn commit(&mut self, prepared: Prepared) {
         let shared = &self.engine.shared;
         let changes = Changes::between(&self.config, &prepared.config);
-        let mut plan = prepared.plan;
-        plan.put_into_use();
-        let snapshot = Snapshot {
-            settings: prepared.config.settings.clone(),
-            groups: plan.into_groups(),
-        };
-        shared.health.replace_snapshot(Arc::new(snapshot));
+        prepared.plan.put_into_use();
+        shared.health.replace_snapshot(prepared.snapshot);
         shared.health.hand_over(prepared.checks);
         self.pending.put(prepared.listeners);
         self.resolving.replace(prepared.resolver, &self.engine);

@@ -102,10 +102,9 @@ fn shared(config: &Config, log: LogWriter, descriptors: u64) -> Result<Shared, S
         capacity::connections(config, descriptors),
         capacity::memory(config)?,
     );
-    let snapshot = Arc::new(Snapshot {
-        settings: config.settings.clone(),
-        groups: plan(config, &[]).into_groups(),
-    });
+    let groups = plan(config, &[]).groups();
+    let snapshot = Snapshot::new(config.settings.clone(), groups, config.routes.clone());
+    let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
     let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))
 }

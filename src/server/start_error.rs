@@ -1,6 +1,7 @@
 //! Why a balancer could not start, in one line that names the cure.
 
 use super::capacity::LEAST_DESCRIPTORS;
+use crate::config::RoutingError;
 use crate::net::limits::{self, Shortage};
 use std::fmt;
 use std::io;
@@ -12,6 +13,8 @@ pub enum StartError {
     Listen(String, io::Error),
     /// None of the backends' names has an address.
     Resolve(String, io::Error),
+    /// Groups and routes do not fit together.
+    Routing(RoutingError),
     /// Threads or descriptors are short.
     Resources(io::Error),
     /// There are too few descriptors for a single client.
@@ -68,6 +71,9 @@ impl fmt::Display for StartError {
                     out,
                     "cannot resolve {host}: {error}: check the name of the backend"
                 )
+            }
+            StartError::Routing(error) => {
+                write!(out, "cannot start: {error}: see lb check")
             }
             StartError::Descriptors { limit, needed } => write!(
                 out,

@@ -17,6 +17,7 @@ use crate::log::{LogMode, Record, print_refused};
 use crate::net::buffer::Buffer;
 use httparse::Header;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head took too long");
 
@@ -24,16 +25,58 @@ pub(super) const TOO_SLOW: Refusal = Refusal::with_status(408, "the request head
 const LOOP: &str =
     "This check was sent by this balancer itself: one of its backends leads back here.";
 
+/// The answer to a request that no route takes.
+pub(super) const NO_ROUTE: Refusal =
+    Refusal::with_status(404, "no route takes this host and this path");
+
+/// An answer of our own to a request that is well-formed.
+pub(super) struct OwnReply {
+    reply: Reply,
+    /// What the log says of it, if it is an error.
+    error: Option<Error>,
+}
+
+impl OwnReply {
+    /// The answer that says so. The connection stays open.
+    pub(super) fn error(refusal: Refusal) -> Self {
+        Self {
+            reply: Reply::new(refusal.status, refusal.why),
+            error: Some(Error::client(Phase::RequestHead, Cause::Message(refusal))),
+        }
+    }
+
+    /// The same, with the time after which another request makes sense.
+    pub(super) fn retry_after(self, time: Duration) -> Self {
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let retry_after = Some(seconds.max(1));
+        let reply = Reply {
+            retry_after,
+            ..self.reply
+        };
+        Self { reply, ..self }
+    }
+}
+
+impl From<Reply> for OwnReply {
+    fn from(reply: Reply) -> Self {
+        let error = None;
+        Self { reply, error }
+    }
+}
+
 /// The answer to a request that ends here: it may go no further, is a check of ours that came back, or
 /// asks for `--ready-path`.
-pub(super) fn to(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<Reply> {
-    if head.ends_here() {
-        Some(Reply::of_last_recipient(head))
+pub(super) fn to(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<OwnReply> {
+    let reply = if head.ends_here() {
+        Reply::of_last_recipient(head)
     } else if has_come_back(head, shared) {
-        Some(Reply::new(508, LOOP))
+        Reply::new(508, LOOP)
+    } else if asks_whether_ready(head, shared) {
+        readiness(shared)
     } else {
-        asks_whether_ready(head, shared).then(|| readiness(shared))
-    }
+        return None;
+    };
+    Some(reply.into())
 }
 
 /// Whether it is a check of ours, sent to a backend that leads back to this balancer.
@@ -61,7 +104,7 @@ fn readiness(shared: &Shared) -> Reply {
 /// Answers a request that ends here; returns whether the connection stays open.
 pub(super) fn send(
     head: &RequestHead<'_, '_>,
-    reply: &Reply,
+    OwnReply { reply, error }: &OwnReply,
     address: SocketAddr,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
@@ -74,7 +117,7 @@ pub(super) fn send(
     let ended = Ending {
         status: reply.status,
         bytes: 0,
-        error: None,
+        error: error.as_ref(),
     };
     record.end(&ended, now, &mut log_output(turn));
     let date = turn.local.dates.at(now);

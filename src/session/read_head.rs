@@ -2,9 +2,9 @@
 //! is refused, and nothing that follows on the connection is read as a request.
 
 use super::linger::Linger;
-use super::own_reply::{self, TOO_SLOW, refuse};
+use super::own_reply::{self, NO_ROUTE, OwnReply, TOO_SLOW, refuse};
 use super::{Stage, Step};
-use crate::config::Timeouts;
+use crate::config::{Routed, Timeouts};
 use crate::exchange::Exchange;
 use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
@@ -16,7 +16,6 @@ use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What an exchange counts in a turn, however few bytes it moves. So of a client that sends many
@@ -207,21 +206,34 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
     };
-    if let Some(reply) = own_reply::to(&head, turn.shared) {
-        let goes_on = own_reply::send(&head, &reply, client.address, &mut client.outbound, turn);
-        client.inbound.consume(length);
-        return Step::Next(match goes_on {
-            true => Stage::ReadHead(ReadHead::next()),
-            false => Stage::Linger(Linger::default()),
-        });
+    if let Some(own) = own_reply::to(&head, turn.shared) {
+        let goes_on = own_reply::send(&head, &own, client.address, &mut client.outbound, turn);
+        return after_own_reply(goes_on, length, client);
     }
+    let (route, destination) = match snapshot.route(&head) {
+        Routed::To(route, destination) => (route, destination),
+        Routed::Refused(refusal) => return refuse(refusal, client, turn),
+        Routed::Nowhere => {
+            let own = OwnReply::error(NO_ROUTE);
+            let goes_on = own_reply::send(&head, &own, client.address, &mut client.outbound, turn);
+            return after_own_reply(goes_on, length, client);
+        }
+    };
     let now = turn.now();
     turn.renew_budget(now);
     turn.charge(EXCHANGE_CHARGE);
-    let group = Arc::clone(&snapshot.groups[0]);
-    let exchange = Exchange::begin(&head, group, client, turn, now);
+    let exchange = Exchange::begin(&head, (&route, destination), client, turn, now);
     client.inbound.consume(length);
     Step::Begin(exchange)
+}
+
+/// What follows an answer of our own to the head in the first `length` bytes.
+fn after_own_reply(goes_on: bool, length: usize, client: &mut Client) -> Step {
+    client.inbound.consume(length);
+    Step::Next(match goes_on {
+        true => Stage::ReadHead(ReadHead::next()),
+        false => Stage::Linger(Linger::default()),
+    })
 }
 
 /// Refuses what the configuration forbids.

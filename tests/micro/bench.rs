@@ -7,6 +7,8 @@
 //! | `hostile` | heads that are made to cost much, beside plain ones |
 //! | `bodies` | chunks scanned, bodies relayed |
 //! | `backends` | whose turn it is; kept connections |
+//! | `routes` | which route takes a request |
+//! | `clients` | limits for each client |
 //! | `waiting` | the lot and the channel |
 //!
 //! Where something allocates, that is counted too. Times are those of one iteration; beside them
@@ -16,8 +18,10 @@
 
 mod backends;
 mod bodies;
+mod clients;
 mod heads;
 mod hostile;
+mod routes;
 mod waiting;
 
 use divan::{AllocProfiler, Divan};

@@ -4,6 +4,8 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use lb::http::Version;
 use lb::http::delivery::Delivery;
+use lb::http::field_rules::NO_RULES;
+use lb::http::forward::NO_EDITS;
 use lb::http::forward::{write_request, write_response};
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::method::Method;
@@ -135,6 +137,8 @@ fn parse_and_rewrite_request(bencher: Bencher<'_, '_>, asking: Asking) {
         adds_forwarded: false,
         fallback_host: "localhost",
         via: Some("lb"),
+        rules: &NO_RULES,
+        stripped: None,
     };
     bencher.counter(BytesCount::of_str(&head)).bench_local(|| {
         out.clear();
@@ -170,7 +174,7 @@ fn parse_and_rewrite_response(bencher: Bencher<'_, '_>, answering: Answering) {
         let mut table = request::field_table();
         let head = black_box(head.as_bytes());
         let response = response::parse(head, Method::Get, &mut table).unwrap();
-        write_response(&response, &delivery, Some("lb"), &mut out);
+        write_response(&response, &delivery, Some("lb"), &NO_EDITS, &mut out);
         black_box(&out).len()
     });
 }

@@ -7,6 +7,8 @@ use divan::black_box;
 use lb::http::Version;
 use lb::http::accept::prefers_json;
 use lb::http::delivery::Delivery;
+use lb::http::field_rules::NO_RULES;
+use lb::http::forward::NO_EDITS;
 use lb::http::forward::{write_request, write_response};
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::method::Method;
@@ -271,6 +273,8 @@ fn hop() -> Hop<'static> {
         adds_forwarded: true,
         fallback_host: "localhost",
         via: Some("lb"),
+        rules: &NO_RULES,
+        stripped: None,
     }
 }
 
@@ -314,7 +318,7 @@ fn pass_response(shape: &Shape, out: &mut Vec<u8>) -> bool {
     };
     let offered = shape.offered.as_deref().map(str::as_bytes);
     black_box(response.switches_to_one_of(offered));
-    write_response(&response, &delivery, Some("lb"), out);
+    write_response(&response, &delivery, Some("lb"), &NO_EDITS, out);
     black_box(&out);
     true
 }

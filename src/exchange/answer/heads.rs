@@ -115,7 +115,8 @@ fn write_head(
         date: date.as_str(),
     };
     let via = exchange.settings.via.as_deref();
-    write_response(head, &delivery, via, turn.tail(&mut client.outbound));
+    let out = turn.tail(&mut client.outbound);
+    write_response(head, &delivery, via, &exchange.edits, out);
 }
 
 /// The refusal of a 101 that the client did not ask for.

@@ -6,6 +6,7 @@ use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
 use crate::exchange::shared::{Local, Shared};
 use crate::http::Version;
+use crate::http::forward::NO_EDITS;
 use crate::http::method::Method;
 use crate::http::request;
 use crate::log::LogMode;
@@ -50,6 +51,7 @@ fn turns_for(heads: &str) -> usize {
         upgrade: None,
         authenticates_connection: false,
         prefers_json: false,
+        is_secure: false,
     };
     let (mut answer, mut record) = (Answer::default(), record(address));
     let (mut expectation, mut turns) = (Expectation::new(false), 0);
@@ -58,6 +60,7 @@ fn turns_for(heads: &str) -> usize {
         turn.is_resumed = true;
         let mut served = Served {
             settings: &Settings::default(),
+            edits: NO_EDITS,
             request: &request,
             expectation: &mut expectation,
             record: &mut record,

@@ -1,11 +1,18 @@
 //! What backends and clients get of a head.
 
 use super::*;
+use crate::http::field_rules::NO_RULES;
 use crate::http::method::Method;
+use crate::http::stripped_prefix::StrippedPrefix;
 use crate::http::{request, response};
 use std::net::IpAddr;
 
-fn forwarded(head: &str, forwarded: ForwardedFields) -> String {
+fn routed(
+    head: &str,
+    forwarded: ForwardedFields,
+    rules: &FieldRules,
+    stripped: Option<StrippedPrefix>,
+) -> String {
     let mut table = request::field_table();
     let request = request::parse(head.as_bytes(), &mut table).expect("valid");
     let client = IpAddr::from([192, 0, 2, 7]);
@@ -15,13 +22,23 @@ fn forwarded(head: &str, forwarded: ForwardedFields) -> String {
         adds_forwarded: false,
         fallback_host: "fallback",
         via: Some(VIA_NAME),
+        rules,
+        stripped,
     };
     let mut out = Vec::new();
     write_request(&request, &hop, &mut out);
     String::from_utf8(out).expect("ASCII")
 }
 
+fn forwarded(head: &str, forwarded: ForwardedFields) -> String {
+    routed(head, forwarded, &NO_RULES, None)
+}
+
 fn answered(head: &str, version: Version, method: Method) -> String {
+    answered_by_rules(head, version, method, &NO_RULES)
+}
+
+fn answered_by_rules(head: &str, version: Version, method: Method, rules: &FieldRules) -> String {
     let mut table = request::field_table();
     let response = response::parse(head.as_bytes(), method, &mut table).expect("valid");
     let delivery = Delivery {
@@ -31,7 +48,11 @@ fn answered(head: &str, version: Version, method: Method) -> String {
         date: "now",
     };
     let mut out = Vec::new();
-    write_response(&response, &delivery, Some(VIA_NAME), &mut out);
+    let edits = ResponseEdits {
+        rules,
+        cookie: None,
+    };
+    write_response(&response, &delivery, Some(VIA_NAME), &edits, &mut out);
     String::from_utf8(out).expect("ASCII")
 }
 
@@ -194,4 +215,68 @@ fn a_client_learns_whether_its_connection_stays() {
             "{status}"
         );
     }
+}
+
+fn rules(set: &[(&str, &str)], remove: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
+    let set = set
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    (
+        set.collect(),
+        remove.iter().map(|name| (*name).into()).collect(),
+    )
+}
+
+#[test]
+fn what_a_route_sets_and_removes_is_set_and_removed_and_nothing_else() {
+    let (set, remove) = rules(&[("X-Tier", "1"), ("Host", "inside:80")], &["X-Debug"]);
+    let rules = FieldRules::of_requests(set, remove).expect("valid");
+    let head = "GET /api/x?y HTTP/1.1\r\nHost: a\r\nx-tier: 9\r\nX_TIER: 9\r\nX-A: 1\r\n\
+        Connection: x-tier\r\nX-Debug: 1\r\nx_debug: 1\r\nX-Debugs: 1\r\n\r\n";
+    let strips = StrippedPrefix {
+        bytes: 4,
+        adds_slash: false,
+    };
+    assert_eq!(
+        routed(head, ForwardedFields::Replace, &rules, Some(strips)),
+        "GET /x?y HTTP/1.1\r\nHost: inside:80\r\nX-A: 1\r\nX-Debugs: 1\r\nX-Tier: 1\r\n\
+         Via: 1.1 lb\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n\
+         X-Forwarded-Host: a\r\n\r\n"
+    );
+}
+
+#[test]
+fn what_is_left_of_a_target_is_in_origin_form() {
+    let line = |target: &str, bytes, adds_slash| {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let stripped = StrippedPrefix { bytes, adds_slash };
+        let written = routed(&head, ForwardedFields::Off, &NO_RULES, Some(stripped));
+        written.lines().next().expect("a line").to_string()
+    };
+    assert_eq!(line("/api", 4, true), "GET / HTTP/1.1");
+    assert_eq!(line("/api?x", 4, true), "GET /?x HTTP/1.1");
+    assert_eq!(line("http://a//api//x", 6, false), "GET /x HTTP/1.1");
+    // An absolute form without a path, of which nothing is stripped.
+    assert_eq!(line("http://a?x", 0, true), "GET /?x HTTP/1.1");
+}
+
+#[test]
+fn rules_for_responses_take_from_every_response_and_set_only_in_the_last_one() {
+    let (set, remove) = rules(&[("X-A", "1")], &["Server"]);
+    let rules = FieldRules::of_responses(set, remove).expect("valid");
+    let answer = |status: u16| {
+        let head =
+            format!("HTTP/1.1 {status} x\r\nserver: s\r\nx-a: 2\r\nX: 1\r\nUpgrade: a\r\n\r\n");
+        answered_by_rules(&head, Version::Http11, Method::Get, &rules)
+    };
+    assert_eq!(answer(103), "HTTP/1.1 103 x\r\nX: 1\r\nVia: 1.1 lb\r\n\r\n");
+    assert_eq!(
+        answer(204),
+        "HTTP/1.1 204 x\r\nX: 1\r\nX-A: 1\r\nDate: now\r\nVia: 1.1 lb\r\n\r\n"
+    );
+    assert_eq!(
+        answer(101),
+        "HTTP/1.1 101 x\r\nX: 1\r\nX-A: 1\r\nUpgrade: a\r\nConnection: Upgrade\r\n\
+         Via: 1.1 lb\r\n\r\n"
+    );
 }

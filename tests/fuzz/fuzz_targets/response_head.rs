@@ -3,6 +3,7 @@
 #![no_main]
 
 use lb::http::Version;
+use lb::http::forward::NO_EDITS;
 use lb::http::forward::{client_encoding, write_response};
 use lb::http::framing::Framing as Ours;
 use lb::http::method::Method;
@@ -52,6 +53,7 @@ fn check_written(response: &ResponseHead<'_, '_>, method: Method, version: Versi
             response,
             &glue::delivery(version, method, keep_alive),
             Some("lb"),
+            &NO_EDITS,
             &mut out,
         );
         let closes = response.status >= 200 && !keep_alive;

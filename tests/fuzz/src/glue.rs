@@ -6,6 +6,7 @@ use lb::backends::Name;
 use lb::config::{Config, Listen, Settings};
 use lb::engine::Engine;
 use lb::http::delivery::Delivery;
+use lb::http::field_rules::NO_RULES;
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::method::Method;
 use lb::http::scan::{HeadLimits, HeadScan};
@@ -80,6 +81,8 @@ pub fn hops() -> [Hop<'static>; 3] {
         adds_forwarded: true,
         fallback_host: FALLBACK_HOST,
         via: Some("lb"),
+        rules: &NO_RULES,
+        stripped: None,
     })
 }
 

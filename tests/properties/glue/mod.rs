@@ -4,6 +4,8 @@
 
 use lb::http::body::{Body, Encoding};
 use lb::http::delivery::Delivery;
+use lb::http::field_rules::NO_RULES;
+use lb::http::forward::NO_EDITS;
 use lb::http::forward::{client_encoding, write_request, write_response};
 use lb::http::forwarded::{ForwardedFields, Hop};
 use lb::http::framing::Framing;
@@ -42,6 +44,8 @@ pub fn rewrite_request(bytes: &[u8], forwarded: ForwardedFields) -> Result<Rewri
         adds_forwarded: true,
         fallback_host: "fallback",
         via: Some("lb"),
+        rules: &NO_RULES,
+        stripped: None,
     };
     let mut head = Vec::new();
     write_request(&request, &hop, &mut head);
@@ -72,7 +76,7 @@ pub fn rewrite_response(bytes: &[u8], method: &str, to: Version) -> Result<Rewri
         date: "now",
     };
     let mut head = Vec::new();
-    write_response(&response, &delivery, Some("lb"), &mut head);
+    write_response(&response, &delivery, Some("lb"), &NO_EDITS, &mut head);
     Ok(Rewritten {
         head,
         length,
