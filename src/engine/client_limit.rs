@@ -1,7 +1,7 @@
 //! Limits for each client, by its address: how many connections it may have open, and how many
 //! requests it may send in a time. Must not know what a request is, nor how a client is refused.
 //!
-//! What is known of a client is an [`Entry`] in a table of fixed size. A hash of the address chooses
+//! What is known of a client is one entry in a table of fixed size. A hash of the address chooses
 //! a set of eight places, which has a lock of its own, held for the time of a few comparisons. When
 //! a set is full, the client that was away for longest is forgotten; its next request finds a full
 //! burst again. So a flood from many addresses can weaken the limits and never fills the memory. The
