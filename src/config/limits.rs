@@ -2,6 +2,7 @@
 
 use super::heading;
 use super::quantities::{count, size};
+use crate::engine::client_limit::ClientLimits;
 use crate::http::scan::{HeadLimits, MAX_FIELDS};
 use clap::Args;
 
@@ -56,6 +57,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Has each client limited as it is set here.
+    pub fn apply_to(&self, clients: &ClientLimits) {
+        let per_second = self.requests_per_second;
+        let burst = self.burst.or(per_second).unwrap_or(1);
+        clients.reconfigure(self.connections_per_client, per_second, burst);
+    }
+
     /// The limits of a head. Its first line is a part of it.
     #[must_use]
     pub fn head(&self) -> HeadLimits {

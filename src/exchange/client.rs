@@ -1,13 +1,14 @@
 //! The client's side of a session: its connection, what came in and what goes out.
 
 use super::pin::Pin;
+use crate::engine::client_limit::ConnectionPermit;
 use crate::exchange::shared::Turn;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::pipe::Pipe;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A client connection with its buffers.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ pub struct Client {
     pub written: u64,
     /// The backend connection that belongs to this client. In a box: few clients have one.
     pub pin: Option<Box<Pin>>,
+    /// The client that this connection counts for, where the connections of a client are limited.
+    pub counted: Option<Box<CountedClient>>,
+}
+
+/// A client whose connection is counted.
+#[derive(Debug)]
+pub struct CountedClient {
+    /// Its address, as far as it is known: behind a proxy, that of the last request.
+    pub address: IpAddr,
+    /// Counts the connection until it is dropped.
+    pub permit: ConnectionPermit,
 }
 
 impl Client {
@@ -37,6 +49,7 @@ impl Client {
             outbound: Buffer::default(),
             written: 0,
             pin: None,
+            counted: None,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::backends::{Backend, Backends};
 #[cfg(test)]
 use crate::config::Settings;
 use crate::config::Snapshot;
+use crate::engine::client_limit::ClientLimits;
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::memory::Claim;
 use crate::engine::turn;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub log: LogWriter,
     /// How many connections are open, and how many may be.
     pub connections: Arc<ConnectionLimit>,
+    /// How much each client may send.
+    pub clients: Arc<ClientLimits>,
     /// Set once, when a stop is asked for.
     stopping: AtomicBool,
     /// Set once, when a stop is near: `--ready-path` says no from then on.
@@ -42,10 +45,13 @@ impl Shared {
     /// What sessions share before the first backend is checked.
     #[must_use]
     pub fn new(health: SharedHealth, log: LogWriter, connections: Arc<ConnectionLimit>) -> Self {
+        let clients = ClientLimits::new(None, None, 1);
+        health.snapshot().settings.limits.apply_to(&clients);
         Self {
             health,
             log,
             connections,
+            clients,
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         }

@@ -185,6 +185,8 @@ impl Reloader {
         let shared = &self.engine.shared;
         let changes = Changes::between(&self.config, &prepared.config);
         prepared.plan.put_into_use();
+        let settings = &prepared.config.settings;
+        settings.limits.apply_to(&shared.clients);
         shared.health.replace_snapshot(prepared.snapshot);
         shared.health.hand_over(prepared.checks);
         self.pending.put(prepared.listeners);

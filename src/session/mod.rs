@@ -9,9 +9,11 @@
 //! | [`crate::exchange`] | 2. the request is answered; then the next head |
 //! | [`tunnel`] | 3. after a 101, bytes pass both ways |
 //! | [`linger`] | 4. the last bytes go to the client |
+//! | `client_limits` | how much each client may send |
 //! | `own_reply` | what the balancer answers itself |
 //! | `memory` | what a session holds while it is parked, and its end when no memory is left |
 
+mod client_limits;
 pub mod linger;
 mod memory;
 mod own_reply;

@@ -34,6 +34,15 @@ pub(super) struct OwnReply {
     reply: Reply,
     /// What the log says of it, if it is an error.
     error: Option<Error>,
+    /// What becomes of the connection, if the client would go on.
+    then: Then,
+}
+
+/// What becomes of a connection after an answer of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Close,
 }
 
 impl OwnReply {
@@ -42,6 +51,7 @@ impl OwnReply {
         Self {
             reply: Reply::new(refusal.status, refusal.why),
             error: Some(Error::client(Phase::RequestHead, Cause::Message(refusal))),
+            then: Then::GoOn,
         }
     }
 
@@ -55,12 +65,21 @@ impl OwnReply {
         };
         Self { reply, ..self }
     }
+
+    /// The same, after which the connection is closed.
+    pub(super) fn closing(self) -> Self {
+        let then = Then::Close;
+        Self { then, ..self }
+    }
 }
 
 impl From<Reply> for OwnReply {
     fn from(reply: Reply) -> Self {
-        let error = None;
-        Self { reply, error }
+        Self {
+            reply,
+            error: None,
+            then: Then::GoOn,
+        }
     }
 }
 
@@ -104,12 +123,13 @@ fn readiness(shared: &Shared) -> Reply {
 /// Answers a request that ends here; returns whether the connection stays open.
 pub(super) fn send(
     head: &RequestHead<'_, '_>,
-    OwnReply { reply, error }: &OwnReply,
+    OwnReply { reply, error, then }: &OwnReply,
     address: SocketAddr,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
-    let goes_on = head.keeps_alive() && head.framing == Framing::Empty && turn.shared.keeps_alive();
+    let may_go_on = *then == Then::GoOn && turn.shared.keeps_alive();
+    let goes_on = may_go_on && head.keeps_alive() && head.framing == Framing::Empty;
     let log = turn.shared.snapshot().settings.log;
     let now = turn.now();
     let mut record = Record::begin(head, address, log, now);

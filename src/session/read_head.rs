@@ -3,10 +3,11 @@
 
 use super::linger::Linger;
 use super::own_reply::{self, NO_ROUTE, OwnReply, TOO_SLOW, refuse};
-use super::{Stage, Step};
-use crate::config::{Routed, Timeouts};
+use super::{Stage, Step, client_limits};
+use crate::config::routing::RouteMatch;
+use crate::config::{Destination, Routed, Snapshot, Timeouts};
 use crate::exchange::Exchange;
-use crate::exchange::client::Client;
+use crate::exchange::client::{Client, CountedClient};
 use crate::exchange::shared::Turn;
 use crate::exchange::upload::TOO_LARGE;
 use crate::exchange::wait_for::WaitFor;
@@ -16,6 +17,7 @@ use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What an exchange counts in a turn, however few bytes it moves. So of a client that sends many
@@ -206,17 +208,18 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
     };
-    if let Some(own) = own_reply::to(&head, turn.shared) {
-        let goes_on = own_reply::send(&head, &own, client.address, &mut client.outbound, turn);
-        return after_own_reply(goes_on, length, client);
-    }
-    let (route, destination) = match snapshot.route(&head) {
-        Routed::To(route, destination) => (route, destination),
-        Routed::Refused(refusal) => return refuse(refusal, client, turn),
-        Routed::Nowhere => {
-            let own = OwnReply::error(NO_ROUTE);
-            let goes_on = own_reply::send(&head, &own, client.address, &mut client.outbound, turn);
-            return after_own_reply(goes_on, length, client);
+    let decided = decide(&head, &snapshot, client.address, &mut client.counted, turn);
+    let (route, destination) = match decided {
+        Ok(found) => found,
+        Err(EndsHere::Refused(refusal)) => return refuse(refusal, client, turn),
+        Err(EndsHere::Answered(own)) => {
+            let out = &mut client.outbound;
+            let goes_on = own_reply::send(&head, &own, client.address, out, turn);
+            client.inbound.consume(length);
+            return Step::Next(match goes_on {
+                true => Stage::ReadHead(ReadHead::next()),
+                false => Stage::Linger(Linger::default()),
+            });
         }
     };
     let now = turn.now();
@@ -227,13 +230,36 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     Step::Begin(exchange)
 }
 
-/// What follows an answer of our own to the head in the first `length` bytes.
-fn after_own_reply(goes_on: bool, length: usize, client: &mut Client) -> Step {
-    client.inbound.consume(length);
-    Step::Next(match goes_on {
-        true => Stage::ReadHead(ReadHead::next()),
-        false => Stage::Linger(Linger::default()),
-    })
+/// How a request ends that goes to no backend.
+enum EndsHere {
+    /// With an answer of our own.
+    Answered(OwnReply),
+    /// It is refused, and nothing that follows it is read.
+    Refused(Refusal),
+}
+
+/// Where a request goes: the answers of our own come first, then the limits of its client, then the
+/// routes.
+fn decide<'s>(
+    head: &RequestHead<'_, '_>,
+    snapshot: &'s Snapshot,
+    peer: SocketAddr,
+    counted: &mut Option<Box<CountedClient>>,
+    turn: &Turn<'_>,
+) -> Result<(RouteMatch<'s>, &'s Destination), EndsHere> {
+    if let Some(own) = own_reply::to(head, turn.shared) {
+        return Err(EndsHere::Answered(own));
+    }
+    if turn.shared.clients.is_active() {
+        let address = snapshot.settings.client_of(peer.ip(), head.fields);
+        let admitted = client_limits::admit(address, counted, turn.shared, turn.now());
+        admitted.map_err(EndsHere::Answered)?;
+    }
+    match snapshot.route(head) {
+        Routed::To(route, destination) => Ok((route, destination)),
+        Routed::Refused(refusal) => Err(EndsHere::Refused(refusal)),
+        Routed::Nowhere => Err(EndsHere::Answered(OwnReply::error(NO_ROUTE))),
+    }
 }
 
 /// Refuses what the configuration forbids.
