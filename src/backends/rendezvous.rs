@@ -5,7 +5,7 @@
 //! fraction between 0 and 1 (Schindelhauer and Schomaker, 2005). The hash is XXH3 with 64 bits, which
 //! is published and the same on every machine.
 //!
-//! Keys are folded to [`SLOTS`] slots. The backend of a slot is computed when a key falls into it for the
+//! Keys are folded to `SLOTS` slots. The backend of a slot is computed when a key falls into it for the
 //! first time, and remembered: so a choice costs the same with three backends as with a thousand.
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
 //! Which backend is next. The group draws a ticket for each request from one atomic counter, and looks
-//! it up in a [`Table`](super::table) that was computed when something changed last. There is no lock on the way.
+//! it up in a `Table` that was computed when something changed last. There is no lock on the way.
 
 use super::in_flight::InFlight;
 use super::lease::Picked;

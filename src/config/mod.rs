@@ -139,13 +139,13 @@ pub struct Settings {
           help_heading = heading::FAILURES)]
     pub tries: u32,
 
-    /// Most retries, in percent of requests
+    /// Most retries, in percent of requests; or off
     ///
     /// Of the last ten seconds; three are always allowed. What was not sent does not count.
-    // Envoy's retry_budget.
-    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = count(0..=100_u32),
+    // Envoy's retry_budget: a fifth, and three.
+    #[arg(long, value_name = "PERCENT|off", default_value = "20", value_parser = values::percent,
           help_heading = heading::FAILURES, hide_short_help = true)]
-    pub retry_budget: u32,
+    pub retry_budget: OrNone<u32>,
 
     /// Move requests from a silent backend
     ///

@@ -75,6 +75,15 @@ pub(super) fn via(text: &str) -> Result<OrNone<String>, String> {
     }
 }
 
+/// A part of a hundred, or `off`: no limit.
+pub(super) fn percent(text: &str) -> Result<OrNone<u32>, String> {
+    match text.parse() {
+        _ if text == "off" => Ok(None),
+        Ok(percent) if percent <= 100 => Ok(Some(percent)),
+        _ => Err("it must be a whole number from 0 to 100, for example 20; or off".into()),
+    }
+}
+
 /// A path with an optional query, as it stands in a request line.
 pub(super) fn path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {

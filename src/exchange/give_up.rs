@@ -85,6 +85,18 @@ fn reply(error: &Error, failures: &[Failure], in_json: bool, backends: &Backends
     }
     let (title, listed) = match error.cause {
         Cause::NoneLive => ("No backend is up.", outages(backends)),
+        Cause::Full => (
+            "Every backend is at its limit, and so is the queue.",
+            attempts(failures),
+        ),
+        Cause::TimedOut if error.phase == Phase::Queue => (
+            "Every backend is at its limit, and none had room in time.",
+            attempts(failures),
+        ),
+        Cause::NoBudget => (
+            "No backend could answer this request, and the retry budget is used up.",
+            attempts(failures),
+        ),
         _ if backends.are_most_silent() => (
             "No backend could answer this request; more than half of them are late.",
             attempts(failures),

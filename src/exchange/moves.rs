@@ -90,8 +90,8 @@ impl Exchange {
 
     /// Whether what may have reached a backend may be sent again.
     pub(super) fn is_within_budget(&self, turn: &Turn<'_>) -> bool {
-        let percent = self.group.settings.retry_budget;
-        self.group.backends.may_send_again(percent, turn.now())
+        let is_within = |percent| self.group.backends.may_send_again(percent, turn.now());
+        self.group.settings.retry_budget.is_none_or(is_within)
     }
 
     /// Begins an attempt elsewhere, or waits for a backend.

@@ -62,27 +62,7 @@ impl Lb {
 
     /// The same, with other settings.
     pub fn with(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Self {
-        let mut setup = Setup {
-            address: Some("127.0.0.1".into()),
-            port: 0,
-            backends: backends.iter().map(name_of).collect(),
-            backups: Vec::new(),
-            settings: Settings::default(),
-        };
-        setup.log = LogMode::Off;
-        setup.timeouts.drain = Duration::from_millis(300);
-        change(&mut setup);
-        let listen = Listen {
-            address: setup.address,
-            port: setup.port,
-        };
-        let (backends, backups) = (setup.backends, setup.backups);
-        Self::start(Config::of_one_group(
-            listen,
-            backends,
-            backups,
-            setup.settings,
-        ))
+        Self::start(config_of(backends, change))
     }
 
     /// A balancer with this configuration.
@@ -146,6 +126,27 @@ impl Drop for Lb {
             );
         }
     }
+}
+
+/// The configuration of a balancer over these backends, on a port of its own.
+pub fn config_of(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Config {
+    let mut setup = Setup {
+        address: Some("127.0.0.1".into()),
+        port: 0,
+        backends: backends.iter().map(name_of).collect(),
+        backups: Vec::new(),
+        settings: Settings::default(),
+    };
+    setup.log = LogMode::Off;
+    // Most tests have a few requests, of which many fail.
+    setup.retry_budget = None;
+    setup.timeouts.drain = Duration::from_millis(300);
+    change(&mut setup);
+    let listen = Listen {
+        address: setup.address,
+        port: setup.port,
+    };
+    Config::of_one_group(listen, setup.backends, setup.backups, setup.settings)
 }
 
 pub fn name_of(address: &SocketAddr) -> Name {
