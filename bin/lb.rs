@@ -1,18 +1,22 @@
-//! `lb`, the program: reads the command line, starts a balancer, stops it on a signal.
+//! `lb`, the program: reads the command line, runs a command, or starts a balancer and stops it on a
+//! signal.
 //!
-//! Exit codes: 0 after an orderly stop, 1 if it could not start or was cut off, 2 for a
-//! usage error.
+//! Exit codes: 0 after an orderly stop, 1 if it could not start, was cut off, or found errors in a file,
+//! 2 for a usage error.
 
 #[path = "lb/signals.rs"]
 mod signals;
 
-use lb::config::cli::{self, Invocation};
+use lb::config::Config;
+use lb::config::cli::commands::{self, CommandOutput};
+use lb::config::cli::{self, ConfigSource};
+use lb::config::file::Colors;
 use lb::log::LogMode;
 use lb::log::dates::Dates;
 use lb::log::writer::LogWriter;
 use lb::server::{Ended, Server, StartError, Stop};
-use log::Level;
-use std::io::Write;
+use log::{Level, LevelFilter};
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -21,8 +25,21 @@ fn main() -> ExitCode {
         eprintln!("{}", cli::EXAMPLE);
         return ExitCode::from(2);
     }
-    let invocation = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    match run(invocation) {
+    let line: Vec<_> = std::env::args_os().collect();
+    if let Some(output) = commands::run(&line, colors()) {
+        return finish(&output.unwrap_or_else(|error| error.exit()));
+    }
+    let invocation = cli::parse(line).unwrap_or_else(|error| error.exit());
+    if let ConfigSource::File(file) = &invocation.source
+        && file.is_only_checked
+    {
+        return finish(&commands::check_file(&file.path, &file.overrides, colors()));
+    }
+    let config = match invocation.source.load() {
+        Ok(config) => config,
+        Err(errors) => return finish(&commands::refused(&errors, colors())),
+    };
+    match run(config, invocation.level) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Cut) => ExitCode::FAILURE,
         Err(error) => {
@@ -32,15 +49,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
+/// Prints what a command comes to. A reader that has gone has seen enough.
+fn finish(output: &CommandOutput) -> ExitCode {
+    let _ = std::io::stdout().write_all(output.text.as_bytes());
+    let _ = std::io::stderr().write_all(output.errors.as_bytes());
+    ExitCode::from(output.code)
+}
+
+/// Whether errors are shown on a terminal whose user has nothing against colours.
+fn colors() -> Colors {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match std::io::stderr().is_terminal() && !is_plain {
+        true => Colors::Ansi,
+        false => Colors::None,
+    }
+}
+
+fn run(config: Config, level: LevelFilter) -> Result<Ended, Box<dyn std::error::Error>> {
     signals::withstand().map_err(StartError::Resources)?;
     let (log, printer) = LogWriter::start().map_err(StartError::Resources)?;
-    start_logging(&invocation, log.clone());
+    start_logging(&config, level, log.clone());
     // Before the start: as process 1 of a container nothing stops us but a handler of our own.
     let stop = Stop::new()?;
     let asked = stop.clone();
     signals::on_stop(move || request(&asked)).map_err(StartError::Resources)?;
-    let server = match Server::start_until(stop, invocation.config, log) {
+    let server = match Server::start_until(stop, config, log) {
         Ok(server) => server,
         Err(error) => {
             printer.finish();
@@ -55,11 +88,10 @@ fn run(invocation: Invocation) -> Result<Ended, Box<dyn std::error::Error>> {
 
 /// Sends what is logged to the log as plain lines. Where no story is printed that people
 /// watch, warnings begin with the time, as access lines have it.
-fn start_logging(invocation: &Invocation, log: LogWriter) {
-    let is_story =
-        invocation.config.settings.log == LogMode::Story && invocation.level >= Level::Info;
+fn start_logging(config: &Config, level: LevelFilter, log: LogWriter) {
+    let is_story = config.settings.log == LogMode::Story && level >= Level::Info;
     env_logger::Builder::new()
-        .filter_level(invocation.level)
+        .filter_level(level)
         .target(env_logger::Target::Pipe(Box::new(log)))
         .format(move |out, record| {
             if record.level() <= Level::Warn && !is_story {

@@ -34,15 +34,20 @@ fi
 
 seconds=${1:-60}
 shift || true
-[ $# -gt 0 ] || set -- request_head response_head chunked session
+[ $# -gt 0 ] || set -- request_head response_head chunked config session
 
 # Without a line for each new input, and without advice for the dictionary.
 quieter() { sed -E '/^#[0-9]+\t(NEW|REDUCE)/d; /^\tNEW_FUNC/d; /^###### Rec/,/^###### End/d'; }
 
 for target in "$@"; do
+  # What the target's inputs are written in.
+  case "$target" in
+    config) words=config.dict ;;
+    *) words=http.dict ;;
+  esac
   printf '\n== %s\n' "$target"
   mkdir -p "$fuzz/artifacts/$target"
   "$programs/$target" "$fuzz/corpus/$target" -max_total_time="$seconds" -timeout=30 \
-    -max_len=8192 -dict="$fuzz/http.dict" -artifact_prefix="$fuzz/artifacts/$target/" \
+    -max_len=8192 -dict="$fuzz/$words" -artifact_prefix="$fuzz/artifacts/$target/" \
     -print_final_stats=1 2>&1 | quieter
 done

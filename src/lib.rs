@@ -70,7 +70,7 @@
 //! session                        one client connection: read a head, exchange, tunnel, linger
 //! exchange                       one request: its phases, the retry law, the transfer
 //! health       discovery         checks and what follows from them; addresses of names
-//! config                         every setting as a value; the command line
+//! config                         every setting as a value; routes; the command line and the file
 //! log          engine            what is printed; queue, workers, parking lot
 //! backends     net      http     which backend is next; sockets; HTTP as values
 //! ```

@@ -1,9 +1,10 @@
 //! A whole configuration: where to listen, and which groups of backends there are. Must not know
 //! whether it was written on a command line or in a file.
 
-use super::routing::RouteConfig;
+use super::routing::{EqualRoutes, RouteConfig, Routes};
 use super::{Listen, Settings};
 use crate::backends::{AdminState, Name};
+use std::path::PathBuf;
 
 /// The name of the group that a command line describes.
 pub const ONLY_GROUP: &str = "default";
@@ -17,8 +18,10 @@ pub struct Config {
     pub settings: Settings,
     /// The groups of backends, at least one.
     pub groups: Vec<GroupConfig>,
-    /// Which requests go to which group. None: all go to the first one.
+    /// Which group a request goes to. Without any, all go to the first one.
     pub routes: Vec<RouteConfig>,
+    /// The file in which all this is written; `None` if a command line says it.
+    pub file: Option<PathBuf>,
 }
 
 /// A group of backends.
@@ -90,6 +93,20 @@ impl Config {
             settings,
             groups: vec![group],
             routes: Vec::new(),
+            file: None,
+        }
+    }
+
+    /// The routes, ready for the search; where there are none, one that sends every request to the first
+    /// group.
+    pub fn route_table(&self) -> Result<Routes, EqualRoutes> {
+        let to_first = self.groups.first().map(|group| RouteConfig {
+            group: group.name.clone(),
+            ..RouteConfig::default()
+        });
+        match self.routes.is_empty() {
+            true => Routes::new(to_first.into_iter().collect()),
+            false => Routes::new(self.routes.clone()),
         }
     }
 

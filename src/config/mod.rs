@@ -15,6 +15,8 @@
 //! | [`groups`] | a whole configuration: groups of backends |
 //! | [`routing`] | which group of backends a request goes to |
 //! | [`cli`] | the command line as a whole: contradictions, usage errors |
+//! | [`file`](mod@file) | the configuration file |
+//! | `contradictions` | settings that make no sense together |
 //! | [`snapshot`] | the settings and groups at one time, with their backends |
 //!
 //! The first paragraph of each field's comment is its line in `lb -h`, the rest is added in
@@ -23,6 +25,8 @@
 mod addresses;
 pub mod choice;
 pub mod cli;
+mod contradictions;
+pub mod file;
 pub mod groups;
 pub mod health;
 pub mod limits;
@@ -59,8 +63,8 @@ use values::one_of;
 /// The headings of the settings in `lb --help`.
 mod heading {
     pub(super) const LISTENING: &str = "Connections and threads";
+    pub(super) const LIMITS: &str = "Limits";
     pub(super) const CHOICE: &str = "Choosing a backend";
-    pub(super) const LIMITS: &str = "Limits of messages";
     pub(super) const TIMEOUTS: &str = "Timeouts";
     pub(super) const SOCKETS: &str = "Sockets";
     pub(super) const FAILURES: &str = "Failures and retries";
@@ -105,7 +109,7 @@ pub struct Settings {
     ///
     /// For all clients together. Beyond it, slow ones get 503 or are cut, and new ones wait.
     #[arg(long, value_name = "SIZE", value_parser = size(1..=u64::MAX),
-          help_heading = heading::LISTENING)]
+          help_heading = heading::LISTENING, hide_short_help = true)]
     pub max_memory: Option<u64>,
 
     /// How a backend is chosen.

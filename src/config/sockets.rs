@@ -101,16 +101,18 @@ fn keep_alive(text: &str) -> Result<OrNone<Duration>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::cli::{Invocation, parse};
+    use crate::config::Config;
+    use crate::config::cli::parse;
     use std::ffi::OsString;
 
-    fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
-        parse(line.split(' ').map(OsString::from))
+    fn parse_line(line: &str) -> Result<Config, clap::Error> {
+        let invocation = parse(line.split(' ').map(OsString::from))?;
+        Ok(invocation.source.load().expect("a command line"))
     }
 
     fn sockets(options: &str) -> Sockets {
         let line = format!("lb 8080 :1 {options}");
-        parse_line(&line).expect("valid").config.settings.sockets
+        parse_line(&line).expect("valid").settings.sockets
     }
 
     #[test]

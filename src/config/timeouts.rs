@@ -41,7 +41,8 @@ pub struct Timeouts {
 
     /// A client connection between two requests
     #[arg(id = "keep_alive_timeout", long = "keep-alive-timeout", value_name = "TIME",
-          default_value = "60s", value_parser = duration, help_heading = heading::TIMEOUTS)]
+          default_value = "60s", value_parser = duration, help_heading = heading::TIMEOUTS,
+          hide_short_help = true)]
     pub keep_alive: Duration,
 
     /// A backend connection between two requests

@@ -125,6 +125,17 @@ impl FieldRules {
         host.map(|(_, value)| value.as_bytes())
     }
 
+    /// The fields that are set, with their values.
+    pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
+        let set = self.set.iter();
+        set.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The fields that are removed.
+    pub fn removed(&self) -> impl Iterator<Item = &str> {
+        self.remove.iter().map(String::as_str)
+    }
+
     /// Appends the fields that are set, but for `Host`, which has its own place in a head.
     pub fn write(&self, out: &mut Vec<u8>) {
         for (name, value) in &self.set {

@@ -1,14 +1,20 @@
 //! The command line of `lb`: arguments to a [`Config`], with an answer for every wrong one.
 
 mod args;
-mod contradictions;
+pub mod commands;
 mod usage;
 
 use crate::backends::Name;
-use crate::config::{Config, addresses};
+use crate::config::contradictions::{self, Spelling};
+use crate::config::file::{self, FileErrors, Overrides};
+use crate::config::{Config, Listen, addresses};
+use crate::log::LogMode;
 use args::Args;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use usage::usage;
 
 /// What is said when there are no arguments at all.
@@ -17,51 +23,142 @@ lb needs a port to listen on and the backends to send requests to. To try it:
   cargo run --bin backend -- 5001 &  cargo run --bin backend -- 5002 &
   cargo run --bin lb -- 8080 localhost:5001 localhost:5002   (more: lb --help)";
 
-/// A configuration and how much to say about running it.
+/// What a command line asks for.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The configuration.
-    pub config: Config,
+    /// Where the configuration is.
+    pub source: ConfigSource,
     /// The level of the `log` crate.
     pub level: log::LevelFilter,
+}
+
+/// Where a configuration is written.
+#[derive(Debug)]
+pub enum ConfigSource {
+    /// On the command line, as one group.
+    CommandLine(Box<Config>),
+    /// In a file.
+    File(ConfigFile),
+}
+
+/// A file that a command line names.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    /// Its path as it was written.
+    pub path: PathBuf,
+    /// The flags that were written beside it.
+    pub overrides: Overrides,
+    /// Whether it is read again when it changes (`--watch`).
+    pub is_watched: bool,
+    /// Whether it is to be checked only (`-t`).
+    pub is_only_checked: bool,
+}
+
+impl ConfigSource {
+    /// The configuration; a file is read for it.
+    pub fn load(&self) -> Result<Config, FileErrors> {
+        match self {
+            ConfigSource::CommandLine(config) => Ok((**config).clone()),
+            ConfigSource::File(file) => file.load(),
+        }
+    }
+}
+
+impl ConfigFile {
+    /// Reads it, again if need be.
+    pub fn load(&self) -> Result<Config, FileErrors> {
+        file::load(&self.path, &self.overrides)
+    }
 }
 
 /// Reads the command line, program name first. The error prints itself and knows its exit
 /// code: 2 for a usage error, 0 for `--help` and `--version`.
 pub fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let (args, given) = usage::read(line)?;
-    contradictions::check(&args, &given)?;
-    let (backends, backups) = expand(&args)?;
+    if let Some(text) = of_printing(&args, &given) {
+        return Err(usage(text));
+    }
     let level = match (args.verbose, args.quiet) {
         (true, _) => log::LevelFilter::Debug,
         (_, true) => log::LevelFilter::Warn,
         _ => log::LevelFilter::Info,
     };
-    Ok(Invocation {
-        config: Config::of_one_group(args.listen, backends, backups, args.settings),
-        level,
+    let source = match &args.config {
+        Some(path) => ConfigSource::File(of_file(path, &args, &given)?),
+        None => ConfigSource::CommandLine(Box::new(of_line(args, &given)?)),
+    };
+    Ok(Invocation { source, level })
+}
+
+/// What the file does not say is left out on the command line: a second listener or backend beside
+/// those of the file would surprise.
+fn of_file(path: &Path, args: &Args, given: &ArgMatches) -> Result<ConfigFile, clap::Error> {
+    if args.listen.is_some() || !args.backends.is_empty() || !args.backup.is_empty() {
+        return Err(usage(
+            "--config names a file that says where to listen and which backends there are; leave \
+             LISTEN, BACKEND and --backup out, for example: lb --config lb.toml"
+                .into(),
+        ));
+    }
+    Ok(ConfigFile {
+        path: path.into(),
+        overrides: Overrides::of(given),
+        is_watched: args.watch,
+        is_only_checked: args.checks,
+    })
+}
+
+fn of_line(args: Args, given: &ArgMatches) -> Result<Config, clap::Error> {
+    let flags = Overrides::of(given);
+    if let Some(found) = contradictions::find(&args.settings, &|flag| flags.has(flag), &FLAGS)
+        .into_iter()
+        .next()
+    {
+        return Err(usage(found.text));
+    }
+    let listen = args.listen.clone().ok_or_else(usage::missing)?;
+    let (backends, backups) = expand(&args, &listen)?;
+    Ok(Config::of_one_group(
+        listen,
+        backends,
+        backups,
+        args.settings,
+    ))
+}
+
+/// How a setting is spelled on a command line.
+const FLAGS: Spelling = Spelling {
+    spell: |flag, value| match value {
+        // A switch has no value.
+        Some("true") | None => format!("--{flag}"),
+        Some(value) => format!("--{flag} {value}"),
+    },
+    joint: " ",
+};
+
+fn of_printing(args: &Args, given: &ArgMatches) -> Option<String> {
+    let is_given = given.value_source("log") == Some(ValueSource::CommandLine);
+    let is_story = matches!(args.settings.log, LogMode::Story);
+    (is_given && is_story && args.quiet).then(|| {
+        "--log story tells of each request, and --quiet prints only warnings; leave one of them \
+         out, for example: lb 8080 localhost:5001 --quiet"
+            .into()
     })
 }
 
 /// The backends one by one, and the backups; refuses one named twice and one that is the
 /// balancer itself.
-fn expand(args: &Args) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
+fn expand(args: &Args, listen: &Listen) -> Result<(Vec<Name>, Vec<Name>), clap::Error> {
     let mut seen = HashSet::new();
     let mut expand = |ranges: &[addresses::Range]| {
         let names = ranges.iter().flat_map(addresses::Range::names);
-        names
-            .map(|name| admit(name, &args.listen, &mut seen))
-            .collect()
+        names.map(|name| admit(name, listen, &mut seen)).collect()
     };
     let backends: Result<Vec<Name>, _> = expand(&args.backends);
     Ok((backends?, expand(&args.backup)?))
 }
 
-fn admit(
-    name: Name,
-    listen: &addresses::Listen,
-    seen: &mut HashSet<Name>,
-) -> Result<Name, clap::Error> {
+fn admit(name: Name, listen: &Listen, seen: &mut HashSet<Name>) -> Result<Name, clap::Error> {
     let key = Name {
         host: name.host().to_ascii_lowercase(),
         port: name.port,
@@ -82,284 +179,4 @@ fn admit(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Settings;
-    use clap::CommandFactory as _;
-
-    pub(super) fn parse_line(line: &str) -> Result<Invocation, clap::Error> {
-        parse(line.split(' ').map(OsString::from))
-    }
-
-    fn backends(line: &str) -> Vec<String> {
-        let invocation = parse_line(line).expect("valid");
-        let backends = invocation.config.backends();
-        backends.map(|one| one.name.to_string()).collect()
-    }
-
-    #[test]
-    fn the_command_line_is_consistent_and_its_defaults_are_those_of_the_library() {
-        Args::command().debug_assert();
-        let settings = parse_line("lb 8080 :1").expect("valid").config.settings;
-        assert_eq!(
-            format!("{settings:?}"),
-            format!("{:?}", Settings::default())
-        );
-    }
-
-    #[test]
-    fn help_fits_the_screen_and_the_long_one_has_headings() {
-        let help = |option: &str| {
-            let error = parse_line(&format!("lb {option}")).expect_err("help");
-            error.to_string()
-        };
-        let (short, long) = (help("-h"), help("--help"));
-        assert!(short.lines().count() <= 50, "{short}");
-        let fits = |text: &str| text.lines().all(|line| line.chars().count() <= 100);
-        assert!(fits(&short) && fits(&long), "{long}");
-        for heading in [
-            "Timeouts:",
-            "Health checks (a GET each):",
-            "Logging:",
-            "Sockets:",
-        ] {
-            assert!(long.contains(heading), "{long}");
-        }
-    }
-
-    #[test]
-    fn a_check_is_over_before_the_next_one() {
-        for (line, millis) in [
-            ("lb 8080 :1", 2000),
-            ("lb 8080 :1 --health-interval 1s", 900),
-            (
-                "lb 8080 :1 --health-interval 1s --health-timeout 100ms",
-                100,
-            ),
-        ] {
-            let timeout = parse_line(line)
-                .expect("valid")
-                .config
-                .settings
-                .health
-                .timeout();
-            assert_eq!(timeout.as_millis(), millis, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_depends_on_another_option_has_a_default_that_fits() {
-        let config = |line| parse_line(line).expect(line).config.settings;
-        let head = config("lb 8080 :1 --max-head 4KiB").limits.head();
-        assert_eq!((head.bytes, head.start_line), (4096, 4096));
-        let line = "lb 8080 :1 --max-head 4KiB --max-request-line 4KiB";
-        assert_eq!(config(line).limits.head().start_line, 4096);
-        for line in [
-            "lb 8080 :1 --workers 1 --cores 1",
-            "lb 8080 :1 --lame-duck 0s",
-            "lb 8080 :1 --lame-duck 5s --ready-path /ready",
-            "lb 8080 :1 --health-match ok --health-status 200,204",
-            "lb 8080 :1 -q",
-            "lb 8080 :1 -q --log access",
-        ] {
-            config(line);
-        }
-    }
-
-    #[test]
-    fn good_statuses_are_a_list_with_classes() {
-        let line = "lb 8080 :1 --health-status 200,204,301-302,4xx";
-        let statuses = parse_line(line)
-            .expect("valid")
-            .config
-            .settings
-            .health
-            .statuses;
-        let good = [200, 204, 301, 302, 400, 499];
-        assert!(good.iter().all(|status| statuses.contains(*status)));
-        assert!(
-            ![201, 300, 303, 399, 500]
-                .iter()
-                .any(|status| statuses.contains(*status))
-        );
-        let classes = parse_line("lb 8080 :1 --health-status 2xx-3xx")
-            .expect("valid")
-            .config
-            .settings;
-        assert_eq!(classes.health.statuses.0, [200..=399]);
-    }
-
-    #[test]
-    fn the_name_in_via_is_a_pseudonym_a_host_or_none() {
-        let via = |name: &str| {
-            let invocation = parse_line(&format!("lb 8080 :1 --via {name}"));
-            invocation.map(|invocation| invocation.config.settings.via)
-        };
-        for name in ["edge-1", "lb_2", "app.example:80", "[::1]:80"] {
-            assert_eq!(via(name).expect("valid").as_deref(), Some(name));
-        }
-        assert_eq!(via("off").expect("valid"), None);
-        for name in ["a,b", "a;b", "(a)", "a:b:c", "a:70000", "a/b", "\u{e4}"] {
-            assert!(via(name).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn backends_can_be_written_in_many_ways() {
-        assert_eq!(
-            backends("lb 8080 localhost:5001-5003 [::1]:80 :81 http://a:82/ b.c:83"),
-            [
-                "localhost:5001",
-                "localhost:5002",
-                "localhost:5003",
-                "[::1]:80",
-                "localhost:81",
-                "a:82",
-                "b.c:83"
-            ]
-        );
-    }
-
-    #[test]
-    fn wrong_words_are_answered_with_the_argument_the_reason_and_an_example() {
-        for (line, parts) in [
-            (
-                "lb 8080 a:1 --head-timeout 10",
-                &["--head-timeout", "unit", "10s"][..],
-            ),
-            (
-                "lb 8080 a:1 --head-timeout 0s",
-                &["--head-timeout", "more than zero"],
-            ),
-            ("lb 8080 a", &["BACKEND", "port", "localhost:5001"]),
-            ("lb 8080 https://a:1", &["BACKEND", "https", "http://"]),
-            ("lb 8080 a:5003-5001", &["BACKEND", "5001-5003"]),
-            ("lb 8080 a:0", &["BACKEND", "port"]),
-            ("lb 8080 a:70000", &["BACKEND", "65535"]),
-            ("lb x a:1", &["LISTEN", "8080"]),
-            ("lb 8080 a:1 a:1", &["a:1", "twice"]),
-            ("lb 8080 :1 localhost:1", &["localhost:1", "twice"]),
-            ("lb 8080 localhost:8080", &["itself"]),
-            ("lb 8080", &["BACKEND"]),
-            ("lb 8080 a:1 --workers 0", &["--workers", "1"]),
-            ("lb 8080 a:1 --max-head 1X", &["--max-head", "32KiB"]),
-            ("lb 8080 a:1 --health-path x", &["--health-path", "/"]),
-            (
-                "lb 8080 a:1 --trusted-proxies 10.0.0.0/33",
-                &["--trusted-proxies", "10.0.0.0/8"],
-            ),
-            (
-                "lb 8080 a:1 --trusted-proxies b",
-                &["--trusted-proxies", "10.0.0.0/8"],
-            ),
-            (
-                "lb 8080 a:1 --forwarded off --trusted-proxies ::1",
-                &["--forwarded", "--trusted-proxies"],
-            ),
-            (
-                "lb 8080 a:1 --forwarded off --add-forwarded",
-                &["--forwarded", "--add-forwarded"],
-            ),
-            (
-                "lb 8080 a:1 --health-timeout 5s",
-                &["--health-timeout", "--health-interval", "2s"],
-            ),
-            ("lb 8080 a:1 --rise 0", &["--rise", "1"]),
-            ("lb 8080 a:1 --health-status ,", &["--health-status", "2xx"]),
-            (
-                "lb 8080 a:1 --health-status 99",
-                &["--health-status", "2xx"],
-            ),
-            (
-                "lb 8080 a:1 --health-status 3xx-2xx",
-                &["--health-status", "2xx"],
-            ),
-            ("lb 8080 a:1 --health-host a/b", &["--health-host"]),
-            ("lb 8080 a:1 --health-port 0", &["--health-port", "65535"]),
-            ("lb 8080 a:1 --backup a:1", &["a:1", "twice"]),
-            ("lb 8080 a:1 --backup a", &["--backup", "port"]),
-            ("lb 8080 a:1 A:1", &["A:1", "twice"]),
-            ("lb 8080 a:1 --ready-path /r?x", &["--ready-path", "/ready"]),
-            ("lb 8080 a:1 --hold 5", &["--hold", "unit"]),
-            ("lb 8080 a:1 --via a,b", &["--via", "edge-1"]),
-            ("lb 8080 a:1 --via =", &["--via", "off"]),
-            (
-                "lb 8080 a:1 --head-timeout -10s",
-                &["--head-timeout", "10s"],
-            ),
-            ("lb 8080 a:1 --head-timeout ", &["--head-timeout", "10s"]),
-            (
-                "lb 8080 a:1 --head-timeout",
-                &["--head-timeout", "needs", "10s"],
-            ),
-            ("lb 8080 a:1 --hold", &["--hold", "needs", "10s"]),
-            ("lb 8080 a:1 --max-body -1", &["--max-body", "32KiB"]),
-            ("lb 8080 a:1 --max-body", &["--max-body", "needs", "32KiB"]),
-            ("lb 8080 a:1 --workers -1", &["--workers", "1024", "4"]),
-            ("lb 8080 a:1 --workers ", &["--workers", "1024", "4"]),
-            ("lb 8080 a:1 --health-port -1", &["--health-port", "8081"]),
-            ("lb 8080 a:1 --health-port", &["--health-port", "8081"]),
-            (
-                "lb 8080 a:1 --health-host",
-                &["--health-host", "app.example"],
-            ),
-            ("lb 8080 a:1 --health-match", &["--health-match", "ok"]),
-            (
-                "lb 8080 a:1 --health-match --rise 3",
-                &["--health-match", "ok"],
-            ),
-            ("lb 8080 a:1 --ready-path", &["--ready-path", "/ready"]),
-            ("lb 8080 a:1 --backup", &["--backup", "localhost:5001"]),
-            (
-                "lb 8080 a:1 --trusted-proxies",
-                &["--trusted-proxies", "10.0.0.0/8"],
-            ),
-            ("lb 8080 a:1 --log", &["--log", "story, access, off"]),
-            (
-                "lb 8080 a:1 --health-status 1xx",
-                &["--health-status", "2xx"],
-            ),
-            (
-                "lb 8080 a:1 --health-status -1",
-                &["--health-status", "2xx"],
-            ),
-            (
-                "lb --log off",
-                &["LISTEN", "BACKEND", "8080 localhost:5001"],
-            ),
-            (
-                "lb 8080 a:1 --lame-duck 10s",
-                &["--lame-duck", "--ready-path /ready"],
-            ),
-            ("lb 8080 a:1 --cores 17", &["--cores 17", "--workers 16"]),
-            (
-                "lb 8080 a:1 --workers 4 --cores 5",
-                &["--cores 5", "--workers 4"],
-            ),
-            (
-                "lb 8080 a:1 --max-request-line 64KiB",
-                &["--max-request-line 64KiB", "--max-head 32KiB"],
-            ),
-            (
-                "lb 8080 a:1 --max-head 4KiB --max-request-line 5KiB",
-                &["--max-request-line 5KiB", "--max-head 4KiB"],
-            ),
-            (
-                "lb 8080 a:1 --forwarded append --trusted-proxies ::1",
-                &["--forwarded append", "--trusted-proxies"],
-            ),
-            (
-                "lb 8080 a:1 --health-match ok --health-status 204,304",
-                &["--health-match", "--health-status 2xx"],
-            ),
-            ("lb 8080 a:1 --log story -q", &["--log story", "--quiet"]),
-        ] {
-            let error = parse_line(line).expect_err(line);
-            let text = error.to_string();
-            assert_eq!(error.exit_code(), 2, "{line}");
-            for part in parts {
-                assert!(text.contains(part), "{line}: no {part} in: {text}");
-            }
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! what is wrong; where it shows no right example, one is added.
 
 use super::args::Args;
+use super::commands;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ const NEVER_HYPHENED: [&str; 8] = [
 ];
 
 /// A right value of each kind.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 15] = [
     ("TIME", "10s"),
     ("SIZE", "32KiB"),
     ("N", "4"),
@@ -27,6 +28,7 @@ const EXAMPLES: [(&str, &str); 14] = [
     ("ALGORITHM", "least-requests"),
     ("KEY", "cookie:session"),
     ("PERCENT", "20"),
+    ("FILE", "lb.toml"),
     ("HOST:PORT", "localhost:5001"),
 ];
 
@@ -60,17 +62,50 @@ fn kind(arg: &Arg) -> Option<&str> {
 /// The same error, with what to write.
 fn with_example(error: Error, command: &Command) -> Error {
     match error.kind() {
+        ErrorKind::ValueValidation => match meant_command(&error) {
+            Some(name) => usage(format!(
+                "there is no such command and no such LISTEN; did you mean `lb {name}`?"
+            )),
+            None => error,
+        },
         ErrorKind::InvalidValue => match missing_value(&error, command) {
             Some(text) => usage(text),
             None => error,
         },
-        ErrorKind::MissingRequiredArgument => usage(
-            "LISTEN or BACKEND is missing: the port to listen on, and the backends to send requests \
-             to, for example: lb 8080 localhost:5001 localhost:5002"
-                .into(),
-        ),
+        ErrorKind::MissingRequiredArgument if needs_file(&error) => {
+            usage("--watch and -t need a file, for example: lb --config lb.toml --watch".into())
+        }
+        ErrorKind::MissingRequiredArgument => missing(),
         _ => error,
     }
+}
+
+/// The command that was probably meant, if the value of LISTEN is wrong.
+fn meant_command(error: &Error) -> Option<&'static str> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let is_listen = context(ContextKind::InvalidArg)?.contains("LISTEN");
+    let value = context(ContextKind::InvalidValue)?;
+    is_listen.then(|| commands::meant(value)).flatten()
+}
+
+/// Whether it is the file only that is missing.
+fn needs_file(error: &Error) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.iter().all(|arg| arg.contains("--config")),
+        _ => false,
+    }
+}
+
+/// What is said where there is nothing to listen on, or no backend.
+pub(super) fn missing() -> Error {
+    usage(
+        "LISTEN or BACKEND is missing: the port to listen on, and the backends to send requests \
+         to, for example: lb 8080 localhost:5001 localhost:5002"
+            .into(),
+    )
 }
 
 /// For an option at the end, or before another one.
