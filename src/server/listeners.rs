@@ -6,6 +6,7 @@ use crate::net::listener::{Accepted, Listener};
 use crate::net::waker::Waker;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,9 @@ pub(super) struct ListenerChange {
 #[derive(Debug)]
 pub(super) struct PendingChange {
     change: Mutex<Option<ListenerChange>>,
-    /// Raised while there is one.
+    /// Set while there is one, because the accept loop asks for every client.
+    is_there: AtomicBool,
+    /// Raised while there is one, because it waits in `poll` too.
     waker: Waker,
 }
 
@@ -42,6 +45,7 @@ impl PendingChange {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             change: Mutex::default(),
+            is_there: AtomicBool::new(false),
             waker: Waker::new()?,
         })
     }
@@ -56,11 +60,16 @@ impl PendingChange {
             }
             None => *pending = Some(change),
         }
+        self.is_there.store(true, Ordering::Release);
         self.waker.wake();
     }
 
     fn take(&self) -> Option<ListenerChange> {
+        if !self.is_there.load(Ordering::Acquire) {
+            return None;
+        }
         let mut pending = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_there.store(false, Ordering::Relaxed);
         self.waker.reset();
         pending.take()
     }
