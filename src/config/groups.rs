@@ -18,7 +18,7 @@ pub struct Config {
     pub settings: Settings,
     /// The groups of backends, at least one.
     pub groups: Vec<GroupConfig>,
-    /// Which group a request goes to. Without any, all go to the first one.
+    /// Which group a request goes to, as it is written; see [`Self::effective_routes`].
     pub routes: Vec<RouteConfig>,
     /// The file in which all this is written; `None` if a command line says it.
     pub file: Option<PathBuf>,
@@ -97,17 +97,22 @@ impl Config {
         }
     }
 
-    /// The routes, ready for the search; where there are none, one that sends every request to the first
-    /// group.
-    pub fn route_table(&self) -> Result<Routes, EqualRoutes> {
-        let to_first = self.groups.first().map(|group| RouteConfig {
-            group: group.name.clone(),
-            ..RouteConfig::default()
-        });
-        match self.routes.is_empty() {
-            true => Routes::new(to_first.into_iter().collect()),
-            false => Routes::new(self.routes.clone()),
+    /// The routes; where none is written, one that sends every request to the first group.
+    #[must_use]
+    pub fn effective_routes(&self) -> Vec<RouteConfig> {
+        if !self.routes.is_empty() {
+            return self.routes.clone();
         }
+        let first = self.groups.first();
+        first
+            .map(|group| RouteConfig::to_group(&group.name))
+            .into_iter()
+            .collect()
+    }
+
+    /// The same, ready for the search.
+    pub fn route_table(&self) -> Result<Routes, EqualRoutes> {
+        Routes::new(self.effective_routes())
     }
 
     /// Every backend of every group.

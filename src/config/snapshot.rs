@@ -75,18 +75,12 @@ impl fmt::Display for RoutingError {
 impl std::error::Error for RoutingError {}
 
 impl Snapshot {
-    /// These groups, at least one. Without routes, all requests go to the first of them.
+    /// These groups, with the routes that lead to them.
     pub fn new(
         settings: Settings,
         groups: Vec<Arc<Group>>,
-        mut routes: Vec<RouteConfig>,
+        routes: Vec<RouteConfig>,
     ) -> Result<Self, RoutingError> {
-        if routes.is_empty() {
-            routes.extend(groups.first().map(|group| RouteConfig {
-                group: group.name.clone(),
-                ..RouteConfig::default()
-            }));
-        }
         let destination = |route: &RouteConfig| destination(route, &groups);
         let destinations = routes.iter().map(destination).collect::<Result<_, _>>()?;
         let routes = Routes::new(routes).map_err(RoutingError::Equal)?;
@@ -124,12 +118,14 @@ impl Snapshot {
     /// One group with these backends.
     #[must_use]
     pub fn of_one_group(settings: Settings, backends: Arc<Backends<Conn>>) -> Arc<Self> {
+        let name = super::groups::ONLY_GROUP;
         let group = Group {
-            name: super::groups::ONLY_GROUP.into(),
+            name: name.into(),
             settings: settings.clone(),
             backends,
         };
-        let snapshot = Self::new(settings, vec![Arc::new(group)], Vec::new());
-        Arc::new(snapshot.expect("one group needs no route"))
+        let routes = vec![RouteConfig::to_group(name)];
+        let snapshot = Self::new(settings, vec![Arc::new(group)], routes);
+        Arc::new(snapshot.expect("the route leads to the group"))
     }
 }

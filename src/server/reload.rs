@@ -131,7 +131,7 @@ impl Reloader {
     fn prepare(&self, config: Config) -> Result<Option<Prepared>, StartError> {
         let shared = &self.engine.shared;
         let plan = plan(&config, &shared.snapshot().groups);
-        let (settings, routes) = (config.settings.clone(), config.routes.clone());
+        let (settings, routes) = (config.settings.clone(), config.effective_routes());
         let snapshot = Snapshot::new(settings, plan.groups(), routes);
         let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
         let interval = config.settings.resolve_interval;

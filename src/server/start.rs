@@ -103,7 +103,7 @@ fn shared(config: &Config, log: LogWriter, descriptors: u64) -> Result<Shared, S
         capacity::memory(config)?,
     );
     let groups = plan(config, &[]).groups();
-    let snapshot = Snapshot::new(config.settings.clone(), groups, config.routes.clone());
+    let snapshot = Snapshot::new(config.settings.clone(), groups, config.effective_routes());
     let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
     let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))

@@ -45,5 +45,16 @@ pub struct RouteConfig {
     pub response_headers: FieldRules,
 }
 
+impl RouteConfig {
+    /// One that sends every request to this group.
+    #[must_use]
+    pub fn to_group(group: &str) -> Self {
+        Self {
+            group: group.into(),
+            ..Self::default()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;
