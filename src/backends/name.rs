@@ -21,6 +21,16 @@ impl Name {
         }
     }
 
+    /// The one spelling of all names that mean the same backend: the case of a host does not count
+    /// (RFC 3986 §3.2.2).
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        Self {
+            host: self.host().to_ascii_lowercase(),
+            port: self.port,
+        }
+    }
+
     /// What stands before and behind the host where the port follows.
     #[must_use]
     pub fn brackets(&self) -> [&'static str; 2] {

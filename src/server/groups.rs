@@ -5,6 +5,7 @@ use crate::backends::health::Health;
 use crate::backends::{Backend, Backends, Member, Name};
 use crate::config::{BackendConfig, Config, Group, GroupConfig};
 use crate::net::conn::Conn;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What follows from a configuration, before it is in use.
@@ -62,20 +63,19 @@ pub(super) fn plan(config: &Config, old: &[Arc<Group>]) -> Plan {
 
 fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
     let known = old.map(|old| old.backends.all());
-    let known: Vec<&Arc<Backend<Conn>>> = known.iter().flat_map(|all| all.iter()).collect();
+    let known = known.iter().flat_map(|all| all.iter());
+    let known: HashMap<Name, _> = known.map(|one| (one.name.normalized(), one)).collect();
     let mut added = Vec::new();
     let mut members = Vec::new();
     for configured in &config.backends {
-        let same = known
-            .iter()
-            .find(|one| is_same(&one.name, &configured.name));
-        let backend = same.map_or_else(
-            || new_backend(configured, config),
-            |known| Arc::clone(known),
-        );
-        if same.is_none() {
-            added.push(Arc::clone(&backend));
-        }
+        let backend = match known.get(&configured.name.normalized()) {
+            Some(same) => Arc::clone(same),
+            None => {
+                let new = new_backend(configured, config);
+                added.push(Arc::clone(&new));
+                new
+            }
+        };
         members.push(member(backend, configured));
     }
     let all = members.iter().map(|one| Arc::clone(&one.backend));
@@ -112,10 +112,6 @@ fn member(backend: Arc<Backend<Conn>>, configured: &BackendConfig) -> Member<Con
         is_backup: configured.is_backup,
         admin: configured.admin,
     }
-}
-
-fn is_same(one: &Name, other: &Name) -> bool {
-    one.port == other.port && one.host().eq_ignore_ascii_case(other.host())
 }
 
 fn set_thresholds(group: &Group, backends: &[Arc<Backend<Conn>>]) {

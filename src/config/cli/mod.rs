@@ -159,11 +159,7 @@ fn expand(args: &Args, listen: &Listen) -> Result<(Vec<Name>, Vec<Name>), clap::
 }
 
 fn admit(name: Name, listen: &Listen, seen: &mut HashSet<Name>) -> Result<Name, clap::Error> {
-    let key = Name {
-        host: name.host().to_ascii_lowercase(),
-        port: name.port,
-    };
-    if !seen.insert(key) {
+    if !seen.insert(name.normalized()) {
         return Err(usage(format!(
             "backend {name} is named twice; name each backend once, for example: \
              lb 8080 localhost:5001 localhost:5002"

@@ -42,7 +42,7 @@ impl Room {
     }
 }
 
-const STATES: [AdminState; 3] = [
+pub(super) const STATES: [AdminState; 3] = [
     AdminState::Enabled,
     AdminState::Draining,
     AdminState::Disabled,
@@ -163,24 +163,17 @@ fn backends(
             break;
         }
         for backend in spread(reader, item, room) {
-            let key = lower(&backend.value.name);
-            match seen.get(&key) {
+            let name = backend.value.name.normalized();
+            match seen.get(&name) {
                 Some(first) => reader.problems.push(twice(&backend, first)),
                 None => {
-                    seen.insert(key, backend.at.clone());
+                    seen.insert(name, backend.at.clone());
                     all.push(backend);
                 }
             }
         }
     }
     all
-}
-
-fn lower(name: &Name) -> Name {
-    Name {
-        host: name.host().to_ascii_lowercase(),
-        port: name.port,
-    }
 }
 
 fn twice(backend: &Placed<BackendConfig>, first: &Range<usize>) -> Problem {
