@@ -11,7 +11,7 @@
 //! | `status` | what it is doing now |
 //! | `reload`, `groups` | from one configuration to another while it serves |
 //! | `changes` | what is logged of that |
-//! | `prepare` | the port, and the first look-up of names |
+//! | `prepare` | ports, names and the first checks, for a start and for a reload |
 //! | `capacity`, `memory` | how many connections, and how much memory, the machine allows |
 //! | `announce` | what is logged at the start |
 //! | `start_error`, `warning` | errors of the start, and warnings that are not repeated all the time |

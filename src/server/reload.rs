@@ -10,13 +10,13 @@
 use super::changes::{self, Changes};
 use super::groups::{Plan, plan};
 use super::listeners::{ListenerChange, PendingChange};
-use super::prepare::{bind, resolve};
+use super::prepare::{bind, check_added, open, resolve};
 use super::threads::{join_soon, spawn};
 use super::{StartError, Stop};
 use crate::config::{Config, Snapshot};
 use crate::discovery::Resolver;
 use crate::engine::Engine;
-use crate::health::{self, CheckedGroup, Checks};
+use crate::health::Checks;
 use crate::net::waker::Waker;
 use crate::net::{Interest, wait_any};
 use crate::session::ClientSession;
@@ -24,7 +24,7 @@ use rustix::fd::AsFd;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a file is looked at with `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -136,7 +136,9 @@ impl Reloader {
         let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
         let interval = config.settings.resolve_interval;
         let resolver = resolve(&plan.backends(), interval, &self.stop)?;
-        let checks = self.check_added(&plan)?;
+        // One of its own: the health thread lowers the other.
+        let waker = Waker::new().map_err(StartError::Resources)?;
+        let checks = check_added(&plan, &shared.health, &waker, &self.stop);
         let listeners = self.bind_added(&config)?;
         let prepared = Prepared {
             config,
@@ -149,18 +151,6 @@ impl Reloader {
         Ok((!self.stop.is_requested()).then_some(prepared))
     }
 
-    /// Checks the backends that are new, before they get their first request.
-    fn check_added(&self, plan: &Plan) -> Result<Checks, StartError> {
-        let (health, now) = (&self.engine.shared.health, Instant::now());
-        let groups = plan.groups.iter().filter(|group| !group.added.is_empty());
-        let checked =
-            groups.map(|group| CheckedGroup::new(&group.group, &group.added, health, now));
-        // One of its own: the health thread lowers the other.
-        let waker = Waker::new().map_err(StartError::Resources)?;
-        let stop = &self.stop.waker;
-        Ok(health::first_round(health, checked.collect(), &waker, stop))
-    }
-
     /// Takes the ports that are new, and lets clients in: they are accepted once the configuration is
     /// in use.
     fn bind_added(&self, config: &Config) -> Result<ListenerChange, StartError> {
@@ -169,8 +159,7 @@ impl Reloader {
         let mut added = Vec::new();
         for listen in new.iter().filter(|listen| !old.contains(listen)) {
             let listener = bind(listen, options, &self.stop)?;
-            let opened = listener.open();
-            opened.map_err(|error| StartError::Listen(listen.to_string(), error))?;
+            open(listen, &listener)?;
             added.push((listen.clone(), listener));
         }
         let removed = old.iter().filter(|listen| !new.contains(listen));

@@ -1,19 +1,17 @@
 //! From a configuration to a balancer that listens.
 
-use super::groups::plan;
+use super::groups::{Plan, plan};
 use super::listeners::{Listeners, PendingChange};
-use super::prepare::{bind, resolve};
+use super::prepare::{bind, check_added, open, resolve};
 use super::reload::{Reloader, Resolving};
 use super::threads::spawn;
 use super::{Server, StartError, Stop, announce, capacity};
-use crate::backends::Backend;
 use crate::config::{Config, Listen, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::{Engine, worker};
 use crate::exchange::shared::Shared;
-use crate::health::{self, CheckedGroup, Checks, SharedHealth};
+use crate::health::SharedHealth;
 use crate::log::writer::LogWriter;
-use crate::net::conn::Conn;
 use crate::net::limits;
 use crate::net::listener::Listener;
 use crate::net::waker::Waker;
@@ -32,17 +30,17 @@ impl Server {
     pub fn start_until(stop: Stop, config: Config, log: LogWriter) -> Result<Self, StartError> {
         let descriptors = limits::raise_descriptor_limit();
         let listeners = bind_all(&config, &stop)?;
-        let engine = engine(shared(&config, log, descriptors)?)?;
+        let plan = plan(&config, &[]);
+        let engine = engine(shared(&config, &plan, log, descriptors)?)?;
         let ending = Arc::new(Waker::new().map_err(StartError::Resources)?);
         let pending = Arc::new(PendingChange::new().map_err(StartError::Resources)?);
         capacity::check_descriptors(descriptors)?;
-        let resolver = resolve(
-            &all_backends(&engine),
-            config.settings.resolve_interval,
-            &stop,
-        )?;
-        let checks = first_round(&engine, &stop);
-        open(&listeners)?;
+        let resolver = resolve(&plan.backends(), config.settings.resolve_interval, &stop)?;
+        let health = &engine.shared.health;
+        let checks = check_added(&plan, health, &health.waker, &stop);
+        for (listen, listener) in &listeners {
+            open(listen, listener)?;
+        }
         let is_in_use = !stop.is_requested();
         let workers = worker::start(&engine, config.settings.workers);
         let server = Self {
@@ -80,15 +78,6 @@ fn bind_all(config: &Config, stop: &Stop) -> Result<Vec<(Listen, Listener)>, Sta
         .collect()
 }
 
-/// Lets clients in.
-fn open(listeners: &[(Listen, Listener)]) -> Result<(), StartError> {
-    for (listen, listener) in listeners {
-        let opened = listener.open();
-        opened.map_err(|error| StartError::Listen(listen.to_string(), error))?;
-    }
-    Ok(())
-}
-
 fn engine(shared: Shared) -> Result<Arc<Engine<ClientSession>>, StartError> {
     let settings = &shared.snapshot().settings;
     let (cores, scheduling) = (settings.cores, settings.scheduling);
@@ -97,35 +86,21 @@ fn engine(shared: Shared) -> Result<Arc<Engine<ClientSession>>, StartError> {
 }
 
 /// What sessions share, with the limits that follow from the machine.
-fn shared(config: &Config, log: LogWriter, descriptors: u64) -> Result<Shared, StartError> {
+fn shared(
+    config: &Config,
+    plan: &Plan,
+    log: LogWriter,
+    descriptors: u64,
+) -> Result<Shared, StartError> {
     let connections = ConnectionLimit::new(
         capacity::connections(config, descriptors),
         capacity::memory(config)?,
     );
-    let groups = plan(config, &[]).groups();
-    let snapshot = Snapshot::new(config.settings.clone(), groups, config.effective_routes());
+    let (settings, routes) = (config.settings.clone(), config.effective_routes());
+    let snapshot = Snapshot::new(settings, plan.groups(), routes);
     let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
     let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
     Ok(Shared::new(health, log, connections))
-}
-
-fn all_backends(engine: &Engine<ClientSession>) -> Vec<Arc<Backend<Conn>>> {
-    let snapshot = engine.shared.snapshot();
-    let groups = snapshot.groups.iter();
-    groups
-        .flat_map(|group| group.backends.all().to_vec())
-        .collect()
-}
-
-fn first_round(engine: &Engine<ClientSession>, stop: &Stop) -> Checks {
-    let (health, now) = (&engine.shared.health, Instant::now());
-    let snapshot = engine.shared.snapshot();
-    let groups = snapshot.groups.iter();
-    let checked = groups.map(|group| {
-        let all = group.backends.all();
-        CheckedGroup::new(group, &all, health, now)
-    });
-    health::first_round(health, checked.collect(), &health.waker, &stop.waker)
 }
 
 /// Queues all sessions that wait for a backend that is lost, or for any to come up, so that each
