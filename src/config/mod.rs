@@ -50,6 +50,7 @@ use crate::engine::thread_policy::Scheduling;
 use crate::http::client_address::client_of;
 use crate::http::forward::VIA_NAME;
 use crate::http::forwarded::ForwardedFields;
+use crate::http::request::RequestHead;
 use crate::http::target::Sender;
 use crate::log::LogMode;
 use clap::{Args, Command};
@@ -258,9 +259,8 @@ impl Settings {
     /// What becomes of the fields about the client, when the peer is `peer`.
     #[must_use]
     pub fn forwarded_from(&self, peer: IpAddr) -> ForwardedFields {
-        let is_trusted = || self.trusted_proxies.iter().any(|net| net.contains(&peer));
         match self.forwarded {
-            ForwardedFields::Replace if is_trusted() => ForwardedFields::Append,
+            ForwardedFields::Replace if self.is_trusted(peer) => ForwardedFields::Append,
             otherwise => otherwise,
         }
     }
@@ -268,15 +268,22 @@ impl Settings {
     /// The address of the client of a request that `peer` has sent.
     #[must_use]
     pub fn client_of(&self, peer: IpAddr, fields: &[Header<'_>]) -> IpAddr {
-        let is_trusted = |address| {
-            self.trusted_proxies
-                .iter()
-                .any(|net| net.contains(&address))
-        };
         match self.trusted_proxies.is_empty() {
             true => peer,
-            false => client_of(peer, fields, is_trusted),
+            false => client_of(peer, fields, |address| self.is_trusted(address)),
         }
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        let mut nets = self.trusted_proxies.iter();
+        nets.any(|net| net.contains(&address))
+    }
+
+    /// The path of `--ready-path`, if that is what a request asks for.
+    #[must_use]
+    pub fn ready_path_asked(&self, head: &RequestHead<'_, '_>) -> Option<&str> {
+        let path = self.ready_path.as_deref()?;
+        (head.target.rest.split('?').next() == Some(path)).then_some(path)
     }
 
     /// Whether `peer` may speak of connections that are not its own: it may where its word on its

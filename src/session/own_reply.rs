@@ -2,6 +2,7 @@
 
 use super::linger::Linger;
 use super::{Stage, Step};
+use crate::config::Settings;
 use crate::exchange::client::Client;
 use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::health::loop_detection;
@@ -85,12 +86,16 @@ impl From<Reply> for OwnReply {
 
 /// The answer to a request that ends here: it may go no further, is a check of ours that came back, or
 /// asks for `--ready-path`.
-pub(super) fn to(head: &RequestHead<'_, '_>, shared: &Shared) -> Option<OwnReply> {
+pub(super) fn to(
+    head: &RequestHead<'_, '_>,
+    settings: &Settings,
+    shared: &Shared,
+) -> Option<OwnReply> {
     let reply = if head.ends_here() {
         Reply::of_last_recipient(head)
     } else if has_come_back(head, shared) {
         Reply::new(508, LOOP)
-    } else if asks_whether_ready(head, shared) {
+    } else if settings.ready_path_asked(head).is_some() {
         readiness(shared)
     } else {
         return None;
@@ -104,13 +109,6 @@ fn has_come_back(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
     let is_token = |field: &&Header<'_>| field.name.eq_ignore_ascii_case(loop_detection::FIELD);
     let mut tokens = head.fields.iter().filter(is_token);
     checks.is_any_open() && tokens.any(|field| checks.take_back(field.value))
-}
-
-/// Whether it asks for `--ready-path`.
-fn asks_whether_ready(head: &RequestHead<'_, '_>, shared: &Shared) -> bool {
-    let asked = |path: &String| head.target.rest.split('?').next() == Some(path);
-    let settings = &shared.snapshot().settings;
-    settings.ready_path.as_ref().is_some_and(asked)
 }
 
 fn readiness(shared: &Shared) -> Reply {

@@ -203,7 +203,9 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let head = &client.inbound.bytes()[..length];
     let snapshot = turn.shared.snapshot();
     let sender = snapshot.settings.sender(client.address.ip());
-    let head = request::parse_from(sender, head, &mut table).and_then(|head| admit(head, turn));
+    let max_body = snapshot.settings.limits.max_body;
+    let head = request::parse_from(sender, head, &mut table);
+    let head = head.and_then(|head| admit(head, max_body));
     let head = match head {
         Ok(head) => head,
         Err(refusal) => return refuse(refusal, client, turn),
@@ -247,7 +249,7 @@ fn decide<'s>(
     counted: &mut Option<Box<CountedClient>>,
     turn: &Turn<'_>,
 ) -> Result<(RouteMatch<'s>, &'s Destination), EndsHere> {
-    if let Some(own) = own_reply::to(head, turn.shared) {
+    if let Some(own) = own_reply::to(head, &snapshot.settings, turn.shared) {
         return Err(EndsHere::Answered(own));
     }
     if turn.shared.clients.is_active() {
@@ -265,12 +267,9 @@ fn decide<'s>(
 /// Refuses what the configuration forbids.
 fn admit<'h, 'b>(
     head: RequestHead<'h, 'b>,
-    turn: &Turn<'_>,
+    max_body: Option<u64>,
 ) -> Result<RequestHead<'h, 'b>, Refusal> {
-    match (
-        head.framing,
-        turn.shared.snapshot().settings.limits.max_body,
-    ) {
+    match (head.framing, max_body) {
         (Framing::Length(length), Some(max)) if length > max => Err(TOO_LARGE),
         _ => Ok(head),
     }

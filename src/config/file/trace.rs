@@ -102,7 +102,7 @@ impl CheckedFile {
                 return Ok(nowhere(text));
             }
         };
-        if let Some(path) = self.ready_path_asked(&head) {
+        if let Some(path) = self.config.settings.ready_path_asked(&head) {
             let text = format!("lb answers it itself: ready-path is {path}.\n");
             return Ok(nowhere(text));
         }
@@ -111,11 +111,6 @@ impl CheckedFile {
             .route_table()
             .map_err(|error| error.to_string())?;
         Ok(self.answer(&routes, &head))
-    }
-
-    fn ready_path_asked(&self, head: &RequestHead<'_, '_>) -> Option<&str> {
-        let path = self.config.settings.ready_path.as_deref()?;
-        (head.target.rest.split('?').next() == Some(path)).then_some(path)
     }
 
     fn answer(&self, routes: &Routes, head: &RequestHead<'_, '_>) -> Trace {
