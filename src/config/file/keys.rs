@@ -166,8 +166,14 @@ impl Key {
         help.split(" [default").next().unwrap_or_default().into()
     }
 
+    /// All its help, in sentences.
+    pub(crate) fn whole_help(&self) -> String {
+        let more = self.more_help().map(|more| format!(" {more}"));
+        format!("{}.{}", self.help(), more.unwrap_or_default())
+    }
+
     /// The rest of its help.
-    pub(crate) fn more_help(&self) -> Option<String> {
+    fn more_help(&self) -> Option<String> {
         let (_, more) = self.full_help.split_once("\n\n")?;
         let more = more.split(" [default").next().unwrap_or_default();
         let is_default = more.starts_with("[default");

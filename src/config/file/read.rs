@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use toml::de::DeTable;
 
 /// Each is a socket that the accepting thread polls.
-const MOST_LISTENERS: usize = 100;
+pub(super) const MOST_LISTENERS: usize = 100;
 
 /// Reads a text. Where it is no TOML, what was found nevertheless is in the draft.
 pub(super) fn read(text: &str) -> (Draft, Vec<Problem>, Syntax) {

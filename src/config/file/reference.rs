@@ -90,10 +90,8 @@ fn row(key: &Key) -> String {
         (None, None) if key.kind == Kind::Switch => "`false`".into(),
         (None, None) => "not set".into(),
     };
-    let more = key.more_help().map(|more| format!(" {more}"));
-    let help = format!("{}.{}", key.help(), more.unwrap_or_default());
     let (name, flag, kind) = (key.path(), &key.flag, kind_of(&key.kind));
-    let (default, help) = (cell(&default), cell(&help));
+    let (default, help) = (cell(&default), cell(&key.whole_help()));
     format!("| `{name}` | {kind} | {default} | {scope} | `--{flag}` | {help} |\n")
 }
 

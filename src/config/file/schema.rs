@@ -1,8 +1,12 @@
 //! The schema of the file for editors, in JSON (draft 2020-12): what may stand where, with its help.
 //! Made from the table of keys. Must not know how files are read.
 
+use super::groups::STATES;
 use super::keys::{self, Key, Kind, Scope, TABLES};
+use super::read::MOST_LISTENERS;
 use super::structure::{OF_BACKEND, OF_FILE, OF_GROUP, OF_ROUTE, OF_RULES, Part};
+use crate::backends::AdminState;
+use crate::backends::policy::MAX_WEIGHT;
 use serde_json::{Map, Value, json};
 
 /// The schema as JSON.
@@ -46,7 +50,7 @@ fn object(parts: &[Part], of: impl Fn(&str) -> Value) -> Map<String, Value> {
 fn of_file(name: &str) -> Value {
     match name {
         "listen" => json!({
-            "anyOf": [text(), { "type": "array", "items": text(), "minItems": 1, "maxItems": 100 }],
+            "anyOf": [text(), { "type": "array", "items": text(), "minItems": 1, "maxItems": MOST_LISTENERS }],
         }),
         "group" => json!({
             "type": "object",
@@ -70,9 +74,12 @@ fn group() -> Value {
 
 fn of_backend(name: &str) -> Value {
     match name {
-        "weight" => json!({ "type": "integer", "minimum": 0, "maximum": 256, "default": 1 }),
+        "weight" => json!({ "type": "integer", "minimum": 0, "maximum": MAX_WEIGHT, "default": 1 }),
         "backup" => json!({ "type": "boolean", "default": false }),
-        "state" => json!({ "enum": ["enabled", "draining", "disabled"], "default": "enabled" }),
+        "state" => {
+            let states = STATES.map(AdminState::word);
+            json!({ "enum": states, "default": AdminState::default().word() })
+        }
         _ => text(),
     }
 }
@@ -128,9 +135,7 @@ fn add_settings(object: &mut Map<String, Value>, stands_here: impl Fn(&Key) -> b
 
 fn setting(key: &Key) -> Value {
     let mut setting = type_of(key);
-    let more = key.more_help().map(|more| format!(" {more}"));
-    let help = format!("{}.{}", key.help(), more.unwrap_or_default());
-    setting["description"] = help.into();
+    setting["description"] = key.whole_help().into();
     match (&key.kind, key.default()) {
         (Kind::Switch, _) => setting["default"] = false.into(),
         (Kind::Count, Some(default)) => {
