@@ -1,5 +1,7 @@
 //! One attempt at one backend: which one is picked, and the connection to it.
 
+mod pinned;
+
 use super::client::Client;
 use super::failure::Failure;
 use super::pin::Pin;
@@ -131,46 +133,6 @@ impl ExchangePhase {
         };
         let next = group.backends.pick(key, wanted).lease()?;
         Some(Self::attempt(next, false, &group.settings, turn.now()))
-    }
-
-    /// On the client's own connection, or else on a new one to the same backend; `None` if there
-    /// can be neither, and an error if that backend has as many requests as it may.
-    pub(super) fn pinned(
-        pin: &mut Pin,
-        group: &Group,
-        turn: &Turn<'_>,
-    ) -> Option<Result<Self, Error>> {
-        let backend = Arc::clone(pin.backend());
-        if !pin.has_usable_conn() && !backend.is_live() {
-            return None;
-        }
-        let Some(lease) = group.backends.lease(&backend) else {
-            return Some(Err(FULL));
-        };
-        Some(Ok(Self::on_pin(lease, pin, group, turn)))
-    }
-
-    /// The same, with the right to send it.
-    pub(super) fn on_pin(
-        lease: Lease<Conn>,
-        pin: &mut Pin,
-        group: &Group,
-        turn: &Turn<'_>,
-    ) -> Self {
-        match pin.take_conn() {
-            Some(conn) => {
-                let attempt = Attempt::new(lease, true);
-                let is_pinned = true;
-                Self::Transferring(
-                    Attempt {
-                        is_pinned,
-                        ..attempt
-                    },
-                    conn,
-                )
-            }
-            None => Self::attempt(lease, false, &group.settings, turn.now()),
-        }
     }
 
     /// With a lease that the request has waited for in the line.
