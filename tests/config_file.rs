@@ -6,8 +6,8 @@ mod support;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use support::{LbProgram, Program, eventually};
+use std::process::Command;
+use support::{LbProgram, Program, eventually, lb_output};
 
 const EXAMPLES: [&str; 3] = ["three-backends", "two-hosts-canary", "sticky"];
 
@@ -41,17 +41,9 @@ impl Drop for Temporary {
     }
 }
 
-fn lb(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lb"))
-        .args(words)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
 /// What a command prints, with its exit code.
 fn said(words: &[&str]) -> (Option<i32>, String, String) {
-    let output = lb(words);
+    let output = lb_output(words);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code(),

@@ -6,16 +6,8 @@ mod support;
 use rustix::process::Signal;
 use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output, Stdio};
-use support::{Client, LbProgram, PATIENCE, Program, eventually, lb_command};
-
-fn lb(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lb"))
-        .args(words)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
+use std::process::{Command, Output};
+use support::{Client, LbProgram, PATIENCE, Program, eventually, lb_command, lb_output};
 
 fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -23,7 +15,7 @@ fn errors(output: &Output) -> String {
 
 #[test]
 fn without_arguments_it_shows_how_it_is_used() {
-    let output = lb(&[]);
+    let output = lb_output(&[]);
     assert_eq!(output.status.code(), Some(2));
     let text = errors(&output);
     assert!(
@@ -35,7 +27,7 @@ fn without_arguments_it_shows_how_it_is_used() {
 
 #[test]
 fn a_usage_error_names_the_argument_and_shows_a_right_one() {
-    let output = lb(&["8080", "localhost:5001", "--head-timeout", "10"]);
+    let output = lb_output(&["8080", "localhost:5001", "--head-timeout", "10"]);
     assert_eq!(output.status.code(), Some(2));
     let text = errors(&output);
     assert!(
@@ -46,14 +38,14 @@ fn a_usage_error_names_the_argument_and_shows_a_right_one() {
 
 #[test]
 fn help_and_version_are_no_errors() {
-    let help = lb(&["--help"]);
+    let help = lb_output(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let text = String::from_utf8_lossy(&help.stdout);
     assert!(
         text.contains("Examples:") && text.contains("--drain-timeout"),
         "{text}"
     );
-    assert_eq!(lb(&["--version"]).status.code(), Some(0));
+    assert_eq!(lb_output(&["--version"]).status.code(), Some(0));
 }
 
 #[test]
@@ -70,7 +62,7 @@ fn what_prevents_a_start_is_one_line_that_names_the_cure() {
             "check the name",
         ),
     ] {
-        let output = lb(&words);
+        let output = lb_output(&words);
         let text = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.lines().count() == 1 && text.contains(part), "{text}");
@@ -242,7 +234,7 @@ fn a_start_without_descriptors_to_serve_anybody_fails_and_says_how_many_would_do
 
 #[test]
 fn too_little_memory_for_a_single_client_is_an_error_at_the_start() {
-    let output = lb(&["127.0.0.1:0", "localhost:5001", "--max-memory", "64KiB"]);
+    let output = lb_output(&["127.0.0.1:0", "localhost:5001", "--max-memory", "64KiB"]);
     let text = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(

@@ -18,5 +18,7 @@ mod waiting;
 pub use self::lb::{Lb, Setup, config_of, name_of, nobody};
 pub use client::{Client, Response, find};
 pub use origin::{Origin, Served, answer_check};
-pub use programs::{LbProgram, Program, lb_command, lines_of, open_descriptors, said, threads};
+pub use programs::{
+    LbProgram, Program, lb_command, lb_output, lines_of, open_descriptors, said, threads,
+};
 pub use waiting::{PATIENCE, eventually};

@@ -4,7 +4,7 @@ use super::{Client, PATIENCE, eventually, nobody};
 use crossbeam_channel::{Receiver, unbounded};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,15 @@ pub fn lb_command(descriptors: u32, words: &[&str]) -> Command {
     command
 }
 
+/// What the `lb` program prints with these words, when it has ended.
+pub fn lb_output(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lb"))
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
 /// The `lb` program as a process of its own, on a port of its own.
 pub struct LbProgram {
     pub child: Child,
@@ -135,23 +144,6 @@ impl LbProgram {
             errors,
         };
         program.address = program.wait_for_address();
-        program
-    }
-
-    /// The same for a command that says where to listen by itself. Waits until it accepts clients.
-    pub fn with_address(mut command: Command, address: SocketAddr) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("runs");
-        let errors = lines_of(child.stderr.take().unwrap());
-        let program = Self {
-            child,
-            address,
-            errors,
-        };
-        eventually("it listens", || TcpStream::connect(address).is_ok());
         program
     }
 
