@@ -6,6 +6,8 @@
 
 #[path = "lb/signals.rs"]
 mod signals;
+#[path = "lb/watched_file.rs"]
+mod watched_file;
 
 use lb::config::Config;
 use lb::config::cli::commands::{self, CommandOutput};
@@ -14,11 +16,12 @@ use lb::config::file::Colors;
 use lb::log::LogMode;
 use lb::log::dates::Dates;
 use lb::log::writer::LogWriter;
-use lb::server::{Ended, Server, StartError, Stop};
+use lb::server::{Ended, Reload, Server, StartError, Stop};
 use log::{Level, LevelFilter};
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::Instant;
+use watched_file::WatchedFile;
 
 fn main() -> ExitCode {
     if std::env::args_os().len() < 2 {
@@ -35,11 +38,15 @@ fn main() -> ExitCode {
     {
         return finish(&commands::check_file(&file.path, &file.overrides, colors()));
     }
+    let file = match &invocation.source {
+        ConfigSource::File(file) => Some(WatchedFile::new(file)),
+        ConfigSource::CommandLine(_) => None,
+    };
     let config = match invocation.source.load() {
         Ok(config) => config,
         Err(errors) => return finish(&commands::refused(&errors, colors())),
     };
-    match run(config, invocation.level) {
+    match run(config, file, invocation.level) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Cut) => ExitCode::FAILURE,
         Err(error) => {
@@ -65,7 +72,12 @@ fn colors() -> Colors {
     }
 }
 
-fn run(config: Config, level: LevelFilter) -> Result<Ended, Box<dyn std::error::Error>> {
+fn run(
+    config: Config,
+    file: Option<WatchedFile>,
+    level: LevelFilter,
+) -> Result<Ended, Box<dyn std::error::Error>> {
+    let file = file.map(reload_on_hup).transpose()?;
     signals::withstand().map_err(StartError::Resources)?;
     let (log, printer) = LogWriter::start().map_err(StartError::Resources)?;
     start_logging(&config, level, log.clone());
@@ -73,7 +85,8 @@ fn run(config: Config, level: LevelFilter) -> Result<Ended, Box<dyn std::error::
     let stop = Stop::new()?;
     let asked = stop.clone();
     signals::on_stop(move || request(&asked)).map_err(StartError::Resources)?;
-    let server = match Server::start_until(stop, config, log) {
+    let started = Server::start_until(stop, config, log);
+    let server = match started.and_then(|server| reloading(server, file)) {
         Ok(server) => server,
         Err(error) => {
             printer.finish();
@@ -84,6 +97,25 @@ fn run(config: Config, level: LevelFilter) -> Result<Ended, Box<dyn std::error::
     log::info!("Load balancer has stopped.");
     printer.finish();
     Ok(ended)
+}
+
+/// Has `HUP` ask for a reload of the file.
+fn reload_on_hup(file: WatchedFile) -> Result<(WatchedFile, Reload), StartError> {
+    let reload = Reload::new()?;
+    let asked = reload.clone();
+    signals::on_hup(move || asked.request());
+    Ok((file, reload))
+}
+
+/// The same balancer, which reads its file again when that is asked for.
+fn reloading(
+    mut server: Server,
+    file: Option<(WatchedFile, Reload)>,
+) -> Result<Server, StartError> {
+    if let Some((file, reload)) = file {
+        server.reload_from(file.source(), &reload)?;
+    }
+    Ok(server)
 }
 
 /// Sends what is logged to the log as plain lines. Where no story is printed that people

@@ -84,6 +84,7 @@
 //! | `health` | checks every backend at its own time; recalls sessions that wait for one that is lost | ends a request |
 //! | `resolve` | has the names of backends looked up again | holds up anything |
 //! | `look-up` | looks up one name, then ends | delays another name |
+//! | `reload` | reads the file again, checks what is new in it, then puts all of it into use | waits for a request |
 //! | `log` | prints what is queued | blocks a worker |
 //!
 //! What the specifications ask for, and which test holds what: [`http::conformance`].

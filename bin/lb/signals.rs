@@ -62,11 +62,10 @@ pub(crate) fn withstand() -> io::Result<()> {
     Ok(())
 }
 
-/// What `HUP` does, once there is something to reload.
+/// What `HUP` does where there is something to reload.
 static ON_HUP: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Calls `reload` for each `HUP` from now on. To be called once.
-#[expect(dead_code, reason = "a file comes with the next step")]
+/// Calls `reload` for each `HUP`. To be called once, before [`withstand`].
 pub(crate) fn on_hup(reload: impl Fn() + Send + Sync + 'static) {
     // A second call would change nothing.
     let _ = ON_HUP.set(Box::new(reload));
