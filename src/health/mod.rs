@@ -73,10 +73,13 @@ pub fn first_round(
         return checks;
     }
     checks.groups.iter().for_each(|group| group.report.begin());
-    while !checks.schedules().all(Schedule::is_known) {
+    loop {
         waker.reset();
         let now = Instant::now();
         checks.go_on(shared, now, |one| !one.is_known());
+        if checks.schedules().all(Schedule::is_known) {
+            break;
+        }
         let unknown = || checks.schedules().filter(|one| !one.is_known());
         wait(unknown, waker, stop, now + SWEEP_INTERVAL);
         if stop.wait(Duration::ZERO) {

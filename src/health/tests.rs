@@ -98,3 +98,17 @@ fn sessions_that_wait_are_recalled_when_the_checks_begin_although_nothing_has_ch
     let checks = Checks { groups: Vec::new() };
     checks.run(&shared, &stop, || stop.wake());
 }
+
+#[test]
+fn a_first_round_is_over_when_the_last_result_is_there_whatever_wakes_the_thread() {
+    let (stop, waker) = [(); 2].map(|()| Waker::new().expect("descriptors")).into();
+    // One of several: this thread may be held up itself.
+    let is_over_at_once = (0..5).any(|_| {
+        let (shared, now) = (shared(), Instant::now());
+        let new = CheckedGroup::new(&group(&shared), &[backend(&shared)], &shared, now);
+        let checks = first_round(&shared, vec![new], &waker, &stop);
+        assert!(checks.schedules().all(Schedule::is_known));
+        now.elapsed() < SWEEP_INTERVAL / 2
+    });
+    assert!(is_over_at_once);
+}
