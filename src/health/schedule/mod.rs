@@ -271,7 +271,7 @@ impl Schedule {
 
     fn set_next(&mut self, next: Instant) {
         self.next = next;
-        self.backend.state().next_check = Some(next);
+        self.backend.set_next_check(next);
     }
 
     /// A request met something odd: probes now, or makes the probe under way urgent, which may be
