@@ -82,6 +82,8 @@ pub struct Backend<C> {
     pub heard: Heard,
     /// Requests that failed there, one after the other.
     pub failures: Failures,
+    /// The name as it is hashed.
+    pub(super) hashed_name: Box<str>,
     /// Requests that are under way there. `in_flight` counts them.
     pub(super) in_flight: AtomicUsize,
     /// Its place in the tables of its group: where to look for it first.
@@ -117,6 +119,7 @@ impl<C> Backend<C> {
         };
         Self {
             tag: key::tag(&name),
+            hashed_name: key::lowercase(&name).into(),
             place: AtomicUsize::new(0),
             name,
             idle: IdleConnections::default(),

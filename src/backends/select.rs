@@ -195,7 +195,9 @@ impl<C> Backends<C> {
         match (table.policy.algorithm, search.key) {
             (Algorithm::Hash, Key::Hash(key)) => {
                 let slot = rendezvous::slot(key);
-                let cost = |seat: &Seat<C>| -rendezvous::score(&seat.name, seat.weight, slot);
+                let cost = |seat: &Seat<C>| {
+                    -rendezvous::score(&seat.backend.hashed_name, seat.weight, slot)
+                };
                 cheapest(tier, 0, is_free, cost, takes)
             }
             (Algorithm::LeastRequests | Algorithm::TwoChoices, _) => {
@@ -262,7 +264,7 @@ fn chance(algorithm: Algorithm, key: Key) -> f32 {
 
 /// The seat that has a slot, full or not.
 fn owner<C>(tier: &Tier<C>, slot: usize) -> usize {
-    let score = |seat: &Seat<C>| rendezvous::score(&seat.name, seat.weight, slot);
+    let score = |seat: &Seat<C>| rendezvous::score(&seat.backend.hashed_name, seat.weight, slot);
     let find = || {
         let scores = tier.seats.iter().map(score).enumerate();
         let best = scores.max_by(|one, other| one.1.total_cmp(&other.1));

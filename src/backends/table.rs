@@ -13,7 +13,6 @@
 use super::awaited::{Awaited, WaitsFor, is_among};
 use super::backend::Backend;
 use super::in_flight;
-use super::key::lowercase;
 use super::member::{MAX_WEIGHT, Member};
 use super::policy::{Algorithm, GroupPolicy};
 use super::rendezvous::Winners;
@@ -55,7 +54,7 @@ pub(super) struct Table<C> {
     pub(super) tiers: Vec<Tier<C>>,
     /// Where each member is among the tiers: which tier, and which seat.
     homes: Vec<Option<(usize, usize)>>,
-    /// The members that go on with clients that they have, sorted.
+    /// The members that go on with clients that they have, sorted. Only with `Algorithm::Sticky`.
     keepers: Vec<(u64, usize)>,
 }
 
@@ -75,8 +74,6 @@ pub(super) struct Seat<C> {
     pub(super) backend: Arc<Backend<C>>,
     /// At least 1.
     pub(super) weight: u32,
-    /// The name in lower case.
-    pub(super) name: Box<str>,
 }
 
 impl<C> Seat<C> {
@@ -84,7 +81,6 @@ impl<C> Seat<C> {
         Self {
             backend: Arc::clone(&member.backend),
             weight: member.weight.min(MAX_WEIGHT),
-            name: lowercase(&member.backend.name).into(),
         }
     }
 
@@ -144,7 +140,10 @@ impl<C> Table<C> {
         }
         Self {
             backends: members.iter().map(|one| Arc::clone(&one.backend)).collect(),
-            keepers: keepers(&members, used.first().copied()),
+            keepers: match policy.algorithm {
+                Algorithm::Sticky => keepers(&members, used.first().copied()),
+                _ => Vec::new(),
+            },
             members,
             policy,
             tiers,

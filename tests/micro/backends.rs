@@ -128,6 +128,23 @@ fn next_after_a_failure_of(bencher: Bencher<'_, '_>, count: u16) {
     });
 }
 
+/// What a request costs that finds all backends full.
+#[divan::bench(args = COUNTS)]
+fn none_free_of(bencher: Bencher<'_, '_>, count: u16) {
+    let policy = GroupPolicy {
+        max_in_flight: Some(1),
+        ..GroupPolicy::default()
+    };
+    let backends = live(count, policy);
+    let all = backends.all();
+    let leases: Vec<_> = all.iter().map(|one| backends.lease(one)).collect();
+    bencher.bench(|| {
+        let picked = black_box(&backends).pick(Key::Absent, Wanted::Next);
+        picked.lease().is_none()
+    });
+    drop(leases);
+}
+
 /// What a change of one backend costs: the table is made twice.
 #[divan::bench(args = COUNTS)]
 fn down_and_up_of(bencher: Bencher<'_, '_>, count: u16) {
