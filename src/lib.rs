@@ -51,7 +51,7 @@
 //! | 5 to 7 | [`engine::worker`] | a worker takes it, or polls, or sleeps |
 //! | 8 to 12 | [`session`], [`session::read_head`] | the session gets its turn, and reads the head of a request |
 //! | 13 to 18 | [`exchange`] | the request becomes an exchange, which needs a backend |
-//! | 19 to 21 | [`backends::select`] | which backend that is |
+//! | 19 to 21 | [`backends::pick`], [`backends::select`] | which backend that is |
 //! | 22, 23 | [`exchange::attempt`] | an idle connection to it, or a new one |
 //! | 24 to 29 | `exchange/transfer.rs`, [`exchange::upload`], [`exchange::answer`] | the request goes there, the response comes back |
 //! | 30, 31 | [`http::framing`] | where a body ends |

@@ -8,12 +8,12 @@
 //! that is silent or failing and may not leave is the last resort: it gets requests while there is no
 //! better one.
 
+use super::admin_state::AdminState;
+use super::backend::{Backend, BackendState, Finding, Stale};
 use super::health::{Observation, Transition};
-use super::select::Backends;
-use super::silence::Silence;
-use super::{AdminState, Backend, BackendState, Finding};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use super::member::Member;
+use super::shared::{Backends, Configured};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A backend that has been down for silence for this time counts as out by itself: no backend is busy
@@ -47,8 +47,6 @@ struct Counts {
     silent: usize,
     /// Out because requests failed there.
     ejected: usize,
-    /// Ejected, or kept though they would be.
-    failing: usize,
 }
 
 impl Counts {
@@ -62,87 +60,92 @@ impl Counts {
 }
 
 impl<C> Backends<C> {
-    /// Takes what was seen of `backend` at `now` into account. Returns what changed, if anything.
+    /// Takes what was seen of `backend` at `now` into account. Returns what changed, if anything; nothing
+    /// does when it is no member any more.
     pub fn observe(
-        self: &Arc<Self>,
+        &self,
         backend: &Backend<C>,
         observation: Observation,
         finding: &Finding,
         now: Instant,
     ) -> Option<Change<C>> {
         // One at a time, so that no two of them both think that the other is still there.
-        let mut lock = self.silence();
-        let mut with_this = self.count(now, |one| !std::ptr::eq(one, backend));
-        (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
-        let may_leave = !lock.is_on() && !with_this.are_too_many_out();
-        let changed = backend.apply(observation, finding, may_leave, now);
-        let restored = self.restore(now);
-        let counts = self.count(now, |_| true);
-        self.has_ejected
-            .store(counts.failing > 0, Ordering::Relaxed);
-        let silence = lock.note(counts.are_most_silent(), now);
-        self.refresh(&lock);
-        drop(lock);
-        self.serve_line(None);
-        if changed.is_none() && restored.is_empty() && silence.is_none() {
-            return None;
-        }
-        Some(Change {
-            transition: changed.map(|(transition, _)| transition),
-            lasted: changed.and_then(|(_, lasted)| lasted),
-            up: self.count_up(),
-            of: self.all().len(),
-            restored,
-            silence,
+        self.change(|configured, stale| {
+            let members = Arc::clone(&configured.members);
+            let is_member = members.iter().any(|one| is_same(one, backend));
+            // One that is about to become a member is checked before, and not disabled.
+            if !is_member && backend.is_disabled() {
+                return None;
+            }
+            let mut with_this = count(&members, now, |one| !is_same(one, backend));
+            (with_this.able, with_this.silent) = (with_this.able + 1, with_this.silent + 1);
+            let may_leave = !configured.silence.is_on() && !with_this.are_too_many_out();
+            let changed = backend.apply((observation, finding), may_leave, now, stale);
+            let restored = restore(&members, now, stale);
+            let are_most_silent = count(&members, now, |_| true).are_most_silent();
+            let silence = configured.silence.note(are_most_silent, now);
+            if changed.is_none() && restored.is_empty() && silence.is_none() {
+                return None;
+            }
+            Some(Change {
+                transition: changed.map(|(transition, _)| transition),
+                lasted: changed.and_then(|(_, lasted)| lasted),
+                up: members.iter().filter(|one| one.backend.is_up()).count(),
+                of: members.len(),
+                restored,
+                silence,
+            })
         })
     }
 
     /// Whether more than half of the backends are silent: then they are used all the same.
     #[must_use]
     pub fn are_most_silent(&self) -> bool {
-        self.silence().is_on()
+        let configured: &Configured<C> = &self.lock();
+        configured.silence.is_on()
     }
+}
 
-    /// If too many are out, uses the backends again that are down for silence. If no other is up, uses the
-    /// ejected ones again.
-    fn restore(&self, now: Instant) -> Vec<(Arc<Backend<C>>, Duration)> {
-        let mut restored = Vec::new();
-        let mut note = |one: &Arc<Backend<C>>, lasted: Option<Duration>| {
-            restored.extend(lasted.map(|lasted| (Arc::clone(one), lasted)));
-        };
-        if self.count(now, |_| true).are_too_many_out() {
-            let all = self.all();
-            let all = all.iter().filter(|one| !is_dead(&one.state(), now));
-            all.for_each(|one| note(one, one.restore(|health| health.restore_silent())));
-        }
-        if !self.all().iter().any(|one| one.is_up()) {
-            let all = self.all();
-            all.iter()
-                .for_each(|one| note(one, one.restore(|health| health.restore_ejected())));
-        }
-        restored
+/// If too many are out, uses the backends again that are down for silence. If no other is up, uses the
+/// ejected ones again.
+fn restore<C>(
+    members: &[Member<C>],
+    now: Instant,
+    stale: &mut Stale,
+) -> Vec<(Arc<Backend<C>>, Duration)> {
+    let mut restored = Vec::new();
+    let mut note = |one: &Arc<Backend<C>>, lasted: Option<Duration>| {
+        restored.extend(lasted.map(|lasted| (Arc::clone(one), lasted)));
+    };
+    let all = || members.iter().map(|one| &one.backend);
+    if count(members, now, |_| true).are_too_many_out() {
+        let able = all().filter(|one| !is_dead(&one.state(), now));
+        able.for_each(|one| note(one, one.restore(|health| health.restore_silent(), stale)));
     }
+    if !all().any(|one| one.is_up()) {
+        all().for_each(|one| note(one, one.restore(|health| health.restore_ejected(), stale)));
+    }
+    restored
+}
 
-    fn count(&self, now: Instant, is_meant: impl Fn(&Backend<C>) -> bool) -> Counts {
-        let mut counts = Counts::default();
-        for backend in self.all().iter().filter(|one| is_meant(one)) {
-            let state = backend.state();
-            let is_wanted = state.admin == AdminState::Enabled;
-            if !is_wanted || state.health.is_out_by_itself() || is_dead(&state, now) {
-                continue;
-            }
-            counts.able += 1;
-            counts.silent += usize::from(state.health.is_silent());
-            let (is_failing, is_up) = (state.health.is_ejected(), state.health.is_up());
-            counts.failing += usize::from(is_failing);
-            counts.ejected += usize::from(is_failing && !is_up);
-        }
-        counts
-    }
+fn is_same<C>(member: &Member<C>, backend: &Backend<C>) -> bool {
+    std::ptr::eq(&*member.backend, backend)
+}
 
-    pub(super) fn silence(&self) -> MutexGuard<'_, Silence> {
-        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+fn count<C>(members: &[Member<C>], now: Instant, is_meant: impl Fn(&Member<C>) -> bool) -> Counts {
+    let mut counts = Counts::default();
+    for member in members.iter().filter(|one| is_meant(one)) {
+        let state = member.backend.state();
+        let is_wanted = state.admin == AdminState::Enabled && member.weight > 0;
+        if !is_wanted || state.health.is_out_by_itself() || is_dead(&state, now) {
+            continue;
+        }
+        counts.able += 1;
+        counts.silent += usize::from(state.health.is_silent());
+        let is_out = state.health.is_ejected() && !state.health.is_up();
+        counts.ejected += usize::from(is_out);
     }
+    counts
 }
 
 /// Whether it has been down for silence for so long that its host may have been switched off.

@@ -1,6 +1,5 @@
-//! Up, suspect or down, from observations. A pure state machine: it has no clock and no thread, and its
-//! thresholds are set when it is made. Its state decides where new requests go; it must not know that
-//! there are requests under way.
+//! Up, suspect or down, from observations. A pure state machine: it has no clock and no thread. Its
+//! state decides where new requests go; it must not know that there are requests under way.
 //!
 //! | state | gets new requests |
 //! |---|---|
@@ -115,7 +114,8 @@ impl Health {
         }
     }
 
-    /// From now on it takes so many good checks in a row to go up, and so many bad ones to go down.
+    /// From now on it goes up after `rise` good checks in a row and down after `fall` bad ones, each at
+    /// least 1. What was counted so far counts.
     pub fn set_thresholds(&mut self, rise: u32, fall: u32) {
         (self.rise, self.fall) = (rise.max(1), fall.max(1));
     }

@@ -1,23 +1,22 @@
-//! How a group spreads requests over its backends, and how many it takes at a time: plain values.
+//! How a group spreads its requests, and how many it takes.
 
-use super::{AdminState, Backend};
-use std::sync::Arc;
-
-/// How the next backend is chosen among those that are equally well.
+/// Which of the backends that are equally fit gets a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// One after the other, each as often as its weight says.
+    /// Each in its turn, by weight.
     #[default]
     RoundRobin,
-    /// The one with the fewest requests in flight for its weight; equal ones take turns.
+    /// The one with the fewest requests in flight for its weight; of several, the one whose turn it is.
     LeastRequests,
-    /// Of two at random, the one with fewer requests in flight for its weight.
+    /// Of two that are drawn by weight, the one with fewer requests in flight for its weight. As good as
+    /// `LeastRequests` where several balancers send to the same backends: they do not all rush to the
+    /// same one.
     TwoChoices,
-    /// At random, each as often as its weight says.
+    /// Drawn by weight.
     Random,
-    /// By what the request brings: the same key goes to the same backend.
+    /// The one that has the key of the request, by weighted rendezvous hashing.
     Hash,
-    /// By a cookie that names the backend; the first time by turn.
+    /// The one that the client's cookie names; without one, each in its turn.
     Sticky,
 }
 
@@ -33,56 +32,16 @@ impl Algorithm {
     ];
 }
 
-/// The heaviest weight, as in HAProxy. The schedule of a group is at most this long for each backend.
-pub const MAX_WEIGHT: u32 = 256;
-
-/// How a group treats requests.
+/// How a group spreads its requests, and how many it takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupPolicy {
-    /// How the next backend is chosen.
+    /// Which backend gets a request.
     pub algorithm: Algorithm,
-    /// The most requests in flight at one backend.
+    /// The most requests in flight at one backend; `None` is any number.
     pub max_in_flight: Option<usize>,
-    /// The most requests in flight at all backends together.
+    /// The most requests in flight in the group; `None` is any number. Requests that began while there
+    /// was no such limit are not counted in.
     pub max_in_flight_total: Option<usize>,
-    /// The most requests that wait because of these two.
+    /// The most requests that wait until a backend is free; 0: none waits.
     pub queue_length: usize,
-}
-
-/// A backend in its group.
-#[derive(Debug)]
-pub struct Member<C> {
-    /// The backend.
-    pub backend: Arc<Backend<C>>,
-    /// Its share beside the weights of the others, up to [`MAX_WEIGHT`]; 0 gets no new requests.
-    pub weight: u32,
-    /// Whether it is used only when no other is up.
-    pub is_backup: bool,
-    /// What the operator wants of it.
-    pub admin: AdminState,
-}
-
-impl<C> Member<C> {
-    /// A backend with an ordinary share.
-    #[must_use]
-    pub fn new(backend: Arc<Backend<C>>) -> Self {
-        Self {
-            backend,
-            weight: 1,
-            is_backup: false,
-            admin: AdminState::default(),
-        }
-    }
-}
-
-/// What a request brings along for algorithms that look at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Key {
-    /// Nothing: by turn.
-    #[default]
-    Absent,
-    /// The hash of what decides.
-    Hash(u64),
-    /// The tag of the backend that it was sent to before.
-    Tag(u64),
 }

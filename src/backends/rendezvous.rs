@@ -1,63 +1,72 @@
-//! Rendezvous hashing: a key goes to the backend with the highest score for it. A backend that leaves
-//! takes only its own keys along, and all balancers that know the same names agree, whatever their order.
+//! Which backend has a key: weighted rendezvous hashing (highest random weight; Thaler and Ravishankar,
+//! 1998). Each backend has a score for a key, and the highest one wins. So balancers that know of the
+//! same names and weights agree without speaking to each other, and when a backend comes or goes only
+//! the keys move that it wins.
 //!
-//! The score of a backend for a key is `-weight / ln(h)`, where `h` is the hash of key and name as a
-//! fraction between 0 and 1 (Schindelhauer and Schomaker, 2005). The hash is XXH3 with 64 bits, which
-//! is published and the same on every machine.
+//! Keys are folded to `SLOTS` slots, so that a choice costs the same whatever the number of backends:
+//! the winner of a slot is found when the slot is asked for first, and kept. What balancers have to
+//! agree on:
 //!
-//! Keys are folded to `SLOTS` slots. The backend of a slot is computed when a key falls into it for the
-//! first time, and remembered: so a choice costs the same with three backends as with a thousand.
+//! 1. The slot of a key is its hash modulo `SLOTS`.
+//! 2. `h` is XXH3-64 of the name in lower case, with the slot as its seed, and `u = (h / 2^11 + 0.5) /
+//!    2^53`, with a division that rounds down.
+//! 3. The score is `-weight / ln(u)`. It makes the chance to win proportional to the weight.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Slots that keys are folded to. Balancers that are to agree must have the same number. So many that a
-/// thousand backends have 65 each, and their shares differ by an eighth.
-const SLOTS: usize = 1 << 16;
-
-/// The hash of what a request brings, and of a backend's name.
-#[must_use]
-pub fn hash(bytes: &[u8]) -> u64 {
-    xxh3_64(bytes)
-}
+/// How many slots there are. A thousand backends have 65 each, so that the share of one is off by about
+/// an eighth; with ten it is off by little more than a hundredth. A table of winners takes 256 KiB.
+pub(super) const SLOTS: usize = 1 << 16;
 
 /// The slot of a key.
-pub(super) fn slot_of(key: u64) -> u64 {
-    key % SLOTS as u64
+pub(super) fn slot(key: u64) -> usize {
+    // Less than `SLOTS`.
+    (key % SLOTS as u64) as usize
 }
 
-/// How well a backend fits a slot: more is better.
-pub(super) fn score(slot: u64, tag: u64, weight: u32) -> f64 {
-    let hash = xxh3_64_with_seed(&slot.to_le_bytes(), tag);
-    // Never 0 or 1: the logarithm is finite and not zero.
-    let fraction = ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-    -f64::from(weight) / fraction.ln()
+/// Where a slot lies among all, from 0 to 1.
+pub(super) fn position(slot: usize) -> f32 {
+    slot as f32 / SLOTS as f32
 }
 
-/// Stands for a slot whose backend is not computed yet.
-const UNKNOWN: u32 = u32::MAX;
+/// The score of the backend with this name, in lower case, for a slot.
+pub(super) fn score(name: &str, weight: u32, slot: usize) -> f64 {
+    let hash = xxh3_64_with_seed(name.as_bytes(), slot as u64);
+    // The upper 53 bits are as many as the number has; a half keeps it off 0 and 1.
+    let uniform = ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+    -f64::from(weight) / uniform.ln()
+}
 
-/// The backends of all slots, as far as they were asked for.
+/// The winners that were found. A slot that two threads find at once gets the same winner from both.
 #[derive(Debug)]
-pub(super) struct Slots(Box<[AtomicU32]>);
+pub(super) struct Winners(Box<[AtomicU32]>);
 
-impl Slots {
-    pub(super) fn new() -> Self {
-        Self((0..SLOTS).map(|_| AtomicU32::new(UNKNOWN)).collect())
+/// No winner was found yet.
+const UNKNOWN: u32 = 0;
+
+impl Default for Winners {
+    fn default() -> Self {
+        let unknown = || AtomicU32::new(UNKNOWN);
+        Self(std::iter::repeat_with(unknown).take(SLOTS).collect())
     }
+}
 
-    /// The backend of a slot, by its place; `choose` computes it.
-    pub(super) fn get(&self, slot: u64, choose: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        // `slot_of` has bounded it.
-        let known = &self.0[usize::try_from(slot).unwrap_or(0) % SLOTS];
-        match known.load(Ordering::Relaxed) {
+impl Winners {
+    /// The winner of a slot, which `find` finds if it has not been found before.
+    pub(super) fn of(&self, slot: usize, find: impl FnOnce() -> usize) -> usize {
+        let winner = &self.0[slot];
+        match winner.load(Ordering::Relaxed) {
             UNKNOWN => {
-                let chosen = choose()?;
-                // Two threads compute the same.
-                known.store(u32::try_from(chosen).unwrap_or(UNKNOWN), Ordering::Relaxed);
-                Some(chosen)
+                let found = find();
+                // Beyond four billion backends it would be found each time.
+                winner.store(
+                    u32::try_from(found + 1).unwrap_or(UNKNOWN),
+                    Ordering::Relaxed,
+                );
+                found
             }
-            place => Some(place as usize),
+            known => known as usize - 1,
         }
     }
 }
@@ -66,29 +75,50 @@ impl Slots {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_hash_is_the_published_one() {
-        // From the reference implementation of XXH3.
-        assert_eq!(hash(b""), 0x2d06_8005_38d3_94c2);
+    fn winner(names: &[(String, u32)], slot: usize) -> usize {
+        let scores = names
+            .iter()
+            .map(|(name, weight)| score(name, *weight, slot));
+        let best = scores
+            .enumerate()
+            .max_by(|one, other| one.1.total_cmp(&other.1));
+        best.expect("one at least").0
     }
 
     #[test]
-    fn a_slot_is_computed_once() {
-        let slots = Slots::new();
-        assert_eq!(slots.get(5, || None), None);
-        assert_eq!(slots.get(5, || Some(3)), Some(3));
-        assert_eq!(slots.get(5, || panic!("it is known")), Some(3));
-        assert_eq!(slot_of(SLOTS as u64 + 5), 5);
+    fn shares_follow_the_weights() {
+        let names: Vec<_> = [1, 2, 5]
+            .map(|weight| (format!("b{weight}:80"), weight))
+            .into();
+        let mut shares = [0; 3];
+        (0..SLOTS).for_each(|slot| shares[winner(&names, slot)] += 1);
+        for ((_, weight), share) in names.iter().zip(shares) {
+            let expected = SLOTS * *weight as usize / 8;
+            assert!(expected.abs_diff(share) < SLOTS / 100, "{shares:?}");
+        }
     }
 
     #[test]
-    fn scores_share_slots_by_weight() {
-        let count = |weights: [u32; 2]| {
-            let first = (0..SLOTS as u64)
-                .filter(|&slot| score(slot, 1, weights[0]) > score(slot, 2, weights[1]));
-            first.count() as f64 / SLOTS as f64
-        };
-        assert!((count([1, 1]) - 0.5).abs() < 0.01);
-        assert!((count([3, 1]) - 0.75).abs() < 0.01);
+    fn a_score_is_that_of_the_specification() {
+        let hash = xxh3_64_with_seed(b"a:80", 7);
+        let uniform = ((hash / 2048) as f64 + 0.5) / 9_007_199_254_740_992.0;
+        assert_eq!(
+            score("a:80", 3, 7).to_bits(),
+            (-3.0 / uniform.ln()).to_bits()
+        );
+        assert_eq!(
+            [0, 65_535, 65_536, u64::MAX].map(slot),
+            [0, 65_535, 0, 65_535]
+        );
+        assert!(position(0) <= 0.0 && (0.49..0.51).contains(&position(SLOTS / 2)));
+    }
+
+    #[test]
+    fn a_winner_is_found_once() {
+        let winners = Winners::default();
+        assert_eq!(winners.of(3, || 5), 5);
+        assert_eq!(winners.of(3, || panic!("it is known")), 5);
+        assert_eq!(winners.of(4, || 0), 0);
+        assert_eq!(winners.of(4, || panic!("it is known")), 0);
     }
 }

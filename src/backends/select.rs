@@ -1,329 +1,330 @@
-//! Which backend is next. The group draws a ticket for each request from one atomic counter, and looks
-//! it up in a `Table` that was computed when something changed last. There is no lock on the way.
+//! Which backend is next: of the best rank that has a free one, the one that the algorithm finds.
+//!
+//! A request that was nowhere yet takes its turn. If that is not possible, because the backend is full,
+//! was tried, or has just come back and leaves its turn, *another* one is found, of the same rank as
+//! long as there is one. Each backend that is found is counted against its limit at once, or else it is
+//! not found.
 
-use super::in_flight::InFlight;
-use super::lease::Picked;
-use super::policy::{GroupPolicy, Key, Member};
-use super::retry_budget::RetryBudget;
-use super::silence::Silence;
-use super::table::{Rank, Table};
-use super::waiting_line::WaitingLine;
-use super::{AdminState, Backend, Lease};
-use arc_swap::ArcSwap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use super::backend::Backend;
+use super::in_flight::{self, Counted};
+use super::key::Key;
+use super::policy::Algorithm;
+use super::rendezvous;
+use super::shared::{Backends, Ticket};
+use super::table::{BEST, BEST_BACKUP, Rank, Seat, Table, Tier};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// A group of backends. It stays the same through a reload, whatever becomes of its members.
-#[derive(Debug)]
-pub struct Backends<C> {
-    /// What selection reads.
-    pub(super) table: ArcSwap<Table<C>>,
-    /// One a request: nothing else may draw from it, or the shares would drift apart.
-    ticket: Ticket,
-    /// One for each attempt that is not the request's first choice (another one failed, or has just come
-    /// back and leaves its turn), so that these are spread evenly too.
-    second_ticket: Ticket,
-    /// Requests in flight at all of them.
-    total: InFlight,
-    /// Requests that wait because all backends have as many as they may.
-    pub(super) line: WaitingLine<C>,
-    budget: RetryBudget,
-    /// One observation at a time, and one change of the table.
-    pub(super) silence: Mutex<Silence>,
-    /// Whether any backend is ejected, so that most requests need not look for one.
-    pub(super) has_ejected: AtomicBool,
+/// So many turns are drawn before free backends are gone through one after the other: drawing keeps
+/// their shares as they are, and going through them ends.
+const DRAWS: usize = 8;
+
+/// So often two backends are drawn to get two different ones.
+const SECOND_DRAWS: usize = 4;
+
+/// What is looked for.
+pub(super) struct Search<'s, C> {
+    pub(super) key: Key,
+    /// The turn of a request that was nowhere yet.
+    pub(super) turn: Option<usize>,
+    /// Those that are out of question.
+    pub(super) is_tried: &'s dyn Fn(&Backend<C>) -> bool,
+    pub(super) reach: Reach,
 }
 
-/// What kind of backend a request wants.
-pub enum Wanted<'t, C> {
-    /// The one whose turn it is, for a request that has been nowhere yet.
-    Next,
-    /// One that is live and for which the function is false, for a request that failed elsewhere.
-    Untried(&'t dyn Fn(&Backend<C>) -> bool),
-    /// The same, free of suspicion, for a request that could also go on waiting.
+/// Which ranks are looked at.
+#[derive(Clone, Copy)]
+pub(super) enum Reach {
+    /// All.
+    All,
+    /// Only what is free of suspicion.
     Clear {
-        /// Whether it was tried.
-        tried: &'t dyn Fn(&Backend<C>) -> bool,
         /// Whether it may be a backup.
         may_be_backup: bool,
     },
 }
 
-/// A counter on a cache line of its own: every worker draws from it.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Ticket(AtomicUsize);
-
-impl Ticket {
-    fn draw(&self) -> usize {
-        self.0.fetch_add(1, Ordering::Relaxed)
+impl Reach {
+    pub(super) fn includes(self, rank: Rank) -> bool {
+        match self {
+            Self::All => true,
+            Self::Clear { may_be_backup } => rank == BEST || (rank == BEST_BACKUP && may_be_backup),
+        }
     }
+}
+
+/// Why no backend was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// There are some, and all are full.
+    Free,
+    /// There is none that gets requests and was not tried.
+    Live,
 }
 
 impl<C> Backends<C> {
-    /// A group of these members, in the order of their turns.
-    #[must_use]
-    pub fn new(members: Vec<Member<C>>, policy: GroupPolicy) -> Arc<Self> {
-        let all = adopt(members);
-        Arc::new(Self {
-            table: ArcSwap::from_pointee(Table::new(all, policy)),
-            ticket: Ticket::default(),
-            second_ticket: Ticket::default(),
-            total: InFlight::default(),
-            line: WaitingLine::default(),
-            budget: RetryBudget::default(),
-            silence: Mutex::default(),
-            has_ejected: AtomicBool::new(false),
+    /// Finds a backend, and counts the request there and in the group.
+    pub(super) fn search(
+        &self,
+        table: &Table<C>,
+        search: &Search<'_, C>,
+    ) -> Result<Counted<C>, Missing> {
+        let limit = table.policy.max_in_flight_total;
+        if limit.is_some() && !in_flight::count(&self.total.0, limit) {
+            return Err(table.missing(search));
+        }
+        let found = self.find(table, search);
+        if limit.is_some() && found.is_err() {
+            in_flight::count_back(&self.total.0);
+        }
+        Ok(Counted {
+            backend: Arc::clone(found?),
+            is_in_total: limit.is_some(),
         })
     }
 
-    /// Backends that take turns, each with the same share.
-    #[must_use]
-    pub fn of(all: Vec<Arc<Backend<C>>>) -> Arc<Self> {
-        let members = all.into_iter().map(Member::new).collect();
-        Self::new(members, GroupPolicy::default())
-    }
-
-    /// From now on it has these members. A backend that is no member any more gets nothing new,
-    /// finishes what it has, and keeps no connections.
-    pub fn replace(self: &Arc<Self>, members: Vec<Member<C>>, policy: GroupPolicy) {
-        let lock = self.silence();
-        let before = Arc::clone(&self.table.load().all);
-        let all = adopt(members);
-        let is_gone = |one: &&Arc<Backend<C>>| !all.iter().any(|new| Arc::ptr_eq(new, one));
-        let gone: Vec<_> = before.iter().filter(is_gone).cloned().collect();
-        self.table.store(Arc::new(Table::new(all, policy)));
-        drop(lock);
-        gone.iter()
-            .for_each(|one| one.set_admin(AdminState::Disabled));
-        self.serve_line(None);
-    }
-
-    /// Sets what the operator wants of one of them.
-    pub fn set_admin(self: &Arc<Self>, backend: &Backend<C>, admin: AdminState) {
-        let lock = self.silence();
-        backend.set_admin(admin);
-        self.refresh(&lock);
-        drop(lock);
-        self.serve_line(None);
-    }
-
-    /// Computes the table anew, if something has changed since. `lock` keeps others from doing the
-    /// same.
-    pub(super) fn refresh(&self, _lock: &MutexGuard<'_, Silence>) {
-        let table = self.table.load();
-        if table.is_stale() {
-            let new = Table::new(Arc::clone(&table.all), table.policy);
-            self.table.store(Arc::new(new));
-        }
-    }
-
-    /// Every backend, up or down.
-    #[must_use]
-    pub fn all(&self) -> Arc<[Arc<Backend<C>>]> {
-        Arc::clone(&self.table.load().all)
-    }
-
-    /// How many are up.
-    #[must_use]
-    pub fn count_up(&self) -> usize {
-        self.all().iter().filter(|backend| backend.is_up()).count()
-    }
-
-    /// Whether any of them gets requests.
-    #[must_use]
-    pub fn is_any_live(&self) -> bool {
-        !self.table.load().is_empty()
-    }
-
-    /// How many requests are in flight at all of them.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.total.count()
-    }
-
-    /// How many requests it has got.
-    #[must_use]
-    pub fn requests(&self) -> usize {
-        self.ticket.0.load(Ordering::Relaxed)
-    }
-
-    /// Picks a backend. `key` is what the request brings along for algorithms that depend on it.
-    #[must_use]
-    // spine 19
-    pub fn pick(self: &Arc<Self>, key: Key, wanted: Wanted<'_, C>) -> Picked<C> {
-        match wanted {
-            Wanted::Next => self.next(key),
-            Wanted::Untried(tried) => self.other(key, |one| match tried(one) {
-                true => None,
-                false => one.rank(),
-            }),
-            Wanted::Clear {
-                tried,
-                may_be_backup,
-            } => self.other(key, |one| match tried(one) {
-                true => None,
-                false => one.rank_if_clear(may_be_backup),
-            }),
-        }
-    }
-
-    /// The backend whose turn it is, or one that stands in for it.
+    /// Goes through the ranks. Backups step in for what is not there, never for what is only full: they
+    /// would be full next.
     // spine 20
-    fn next(self: &Arc<Self>, key: Key) -> Picked<C> {
-        let ticket = self.ticket.draw();
-        let table = self.table.load();
-        let tagged = table.tagged(key);
-        let Some(choice) = tagged.or_else(|| table.choose(ticket, key)) else {
-            return Picked::NoneLive;
-        };
-        // No request overtakes those that wait.
-        if self.line.is_any_waiting() {
-            return Picked::Full;
-        }
-        let choice = match tagged {
-            None if choice.slow_start.skips_a_turn() => self.stand_in(choice, key, &table),
-            _ => choice,
-        };
-        match self.try_lease(choice, &table) {
-            Some(lease) => Picked::Lease(lease),
-            None if tagged.is_some() => Picked::Full,
-            None => self.any_with_room(key, &table),
-        }
-    }
-
-    /// Takes the turn of one that has just come back: of its rank, and longer there, if there is one.
-    fn stand_in<'t>(
+    fn find<'t>(
         &self,
-        choice: &'t Arc<Backend<C>>,
-        key: Key,
         table: &'t Table<C>,
-    ) -> &'t Arc<Backend<C>> {
-        let is_returning = |one: &Backend<C>| one.slow_start.share() < 1.0;
-        let rank = choice.rank();
-        let others = table.preferred(key, self.second_ticket.draw(), |one| {
-            one.rank()
-                .filter(|_| one.rank() == rank && !is_returning(one))
-        });
-        others.first().copied().unwrap_or(choice)
+        search: &Search<'_, C>,
+    ) -> Result<&'t Arc<Backend<C>>, Missing> {
+        if let Some(keeper) = self.keeper(table, search) {
+            return Ok(keeper);
+        }
+        let (mut missing, mut are_regular_full) = (Missing::Live, false);
+        let tiers = table.tiers.iter();
+        for tier in tiers.filter(|tier| search.reach.includes(tier.rank)) {
+            if tier.is_backup() && are_regular_full {
+                continue;
+            }
+            if let Some(seat) = self.take_turn(table, tier, search) {
+                return Ok(&seat.backend);
+            }
+            if tier.has_other_than(search.is_tried) {
+                missing = Missing::Free;
+                are_regular_full |= !tier.is_backup();
+            }
+        }
+        Err(missing)
     }
 
-    /// Any backend that may stand in for one that is full.
-    pub(super) fn any_with_room(self: &Arc<Self>, key: Key, table: &Table<C>) -> Picked<C> {
-        let turn = self.second_ticket.draw();
-        let all = table.preferred(key, turn, |one| match table.may_take_over(one) {
-            true => one.rank(),
-            false => None,
-        });
-        self.first_with_room(&all, table)
+    /// The backend that the client's cookie names, whatever its rank.
+    fn keeper<'t>(
+        &self,
+        table: &'t Table<C>,
+        search: &Search<'_, C>,
+    ) -> Option<&'t Arc<Backend<C>>> {
+        let (Algorithm::Sticky, Key::Tag(tag), Reach::All) =
+            (table.policy.algorithm, search.key, search.reach)
+        else {
+            return None;
+        };
+        let keeper = table.keeper(tag)?;
+        self.takes(table, keeper, search).then_some(keeper)
     }
 
-    /// One that is not the first choice.
+    /// One of this rank: the one whose turn it is, or another one.
     // spine 21
-    fn other(self: &Arc<Self>, key: Key, rank: impl Fn(&Backend<C>) -> Option<Rank>) -> Picked<C> {
-        let table = self.table.load();
-        let all = table.preferred(key, self.second_ticket.draw(), rank);
-        self.first_with_room(&all, &table)
-    }
-
-    fn first_with_room(self: &Arc<Self>, all: &[&Arc<Backend<C>>], table: &Table<C>) -> Picked<C> {
-        if all.is_empty() {
-            return Picked::NoneLive;
-        }
-        let leased = all.iter().find_map(|one| self.try_lease(one, table));
-        leased.map_or(Picked::Full, Picked::Lease)
-    }
-
-    /// Counts a request as in flight at `backend`, if that is not more than it may have.
-    pub(super) fn try_lease(
-        self: &Arc<Self>,
-        backend: &Arc<Backend<C>>,
+    fn take_turn<'t>(
+        &self,
         table: &Table<C>,
-    ) -> Option<Lease<C>> {
-        let policy = &table.policy;
-        if !self.total.try_take(policy.max_in_flight_total) {
-            return None;
+        tier: &'t Tier<C>,
+        search: &Search<'_, C>,
+    ) -> Option<&'t Seat<C>> {
+        if let Some(turn) = search.turn {
+            let first = &tier.seats[self.first(table, tier, search.key, turn)];
+            let chance = || chance(table.policy.algorithm, search.key);
+            // The backends that have not just come back take this turn, if there are any.
+            if first.backend.slow_start.skips_a_turn(chance)
+                && let Some(other) = self.another(table, tier, search, has_settled)
+            {
+                return Some(other);
+            }
+            if self.takes(table, &first.backend, search) {
+                return Some(first);
+            }
         }
-        if !backend.in_flight.try_take(policy.max_in_flight) {
-            self.total.give_back();
-            return None;
+        self.another(table, tier, search, |_| true)
+    }
+
+    /// The one whose turn it is, full or not.
+    fn first(&self, table: &Table<C>, tier: &Tier<C>, key: Key, turn: usize) -> usize {
+        let schedule = &tier.schedule;
+        match (table.policy.algorithm, key) {
+            (Algorithm::RoundRobin, _) => schedule.at(turn),
+            (Algorithm::LeastRequests, _) => self.least_loaded(tier, schedule.at(turn)),
+            (Algorithm::TwoChoices, _) => {
+                better_of_two(tier, table.policy.max_in_flight, schedule.draw())
+            }
+            (Algorithm::Random, _) => schedule.draw(),
+            (Algorithm::Hash, Key::Hash(key)) => owner(tier, rendezvous::slot(key)),
+            // Only some requests come here: they have turns of their own.
+            (Algorithm::Hash | Algorithm::Sticky, _) => schedule.at(self.second_ticket.draw()),
         }
-        table.note_load(backend);
-        Some(Lease::of(backend, self))
     }
 
-    /// Leases a backend that the caller has chosen itself; `None` if it has as many requests as it may.
-    #[must_use]
-    pub fn lease(self: &Arc<Self>, backend: &Arc<Backend<C>>) -> Option<Lease<C>> {
-        self.try_lease(backend, &self.table.load())
-    }
-
-    /// A lease is over: another request may have its place.
-    pub(super) fn give_back(self: &Arc<Self>, backend: &Arc<Backend<C>>) {
-        backend.in_flight.give_back();
-        self.total.give_back();
-        self.table.load().note_load(backend);
-        self.serve_line(Some(backend));
-    }
-
-    /// Whether [`Wanted::Clear`] would find a backend other than `this`. Draws no ticket.
-    pub fn has_clear_beside(&self, this: &Backend<C>, may_be_backup: bool) -> bool {
-        let all = self.all();
-        let mut others = all.iter().filter(|one| !std::ptr::eq(&***one, this));
-        others.any(|one| one.rank_if_clear(may_be_backup).is_some())
-    }
-
-    /// An ejected backend that is to be tried with this request. No other request tries it until the
-    /// trial is over. `is_safe` says that the request can be repeated elsewhere.
-    pub fn claim_trial(self: &Arc<Self>, is_safe: bool, now: Instant) -> Option<Lease<C>> {
-        if !self.has_ejected.load(Ordering::Relaxed) {
-            return None;
+    /// One with the least load: the one whose turn it is, if it has no more than others.
+    fn least_loaded(&self, tier: &Tier<C>, turn: usize) -> usize {
+        match &tier.tournament {
+            Some(tournament) if !tournament.is_least(turn) => {
+                tournament.winner(self.second_ticket.draw())
+            }
+            _ => turn,
         }
-        let table = self.table.load();
-        let mut due = table
-            .all
-            .iter()
-            .filter(|one| one.failures.may_be_tried(now));
-        let claimed = due.find(|one| {
-            // A backup gets requests, and so a trial, only while no other does.
-            let is_needed = !one.is_backup() || !table.is_regular_live();
-            is_needed && one.is_to_be_tried() && one.failures.claim_trial(is_safe, now)
-        })?;
-        let lease = self.try_lease(claimed, &table);
-        if lease.is_none() {
-            claimed.failures.release_trial();
+    }
+
+    /// One of this rank that is free, among those for which `is_meant` holds, though it may not be its
+    /// turn.
+    fn another<'t>(
+        &self,
+        table: &Table<C>,
+        tier: &'t Tier<C>,
+        search: &Search<'_, C>,
+        is_meant: impl Fn(&Seat<C>) -> bool,
+    ) -> Option<&'t Seat<C>> {
+        let limit = table.policy.max_in_flight;
+        let is_free = |seat: &Seat<C>| {
+            is_meant(seat)
+                && !(search.is_tried)(&seat.backend)
+                && !in_flight::is_full(&seat.backend.in_flight, limit)
+        };
+        let takes = |seat: &Seat<C>| is_free(seat) && self.takes(table, &seat.backend, search);
+        match (table.policy.algorithm, search.key) {
+            (Algorithm::Hash, Key::Hash(key)) => {
+                let slot = rendezvous::slot(key);
+                let cost = |seat: &Seat<C>| {
+                    -rendezvous::score(&seat.backend.hashed_name, seat.weight, slot)
+                };
+                cheapest(tier, 0, is_free, cost, takes)
+            }
+            (Algorithm::LeastRequests | Algorithm::TwoChoices, _) => {
+                let start = free_turn(tier, &self.second_ticket, is_free)?;
+                cheapest(tier, start, is_free, |seat| seat.load(limit), takes)
+            }
+            _ => {
+                let start = free_turn(tier, &self.second_ticket, is_free)?;
+                from(tier, start).find(|seat| takes(seat))
+            }
         }
-        lease
     }
 
-    /// Notes the time for the retry budget, about once a second.
-    pub fn note_time(&self, now: Instant) {
-        self.budget.note(self.requests(), now);
+    /// Counts the request at this backend, if it may go there and there is room.
+    fn takes(&self, table: &Table<C>, backend: &Backend<C>, search: &Search<'_, C>) -> bool {
+        !(search.is_tried)(backend) && self.count_at(backend, table.policy.max_in_flight)
     }
 
-    /// Whether what may have reached a backend may be sent again: such retries are at most so many
-    /// percent of the requests of the last seconds. Counts it, if it may.
-    #[must_use]
-    pub fn may_send_again(&self, percent: u32, now: Instant) -> bool {
-        self.budget.try_take(percent, self.requests(), now)
+    /// Counts a request at this backend, if there is room.
+    pub(super) fn count_at(&self, backend: &Backend<C>, limit: Option<usize>) -> bool {
+        let is_counted = in_flight::count(&backend.in_flight, limit);
+        if is_counted {
+            self.load_changed(backend);
+        }
+        is_counted
+    }
+
+    /// A backend has taken or finished a request. The newest table follows; a table that is being made
+    /// meanwhile is brought up to date once it is in place.
+    pub(super) fn load_changed(&self, backend: &Backend<C>) {
+        if self.has_tournament.load(Ordering::SeqCst) {
+            self.table.load().refresh_load(backend);
+        }
     }
 }
 
-/// Takes over what is configured for each member.
-fn adopt<C>(members: Vec<Member<C>>) -> Arc<[Arc<Backend<C>>]> {
-    let adopted = members.into_iter().map(|member| {
-        let Member {
-            backend,
-            weight,
-            is_backup,
-            admin,
-        } = member;
-        backend.set_role(weight, is_backup);
-        backend.set_admin(admin);
-        backend
-    });
-    adopted.collect()
+impl<C> Table<C> {
+    /// Why nothing is found where the group is full.
+    fn missing(&self, search: &Search<'_, C>) -> Missing {
+        let mut tiers = self.tiers.iter();
+        let is_one = |tier: &Tier<C>| {
+            search.reach.includes(tier.rank) && tier.has_other_than(search.is_tried)
+        };
+        match tiers.any(is_one) {
+            true => Missing::Free,
+            false => Missing::Live,
+        }
+    }
+}
+
+/// Whether a backend has not just come back.
+fn has_settled<C>(seat: &Seat<C>) -> bool {
+    seat.backend.slow_start.share() >= 1.0
+}
+
+/// What decides whether a backend that has just come back takes its turn. With keys it is the key, so
+/// that they come back to it one after the other, and each only once.
+fn chance(algorithm: Algorithm, key: Key) -> f32 {
+    match (algorithm, key) {
+        (Algorithm::Hash, Key::Hash(key)) => rendezvous::position(rendezvous::slot(key)),
+        _ => fastrand::f32(),
+    }
+}
+
+/// The seat that has a slot, full or not.
+fn owner<C>(tier: &Tier<C>, slot: usize) -> usize {
+    let score = |seat: &Seat<C>| rendezvous::score(&seat.backend.hashed_name, seat.weight, slot);
+    let find = || {
+        let scores = tier.seats.iter().map(score).enumerate();
+        let best = scores.max_by(|one, other| one.1.total_cmp(&other.1));
+        best.map_or(0, |(seat, _)| seat)
+    };
+    match &tier.winners {
+        Some(winners) => winners.of(slot, find),
+        None => find(),
+    }
+}
+
+/// Of `one` and a second one, the one with less load.
+fn better_of_two<C>(tier: &Tier<C>, limit: Option<usize>, one: usize) -> usize {
+    let mut draws = (0..SECOND_DRAWS).map(|_| tier.schedule.draw());
+    let other = draws.find(|other| *other != one);
+    let other = other.unwrap_or((one + 1) % tier.seats.len());
+    match tier.seats[other].load(limit) < tier.seats[one].load(limit) {
+        true => other,
+        false => one,
+    }
+}
+
+/// Whose turn it is of those that are free. Tickets are drawn until one is for such a backend, so that
+/// all of these have the same chance: behind one that is not free, its neighbour would have twice that.
+/// If there is none, no ticket is drawn, since that would take turns away.
+fn free_turn<C>(
+    tier: &Tier<C>,
+    turns: &Ticket,
+    is_free: impl Fn(&Seat<C>) -> bool,
+) -> Option<usize> {
+    tier.seats.iter().find(|seat| is_free(seat))?;
+    let mut draws = (0..DRAWS).map(|_| tier.schedule.at(turns.draw()));
+    let free = draws.find(|seat| is_free(&tier.seats[*seat]));
+    Some(free.unwrap_or_else(|| tier.schedule.at(turns.draw())))
+}
+
+/// The cheapest one that is free, and takes the request; of several the first one from `start` on. One
+/// that is full by the time that it is asked is not free any more.
+fn cheapest<C, K: PartialOrd>(
+    tier: &Tier<C>,
+    start: usize,
+    is_free: impl Fn(&Seat<C>) -> bool,
+    cost: impl Fn(&Seat<C>) -> K,
+    takes: impl Fn(&Seat<C>) -> bool,
+) -> Option<&Seat<C>> {
+    loop {
+        let free = from(tier, start).filter(|seat| is_free(seat));
+        let mut costs = free.map(|seat| (cost(seat), seat));
+        let first = costs.next()?;
+        let (_, best) = costs.fold(first, |best, one| if one.0 < best.0 { one } else { best });
+        if takes(best) {
+            return Some(best);
+        }
+    }
+}
+
+/// All of them, from `start` on.
+fn from<C>(tier: &Tier<C>, start: usize) -> impl Iterator<Item = &Seat<C>> {
+    let (before, behind) = tier.seats.split_at(start);
+    behind.iter().chain(before)
 }
 
 #[cfg(test)]

@@ -32,10 +32,11 @@ impl SlowStart {
         }
     }
 
-    /// Whether it leaves a turn of its to the others, by chance.
-    pub(super) fn skips_a_turn(&self) -> bool {
+    /// Whether it leaves a turn of its to the others. `chance` is between 0 and 1: a random number, or
+    /// one that depends on the key, so that the same keys go to the others each time.
+    pub(super) fn skips_a_turn(&self, chance: impl FnOnce() -> f32) -> bool {
         let share = self.share();
-        share < 1.0 && fastrand::f32() >= share
+        share < 1.0 && chance() >= share
     }
 
     fn share_at(&self, now: Instant) -> f32 {

@@ -28,6 +28,11 @@ impl Standing {
         Self::Clear,
     ];
 
+    fn of_number(number: u8) -> Self {
+        // Nothing but a standing is stored, and these are all, in their order.
+        Self::ALL[usize::from(number)]
+    }
+
     pub(super) fn of(health: &Health) -> Self {
         match health.is_up() {
             true if health.is_last_resort() => Self::LastResort,
@@ -56,13 +61,13 @@ impl Default for Published {
 }
 
 impl Published {
-    pub(super) fn set(&self, standing: Standing) {
-        self.0.store(standing as u8, Ordering::Relaxed);
+    /// Sets it; returns what it was.
+    pub(super) fn replace(&self, standing: Standing) -> Standing {
+        Standing::of_number(self.0.swap(standing as u8, Ordering::Relaxed))
     }
 
     pub(super) fn get(&self) -> Standing {
-        // Nothing but a standing is stored, and these are all, in their order.
-        Standing::ALL[usize::from(self.0.load(Ordering::Relaxed))]
+        Standing::of_number(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -75,9 +80,11 @@ mod tests {
     fn every_standing_comes_out_as_it_was_put_in() {
         let published = Published::default();
         assert_eq!(published.get(), Standing::Down);
+        let mut before = Standing::Down;
         for standing in Standing::ALL {
-            published.set(standing);
+            assert_eq!(published.replace(standing), before);
             assert_eq!(published.get(), standing);
+            before = standing;
         }
     }
 

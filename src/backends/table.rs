@@ -1,7 +1,6 @@
-//! What selection reads: which backends take turns now, and in which order. Computed anew when
-//! something changes, so that a choice costs the same however many backends there are.
-//!
-//! Each live backend has a rank. Only the backends of the best rank take turns:
+//! What selection reads: the backends that get requests, by rank, and what each algorithm needs to find
+//! one of a rank. It is made anew whenever a backend goes up or down, or a reload changes something, and
+//! put in the place of the last one; requests only read it.
 //!
 //! | rank | backends |
 //! |---|---|
@@ -11,13 +10,17 @@
 //! | 3 | the last resort: silent or failing, and only kept because too many are out |
 //! | 4, 5 | backups that are suspect, or a last resort |
 
-use super::policy::{Algorithm, GroupPolicy, Key};
-use super::rendezvous::{Slots, score, slot_of};
-use super::schedule::schedule;
-use super::tournament::Tournament;
-use super::{Backend, Standing};
-use std::collections::HashMap;
+use super::awaited::{Awaited, WaitsFor, is_among};
+use super::backend::Backend;
+use super::in_flight;
+use super::member::{MAX_WEIGHT, Member};
+use super::policy::{Algorithm, GroupPolicy};
+use super::rendezvous::Winners;
+use super::schedule::Schedule;
+use super::standing::Standing;
+use super::tournament::{Load, Tournament};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How much one is preferred; less is better.
 pub(super) type Rank = u8;
@@ -28,226 +31,200 @@ pub(super) const BEST: Rank = 0;
 /// The same of a backup.
 pub(super) const BEST_BACKUP: Rank = 2;
 
-impl<C> Backend<C> {
-    /// Its rank, unless it gets no new requests at all.
-    pub(super) fn rank(&self) -> Option<Rank> {
-        if self.weight() == 0 {
-            return None;
-        }
-        match (self.live_standing()?, self.is_backup()) {
-            (Standing::Clear, false) => Some(BEST),
-            (Standing::Suspect, false) => Some(1),
-            (Standing::Clear, true) => Some(BEST_BACKUP),
-            (Standing::LastResort, false) => Some(3),
-            (Standing::Suspect, true) => Some(4),
-            (Standing::LastResort, true) => Some(5),
-            (Standing::Down | Standing::DownSilent, _) => None,
-        }
-    }
-
-    pub(super) fn rank_if_clear(&self, may_be_backup: bool) -> Option<Rank> {
-        let rank = self.rank()?;
-        (rank == BEST || (rank == BEST_BACKUP && may_be_backup)).then_some(rank)
-    }
-
-    /// Requests in flight for its weight, and for how far it has come back.
-    pub(super) fn load(&self) -> f64 {
-        let share = f64::from(self.weight().max(1)) * f64::from(self.slow_start.share());
-        self.in_flight() as f64 / share
-    }
-
-    /// How well it fits a slot.
-    fn score(&self, slot: u64) -> f64 {
-        score(slot, self.tag, self.weight())
+/// The rank that goes with a standing; `None` if it gets no requests.
+fn rank(standing: Standing, is_backup: bool) -> Option<Rank> {
+    match (standing, is_backup) {
+        (Standing::Clear, false) => Some(BEST),
+        (Standing::Suspect, false) => Some(1),
+        (Standing::Clear, true) => Some(BEST_BACKUP),
+        (Standing::LastResort, false) => Some(3),
+        (Standing::Suspect, true) => Some(4),
+        (Standing::LastResort, true) => Some(5),
+        (Standing::Down | Standing::DownSilent, _) => None,
     }
 }
 
-/// The members of a group, and how the next one is found.
-#[derive(Debug)]
+/// The backends of a group as they are.
 pub(super) struct Table<C> {
-    pub(super) all: Arc<[Arc<Backend<C>>]>,
+    pub(super) members: Arc<[Member<C>]>,
+    /// The same without their weights.
+    pub(super) backends: Arc<[Arc<Backend<C>>]>,
     pub(super) policy: GroupPolicy,
-    /// The ranks with which it was computed, of all members.
-    ranks: Vec<Option<Rank>>,
-    /// Those of the best rank.
-    best: Vec<Arc<Backend<C>>>,
-    /// Whether one that is no backup gets requests.
-    is_regular_live: bool,
-    /// The order of their turns, by their places in `best`.
-    order: Vec<u32>,
-    /// With [`Algorithm::LeastRequests`].
-    tournament: Option<Tournament>,
-    /// With [`Algorithm::Hash`].
-    slots: Option<Slots>,
-    /// With [`Algorithm::Sticky`]: places in `all` by tag.
-    tags: HashMap<u64, usize>,
+    /// The ranks that have backends, best first.
+    pub(super) tiers: Vec<Tier<C>>,
+    /// Where each member is among the tiers: which tier, and which seat.
+    homes: Vec<Option<(usize, usize)>>,
+    /// The members that go on with clients that they have, sorted. Only with `Algorithm::Sticky`.
+    keepers: Vec<(u64, usize)>,
+}
+
+/// The backends of one rank.
+pub(super) struct Tier<C> {
+    pub(super) rank: Rank,
+    pub(super) seats: Box<[Seat<C>]>,
+    pub(super) schedule: Schedule,
+    /// Only with `Algorithm::LeastRequests`.
+    pub(super) tournament: Option<Tournament>,
+    /// Only with `Algorithm::Hash`, and for the rank that gets nearly all requests.
+    pub(super) winners: Option<Winners>,
+}
+
+/// A backend in its rank.
+pub(super) struct Seat<C> {
+    pub(super) backend: Arc<Backend<C>>,
+    /// At least 1.
+    pub(super) weight: u32,
+}
+
+impl<C> Seat<C> {
+    fn of(member: &Member<C>) -> Self {
+        Self {
+            backend: Arc::clone(&member.backend),
+            weight: member.weight.min(MAX_WEIGHT),
+        }
+    }
+
+    /// How loaded it is, where one backend may have so many requests.
+    pub(super) fn load(&self, limit: Option<usize>) -> Load {
+        match in_flight::is_full(&self.backend.in_flight, limit) {
+            true => Load::FULL,
+            false => Load::new(self.backend.in_flight(), self.weight),
+        }
+    }
+}
+
+impl<C> Tier<C> {
+    fn new(rank: Rank, seats: Box<[Seat<C>]>, policy: &GroupPolicy, is_first: bool) -> Self {
+        let weights: Box<[u32]> = seats.iter().map(|seat| seat.weight).collect();
+        let load = |seat: usize| seats[seat].load(policy.max_in_flight);
+        let is_by_load = policy.algorithm == Algorithm::LeastRequests;
+        let has_keys = is_first && policy.algorithm == Algorithm::Hash;
+        Self {
+            rank,
+            schedule: Schedule::new(&weights),
+            tournament: is_by_load.then(|| Tournament::new(weights, load)),
+            winners: has_keys.then(Winners::default),
+            seats,
+        }
+    }
+
+    pub(super) fn is_backup(&self) -> bool {
+        matches!(self.rank, BEST_BACKUP | 4 | 5)
+    }
+
+    /// Whether any of these was not tried.
+    pub(super) fn has_other_than(&self, is_tried: impl Fn(&Backend<C>) -> bool) -> bool {
+        self.seats.iter().any(|seat| !is_tried(&seat.backend))
+    }
 }
 
 impl<C> Table<C> {
-    /// The table of these members as they are now.
-    pub(super) fn new(all: Arc<[Arc<Backend<C>>]>, policy: GroupPolicy) -> Self {
-        let ranks: Vec<Option<Rank>> = all.iter().map(|one| one.rank()).collect();
-        let best = ranks.iter().flatten().min().copied();
-        let is_best = |(_, rank): &(_, &Option<Rank>)| rank.is_some() && **rank == best;
-        let members = all.iter().zip(&ranks).filter(is_best);
-        let best: Vec<_> = members.map(|(one, _)| Arc::clone(one)).collect();
-        for (seat, backend) in best.iter().enumerate() {
-            backend.set_seat(seat);
+    pub(super) fn new(members: Arc<[Member<C>]>, policy: GroupPolicy) -> Self {
+        let ranks: Vec<Option<Rank>> = members.iter().map(live_rank).collect();
+        let mut used: Vec<Rank> = ranks.iter().copied().flatten().collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut homes = vec![None; members.len()];
+        let mut tier = |(index, rank): (usize, &Rank)| {
+            let places = (0..members.len()).filter(|place| ranks[*place] == Some(*rank));
+            let seat = |(seat, place): (usize, usize)| {
+                homes[place] = Some((index, seat));
+                Seat::of(&members[place])
+            };
+            let seats = places.enumerate().map(seat).collect();
+            Tier::new(*rank, seats, &policy, index == 0)
+        };
+        let tiers = used.iter().enumerate().map(&mut tier).collect();
+        for (place, member) in members.iter().enumerate() {
+            member.backend.place.store(place, Ordering::Relaxed);
         }
-        let weights: Vec<u32> = best.iter().map(|one| one.weight()).collect();
-        let is = |algorithm| policy.algorithm == algorithm && !best.is_empty();
-        let tags = |(place, one): (usize, &Arc<Backend<C>>)| (one.tag, place);
-        let load = |place: usize| best[place].load();
         Self {
-            is_regular_live: all
-                .iter()
-                .any(|one| !one.is_backup() && one.rank().is_some()),
-            order: schedule(&weights),
-            tournament: is(Algorithm::LeastRequests).then(|| Tournament::new(best.len(), load)),
-            slots: is(Algorithm::Hash).then(Slots::new),
-            tags: match policy.algorithm {
-                Algorithm::Sticky => all.iter().enumerate().map(tags).collect(),
-                _ => HashMap::new(),
+            backends: members.iter().map(|one| Arc::clone(&one.backend)).collect(),
+            keepers: match policy.algorithm {
+                Algorithm::Sticky => keepers(&members, used.first().copied()),
+                _ => Vec::new(),
             },
-            all,
+            members,
             policy,
-            ranks,
-            best,
+            tiers,
+            homes,
         }
     }
 
-    /// Whether something has changed since it was computed.
-    pub(super) fn is_stale(&self) -> bool {
-        let now = self.all.iter().map(|one| one.rank());
-        !now.eq(self.ranks.iter().copied())
-    }
-
-    /// Whether no backend gets requests.
-    pub(super) fn is_empty(&self) -> bool {
-        self.best.is_empty()
-    }
-
-    pub(super) fn is_regular_live(&self) -> bool {
-        self.is_regular_live
-    }
-
-    /// Whether a full backend may be replaced by one of this rank: never a regular one by a backup.
-    pub(super) fn may_take_over(&self, one: &Backend<C>) -> bool {
-        one.rank().is_some() && !(one.is_backup() && self.is_regular_live)
-    }
-
-    /// The backend for the request with this ticket and key. `None` if none gets requests.
-    pub(super) fn choose(&self, ticket: usize, key: Key) -> Option<&Arc<Backend<C>>> {
-        let place = match (self.policy.algorithm, key) {
-            _ if self.order.is_empty() => return None,
-            (Algorithm::Random, _) => self.at(fastrand::usize(..self.order.len())),
-            (Algorithm::TwoChoices, _) => self.better_of_two(),
-            (Algorithm::LeastRequests, _) => self.least_loaded(ticket)?,
-            (Algorithm::Hash, Key::Hash(key)) => self.of_slot(slot_of(key))?,
-            _ => self.at(ticket % self.order.len()),
-        };
-        self.best.get(place)
-    }
-
-    /// Whose turn it is in this place of the order.
-    fn at(&self, turn: usize) -> usize {
-        self.order[turn] as usize
-    }
-
-    /// Two different ones by chance and by weight; the one with less to do.
-    fn better_of_two(&self) -> usize {
-        let turns = self.order.len();
-        let first = self.at(fastrand::usize(..turns));
-        let mut second = self.at(fastrand::usize(..turns));
-        if first == second && self.best.len() > 1 {
-            let others = fastrand::usize(1..self.best.len());
-            second = (first + others) % self.best.len();
-        }
-        match self.best[second].load() < self.best[first].load() {
-            true => second,
-            false => first,
+    /// Brings what follows from loads up to date.
+    pub(super) fn refresh_loads(&self) {
+        for tier in &self.tiers {
+            if let Some(tournament) = &tier.tournament {
+                tournament.refresh(|seat| tier.seats[seat].load(self.policy.max_in_flight));
+            }
         }
     }
 
-    fn least_loaded(&self, ticket: usize) -> Option<usize> {
-        let tournament = self.tournament.as_ref()?;
-        let winner = tournament.winner();
-        // One more than the ticket: 0 stands for one that was never chosen.
-        tournament.note_choice(winner, ticket.wrapping_add(1));
-        Some(winner)
-    }
-
-    fn of_slot(&self, slot: u64) -> Option<usize> {
-        let highest = || {
-            let all = self.best.iter().enumerate();
-            let scored = all.map(|(place, one)| (place, one.score(slot)));
-            let highest = scored.max_by(|one, other| one.1.total_cmp(&other.1));
-            highest.map(|(place, _)| place)
-        };
-        self.slots.as_ref()?.get(slot, highest)
-    }
-
-    /// The one that a client was sent to before, if it still may be: it is up, or it drains.
-    pub(super) fn tagged(&self, key: Key) -> Option<&Arc<Backend<C>>> {
-        let Key::Tag(tag) = key else { return None };
-        let backend = &self.all[*self.tags.get(&tag)?];
-        (backend.is_up() && !backend.is_disabled()).then_some(backend)
-    }
-
-    /// Members for which `rank` gives one, the best first: by rank, and in it as the algorithm prefers
-    /// them. Equal ones stand in order from the one whose turn it is.
-    pub(super) fn preferred(
-        &self,
-        key: Key,
-        turn: usize,
-        rank: impl Fn(&Backend<C>) -> Option<Rank>,
-    ) -> Vec<&Arc<Backend<C>>> {
-        let ranked = self.all.iter().filter_map(|one| Some((rank(one)?, one)));
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.sort_by_key(|(rank, _)| *rank);
-        for equal in ranked.chunk_by_mut(|one, other| one.0 == other.0) {
-            let first = whose_turn(equal, turn);
-            equal.rotate_left(first);
-            let order = |one: &(Rank, &Arc<Backend<C>>)| self.order_of(one.1, key);
-            equal.sort_by(|one, other| order(one).total_cmp(&order(other)));
-        }
-        ranked.into_iter().map(|(_, one)| one).collect()
-    }
-
-    /// Less is better, among those of one rank.
-    fn order_of(&self, one: &Backend<C>, key: Key) -> f64 {
-        match (self.policy.algorithm, key) {
-            (Algorithm::Hash, Key::Hash(key)) => -one.score(slot_of(key)),
-            (Algorithm::LeastRequests | Algorithm::TwoChoices, _) => one.load(),
-            _ => 0.0,
-        }
-    }
-
-    /// The number of requests in flight at `backend` has changed.
-    pub(super) fn note_load(&self, backend: &Backend<C>) {
-        let Some(tournament) = &self.tournament else {
-            return;
-        };
-        let seat = backend.seat();
-        // The seat may be that of another table already.
-        if self
-            .best
-            .get(seat)
-            .is_some_and(|one| std::ptr::eq(&**one, backend))
+    /// The same after one has taken or finished a request.
+    pub(super) fn refresh_load(&self, backend: &Backend<C>) {
+        if let Some((tier, seat)) = self.home(backend)
+            && let Some(tournament) = &self.tiers[tier].tournament
         {
-            tournament.update(seat, |place| self.best[place].load());
+            let load = || self.tiers[tier].seats[seat].load(self.policy.max_in_flight);
+            tournament.update(seat, load);
         }
+    }
+
+    /// The backend that a cookie names, if it goes on with its clients.
+    pub(super) fn keeper(&self, tag: u64) -> Option<&Arc<Backend<C>>> {
+        let found = self.keepers.binary_search_by_key(&tag, |(tag, _)| *tag);
+        let (_, place) = self.keepers[found.ok()?];
+        Some(&self.backends[place])
+    }
+
+    /// Whether a request that waits may have this backend, as far as it is not full. A backup never
+    /// steps in for others that are only full.
+    pub(super) fn admits(&self, backend: &Arc<Backend<C>>, awaited: &Awaited<C>) -> bool {
+        let tried = match &awaited.waits_for {
+            WaitsFor::Only(only) => return Arc::ptr_eq(only, backend) && backend.keeps_clients(),
+            WaitsFor::AnyBut(tried) => tried,
+        };
+        let is_tried = |one: &Backend<C>| is_among(tried, one);
+        let Some((home, _)) = self.home(backend) else {
+            return false;
+        };
+        let has_better = |tier: &Tier<C>| !tier.is_backup() && tier.has_other_than(is_tried);
+        let is_let_in = !self.tiers[home].is_backup() || !self.tiers[..home].iter().any(has_better);
+        is_let_in && !is_tried(backend)
+    }
+
+    /// Its tier and seat, if it gets requests.
+    fn home(&self, backend: &Backend<C>) -> Option<(usize, usize)> {
+        let is_it = |one: &Member<C>| std::ptr::eq(&*one.backend, backend);
+        let noted = backend.place.load(Ordering::Relaxed);
+        // The place is that of the newest table, which may be another one.
+        let place = match self.members.get(noted).is_some_and(is_it) {
+            true => noted,
+            false => self.members.iter().position(is_it)?,
+        };
+        self.homes[place]
     }
 }
 
-/// Which of these has this turn, if each has as many as its weight.
-fn whose_turn<C>(all: &[(Rank, &Arc<Backend<C>>)], turn: usize) -> usize {
-    let weights = || all.iter().map(|(_, one)| one.weight() as usize);
-    let mut turn = turn % weights().sum::<usize>().max(1);
-    let has_turn = |weight| {
-        let is_it = turn < weight;
-        turn = turn.saturating_sub(weight);
-        is_it
+fn live_rank<C>(member: &Member<C>) -> Option<Rank> {
+    let standing = member.backend.live_standing()?;
+    rank(standing, member.is_backup).filter(|_| member.weight > 0)
+}
+
+/// The members that go on with clients that they have. A last resort does only where there is nothing
+/// better: what comes to it is likely to be lost.
+fn keepers<C>(members: &[Member<C>], best: Option<Rank>) -> Vec<(u64, usize)> {
+    let keeps = |member: &Member<C>| {
+        let standing = member.backend.standing();
+        let is_best = best.is_none() || rank(standing, member.is_backup) == best;
+        member.backend.keeps_clients() && (standing != Standing::LastResort || is_best)
     };
-    weights().position(has_turn).unwrap_or(0)
+    let all = members.iter().enumerate();
+    let keepers = all.filter(|(_, member)| keeps(member));
+    let mut keepers: Vec<_> = keepers
+        .map(|(place, member)| (member.backend.tag, place))
+        .collect();
+    keepers.sort_unstable();
+    keepers.dedup_by_key(|(tag, _)| *tag);
+    keepers
 }

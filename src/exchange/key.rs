@@ -1,7 +1,7 @@
 //! What of a request decides which backend it goes to, and the cookie of sticky sessions.
 
 use super::Request;
-use crate::backends::rendezvous::hash;
+use crate::backends::key::hash;
 use crate::backends::{Algorithm, Key};
 use crate::config::{Choice, HashBy, Settings};
 use crate::http::cookies::{self, StickyCookie};

@@ -1,7 +1,7 @@
 //! What is said at the start: where it listens, for which servers, and what may surprise.
 
 use super::listeners::Listeners;
-use crate::backends::Backend;
+use crate::backends::{Backend, Member};
 use crate::config::Group;
 use crate::exchange::shared::Shared;
 use crate::net::conn::Conn;
@@ -47,15 +47,16 @@ fn described(group: &Group) -> String {
 }
 
 fn names(group: &Group) -> String {
-    let all = group.backends.all();
-    let names = all.iter().map(|backend| named(backend));
+    let members = group.backends.members();
+    let names = members.iter().map(named);
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn named(backend: &Backend<Conn>) -> String {
-    match backend.is_backup() {
-        true => format!("{} (backup)", backend.name),
-        false => backend.name.to_string(),
+fn named(member: &Member<Conn>) -> String {
+    let name = &member.backend.name;
+    match member.is_backup {
+        true => format!("{name} (backup)"),
+        false => name.to_string(),
     }
 }
 

@@ -34,7 +34,8 @@ impl Plan {
     pub(super) fn put_into_use(self) {
         for mut planned in self.groups {
             let group = &planned.group;
-            set_thresholds(group, &planned.all);
+            let health = &group.settings.health;
+            group.backends.set_thresholds(health.rise, health.fall);
             if let Some(members) = planned.members.take() {
                 group
                     .backends
@@ -111,12 +112,5 @@ fn member(backend: Arc<Backend<Conn>>, configured: &BackendConfig) -> Member<Con
         weight: configured.weight,
         is_backup: configured.is_backup,
         admin: configured.admin,
-    }
-}
-
-fn set_thresholds(group: &Group, backends: &[Arc<Backend<Conn>>]) {
-    let (rise, fall) = (group.settings.health.rise, group.settings.health.fall);
-    for backend in backends {
-        backend.state().health.set_thresholds(rise, fall);
     }
 }

@@ -1,7 +1,7 @@
 //! What the balancer is doing now, as one plain value.
 
 use super::Server;
-use crate::backends::{AdminState, Backend, Name, Standing};
+use crate::backends::{AdminState, Member, Name, Standing};
 use crate::config::Group;
 use crate::engine::Engine;
 use crate::net::conn::Conn;
@@ -35,14 +35,11 @@ pub struct GroupStatus {
 
 impl GroupStatus {
     fn of(group: &Group) -> Self {
-        let backends = group.backends.all();
+        let members = group.backends.members();
         Self {
             name: group.name.clone(),
             are_most_silent: group.backends.are_most_silent(),
-            backends: backends
-                .iter()
-                .map(|backend| BackendStatus::of(backend))
-                .collect(),
+            backends: members.iter().map(BackendStatus::of).collect(),
         }
     }
 }
@@ -84,11 +81,12 @@ pub struct BackendStatus {
 }
 
 impl BackendStatus {
-    fn of(backend: &Backend<Conn>) -> Self {
+    fn of(member: &Member<Conn>) -> Self {
+        let backend = &member.backend;
         let state = backend.state().clone();
         Self {
             name: backend.name.clone(),
-            is_backup: backend.is_backup(),
+            is_backup: member.is_backup,
             standing: backend.standing(),
             is_up: backend.is_up(),
             is_live: backend.is_live(),

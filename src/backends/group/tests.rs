@@ -5,7 +5,7 @@ use super::*;
 use crate::backends::health::Evidence::{Gone, Silent, Unwell};
 use crate::backends::health::Health;
 use crate::backends::health::Observation::{Bad, Failing, Good, Response, TrialPassed};
-use crate::backends::{Key, Name, Wanted};
+use crate::backends::{GroupPolicy, Key, Name, Wanted};
 
 /// So many backends that have answered their first check and go down after one bad one.
 fn group(count: usize) -> Arc<Backends<()>> {
@@ -13,8 +13,8 @@ fn group(count: usize) -> Arc<Backends<()>> {
         host: "x".into(),
         port: u16::try_from(index).expect("a few backends"),
     };
-    let new = |index| Arc::new(Backend::new(name(index), Health::new(1, 1)));
-    let group = Backends::of((0..count).map(new).collect());
+    let new = |index| Member::new(Arc::new(Backend::new(name(index), Health::new(1, 1))));
+    let group = Backends::new((0..count).map(new).collect(), GroupPolicy::default());
     (0..count).for_each(|index| drop(see(&group, index, Good)));
     group
 }
@@ -24,18 +24,16 @@ fn index(backend: &Backend<()>) -> usize {
 }
 
 fn next(group: &Arc<Backends<()>>) -> Option<usize> {
-    group
-        .pick(Key::Absent, Wanted::Next)
-        .lease()
-        .map(|lease| index(&lease))
+    let picked = group.pick(Key::Absent, Wanted::Next);
+    picked.lease().map(|lease| index(&lease))
 }
 
-fn see(group: &Arc<Backends<()>>, index: usize, observation: Observation) -> Option<Change<()>> {
+fn see(group: &Backends<()>, index: usize, observation: Observation) -> Option<Change<()>> {
     see_at(group, index, observation, Instant::now())
 }
 
 fn see_at(
-    group: &Arc<Backends<()>>,
+    group: &Backends<()>,
     index: usize,
     observation: Observation,
     now: Instant,
@@ -45,7 +43,7 @@ fn see_at(
 
 /// The state of each: up, suspect, silent and idle, failing and idle, down for silence, down by
 /// itself, ejected.
-fn states(group: &Arc<Backends<()>>) -> String {
+fn states(group: &Backends<()>) -> String {
     let state = |backend: &Arc<Backend<()>>| {
         let state = backend.state();
         match (state.health.is_up(), state.health.is_silent()) {
@@ -269,4 +267,28 @@ fn the_last_one_is_never_out_and_an_ejected_one_is_used_when_no_other_is_up() {
     let change = see(&both, 1, Bad(Gone)).expect("a change");
     assert_eq!(states(&both), "F-");
     assert_eq!((change.restored.len(), change.up), (1, 1));
+}
+
+#[test]
+fn what_is_seen_of_one_that_is_no_member_any_more_changes_nothing() {
+    let group = group(2);
+    let old = Arc::clone(&group.all()[0]);
+    let others = group.members()[1..].to_vec();
+    group.replace(others, GroupPolicy::default());
+    let change = group.observe(&old, Bad(Gone), &Finding::default(), Instant::now());
+    assert!(change.is_none() && old.is_up() && !old.is_live());
+}
+
+#[test]
+fn one_that_was_checked_before_it_became_a_member_is_used_at_once() {
+    use crate::backends::testing::{index, member};
+    let group = group(1);
+    let new = member(7);
+    group.observe(&new.backend, Good, &Finding::default(), Instant::now());
+    group.replace(vec![new], GroupPolicy::default());
+    let lease = group
+        .pick(Key::Absent, Wanted::Next)
+        .lease()
+        .expect("it is up");
+    assert_eq!((index(&lease), group.count_up()), (7, 1));
 }

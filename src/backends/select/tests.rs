@@ -1,41 +1,12 @@
-//! Shares, backups and trials.
+//! Ranks, shares, limits: who gets a request, whatever the algorithm.
+
+mod algorithms;
 
 use super::*;
-use crate::backends::health::{Evidence, Health, Observation};
-use crate::backends::{AdminState, Finding, Name};
-use std::time::Duration;
-
-const BAD: Observation = Observation::Bad(Evidence::Gone);
-
-fn see(backends: &Arc<Backends<()>>, index: usize, observation: Observation) {
-    let (all, finding) = (backends.all(), Finding::default());
-    backends.observe(&all[index], observation, &finding, Instant::now());
-}
-
-fn backend(index: usize) -> Member<()> {
-    let name = Name {
-        host: "x".into(),
-        port: u16::try_from(index).expect("a few backends"),
-    };
-    Member::new(Arc::new(Backend::new(name, Health::new(1, 1))))
-}
-
-fn backup(index: usize) -> Member<()> {
-    let is_backup = true;
-    Member {
-        is_backup,
-        ..backend(index)
-    }
-}
-
-fn index(backend: &Backend<()>) -> usize {
-    usize::from(backend.name.port)
-}
-
-fn next(backends: &Arc<Backends<()>>) -> Option<usize> {
-    let picked = backends.pick(Key::Absent, Wanted::Next);
-    picked.lease().map(|lease| index(&lease))
-}
+use crate::backends::health::{Evidence, Observation};
+use crate::backends::testing::*;
+use crate::backends::{AdminState, GroupPolicy, Wanted};
+use std::time::{Duration, Instant};
 
 fn untried(backends: &Arc<Backends<()>>, tried: impl Fn(usize) -> bool) -> Option<usize> {
     let tried = |one: &Backend<()>| tried(index(one));
@@ -57,24 +28,22 @@ fn clear(
     picked.lease().map(|lease| index(&lease))
 }
 
-fn observed(all: Vec<Member<()>>, up: &[bool]) -> Arc<Backends<()>> {
-    let backends = Backends::new(all, GroupPolicy::default());
+fn backends(up: &[bool]) -> Arc<Backends<()>> {
+    let backends = Backends::new((0..up.len()).map(member).collect(), GroupPolicy::default());
     for (index, up) in up.iter().enumerate() {
         see(&backends, index, if *up { Observation::Good } else { BAD });
     }
     backends
 }
 
-fn backends(up: &[bool]) -> Arc<Backends<()>> {
-    observed((0..up.len()).map(backend).collect(), up)
-}
-
-fn shares(backends: &Arc<Backends<()>>, requests: usize) -> Vec<usize> {
-    let mut shares = vec![0; backends.all().len()];
-    for _ in 0..requests {
-        shares[next(backends).expect("one is up")] += 1;
-    }
-    shares
+/// So many regular backends, and as many backups behind them.
+fn with_backups(regular: usize, backups: usize, policy: GroupPolicy) -> Arc<Backends<()>> {
+    let all = 0..regular + backups;
+    let member = |index| match index < regular {
+        true => member(index),
+        false => member(index).as_backup(),
+    };
+    group_of(all.map(member).collect(), policy)
 }
 
 #[test]
@@ -142,8 +111,7 @@ fn an_ejected_backend_is_tried_unless_it_drains() {
 
 #[test]
 fn an_ejected_backup_is_tried_only_while_no_other_is_live() {
-    let all = vec![backend(0), backup(1), backup(2)];
-    let backends = observed(all, &[true; 3]);
+    let backends = with_backups(1, 2, GroupPolicy::default());
     see(&backends, 1, Observation::Failing);
     assert_eq!(trial(&backends), None);
     see(&backends, 0, BAD);
@@ -152,8 +120,7 @@ fn an_ejected_backup_is_tried_only_while_no_other_is_live() {
 
 #[test]
 fn a_backup_serves_only_when_no_other_is_live() {
-    let all = vec![backend(0), backend(1), backup(2), backup(3)];
-    let backends = observed(all, &[true; 4]);
+    let backends = with_backups(2, 2, GroupPolicy::default());
     assert_eq!(shares(&backends, 100), [50, 50, 0, 0]);
     assert_eq!(untried(&backends, |index| index < 2), Some(2));
     see(&backends, 0, BAD);
@@ -182,8 +149,7 @@ fn a_suspect_gets_requests_only_when_all_are_and_then_all_do() {
 
 #[test]
 fn suspicion_alone_never_brings_in_a_backup_but_silence_that_is_not_let_out_does() {
-    let all = vec![backend(0), backend(1), backup(2)];
-    let backends = observed(all, &[true; 3]);
+    let backends = with_backups(2, 1, GroupPolicy::default());
     see(&backends, 0, Observation::Late);
     see(&backends, 1, Observation::Late);
     assert_eq!(shares(&backends, 100), [50, 50, 0]);
@@ -228,5 +194,3 @@ fn one_that_returns_slowly_leaves_most_of_its_turns_to_the_others() {
     assert!((1..300).contains(&shares[1]), "{shares:?}");
     assert!(shares[0].abs_diff(shares[2]) < 100, "{shares:?}");
 }
-
-mod algorithms;

@@ -5,7 +5,7 @@ use super::keys::{self, Scope, TABLES};
 use super::layer::{Entry, Layer, entries, excerpt, names, unknown};
 use super::problem::Problem;
 use super::structure::{self, OF_BACKEND, OF_GROUP};
-use crate::backends::policy::MAX_WEIGHT;
+use crate::backends::member::MAX_WEIGHT;
 use crate::backends::{AdminState, Name};
 use crate::config::{BackendConfig, addresses};
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use super::keys::{self, Key, Kind, Scope, TABLES};
 use super::read::MOST_LISTENERS;
 use super::structure::{OF_BACKEND, OF_FILE, OF_GROUP, OF_ROUTE, OF_RULES, Part};
 use crate::backends::AdminState;
-use crate::backends::policy::MAX_WEIGHT;
+use crate::backends::member::MAX_WEIGHT;
 use serde_json::{Map, Value, json};
 
 /// The schema as JSON.

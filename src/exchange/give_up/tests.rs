@@ -67,10 +67,10 @@ fn when_none_is_up_the_answer_says_since_when_and_until_the_next_check() {
     let fixture = Fixture::new(2, Settings::default());
     let now = Instant::now();
     for (place, seconds) in [(0, 7), (1, 3)] {
-        let mut state = fixture.backends[place].state();
-        state.since = now - Duration::from_secs(90);
+        let backend = &fixture.backends[place];
+        backend.set_since(now - Duration::from_secs(90));
         // Between two whole seconds, so that the moment that this takes changes nothing.
-        state.next_check = Some(now + Duration::from_millis(1000 * seconds + 500));
+        backend.set_next_check(now + Duration::from_millis(1000 * seconds + 500));
     }
     let (text, retry_after) = answer(&fixture, &NONE_LIVE, false);
     assert_eq!(retry_after, Some(4), "{text}");

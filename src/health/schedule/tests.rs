@@ -5,7 +5,7 @@ mod idle;
 use super::*;
 use crate::backends::Name;
 use crate::backends::health::{Health, Observation};
-use crate::backends::{Finding, select::Backends};
+use crate::backends::{Backends, Finding};
 use crate::health::symptom::Activity;
 use crate::net::options::Options;
 use std::io::{Read as _, Write as _};

@@ -1,7 +1,7 @@
 //! The parts of a backend, and how they follow from what is seen of it.
 
-use super::health::{Evidence, Observation, Transition};
 use super::*;
+use crate::backends::health::Evidence;
 
 fn backend() -> Backend<()> {
     let name = Name {
@@ -12,8 +12,21 @@ fn backend() -> Backend<()> {
 }
 
 fn see(backend: &Backend<()>, observation: Observation) -> Option<Transition> {
-    let change = backend.apply(observation, &Finding::default(), true, Instant::now());
+    see_with(backend, observation, &Finding::default())
+}
+
+fn see_with(
+    backend: &Backend<()>,
+    observation: Observation,
+    finding: &Finding,
+) -> Option<Transition> {
+    let (now, stale) = (Instant::now(), &mut Stale::default());
+    let change = backend.apply((observation, finding), true, now, stale);
     change.map(|(transition, _)| transition)
+}
+
+fn set_admin(backend: &Backend<()>, admin: AdminState) {
+    backend.set_admin(admin, &mut Stale::default());
 }
 
 #[test]
@@ -26,11 +39,11 @@ fn health_and_the_admin_state_are_kept_apart() {
         (AdminState::Disabled, false),
         (AdminState::Enabled, true),
     ] {
-        backend.set_admin(admin);
+        set_admin(&backend, admin);
         assert!(backend.is_live() == is_live && backend.is_up(), "{admin:?}");
         assert_eq!(admin.word(), format!("{admin:?}").to_lowercase());
     }
-    backend.set_admin(AdminState::Draining);
+    set_admin(&backend, AdminState::Draining);
     assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
     see(&backend, Observation::Good);
     assert!(backend.is_up() && !backend.is_live());
@@ -58,7 +71,7 @@ fn an_unreachable_host_is_reachable_again_with_the_first_sign_of_life() {
         ..Finding::default()
     };
     for sign in [Observation::Good, Observation::Response] {
-        backend.apply(Observation::Bad(Evidence::Gone), &finding, true, now);
+        see_with(&backend, Observation::Bad(Evidence::Gone), &finding);
         assert!(backend.is_unreachable() && backend.hear_response(true, now));
         see(&backend, sign);
         assert!(!backend.is_unreachable() && !backend.hear_response(true, now));
@@ -87,7 +100,7 @@ fn a_backend_that_drains_keeps_its_idle_connections_and_a_disabled_one_has_none(
         (AdminState::Enabled, 1),
         (AdminState::Disabled, 0),
     ] {
-        backend.set_admin(admin);
+        set_admin(&backend, admin);
         let idle = &backend.idle;
         assert_eq!(
             (idle.len(), idle.is_empty()),
@@ -99,13 +112,13 @@ fn a_backend_that_drains_keeps_its_idle_connections_and_a_disabled_one_has_none(
 
 #[test]
 fn one_that_is_out_keeps_its_reason_whatever_fails_there_then() {
-    let (backend, now) = (backend(), Instant::now());
+    let backend = backend();
     let apply = |observation, reason: &str| {
         let finding = Finding {
             reason: reason.into(),
             is_unreachable: false,
         };
-        backend.apply(observation, &finding, true, now);
+        see_with(&backend, observation, &finding);
         backend.state().reason.clone()
     };
     apply(Observation::Good, "");
@@ -194,4 +207,58 @@ fn a_suspect_is_not_ejected() {
         Some(Transition::Suspected)
     );
     assert!(!backend.failures.claim_trial(true, later));
+}
+
+#[test]
+fn what_changes_where_requests_go_makes_the_table_stale_and_nothing_else_does() {
+    let (backend, now) = (backend(), Instant::now());
+    let is_stale = |observation| {
+        let (finding, mut stale) = (Finding::default(), Stale::default());
+        backend.apply((observation, &finding), true, now, &mut stale);
+        stale.take()
+    };
+    for (observation, expected) in [
+        (Observation::Good, true),
+        (Observation::Good, false),
+        (Observation::Response, false),
+        (Observation::Late, true),
+        (Observation::Late, false),
+        (Observation::Response, true),
+        (Observation::Bad(Evidence::Silent), true),
+        (Observation::Bad(Evidence::Silent), false),
+        (Observation::Bad(Evidence::Gone), true),
+    ] {
+        assert_eq!(is_stale(observation), expected, "{observation:?}");
+    }
+    let mut stale = Stale::default();
+    for (admin, expected) in [
+        (AdminState::Enabled, false),
+        (AdminState::Draining, true),
+        (AdminState::Draining, false),
+    ] {
+        backend.set_admin(admin, &mut stale);
+        assert_eq!(stale.take(), expected, "{admin:?}");
+    }
+    backend.restore(|_| true, &mut stale);
+    assert!(!stale.take(), "it is as it was");
+}
+
+#[test]
+fn other_thresholds_hold_at_once() {
+    let name = Name {
+        host: "a".into(),
+        port: 1,
+    };
+    let (backend, mut stale) = (
+        Backend::<()>::new(name, Health::new(1, 3)),
+        Stale::default(),
+    );
+    see(&backend, Observation::Good);
+    see(&backend, Observation::Bad(Evidence::Gone));
+    backend.set_thresholds(2, 2, &mut stale);
+    assert!(see(&backend, Observation::Bad(Evidence::Gone)).is_some());
+    see(&backend, Observation::Good);
+    assert!(!backend.is_up());
+    see(&backend, Observation::Good);
+    assert!(backend.is_up());
 }
