@@ -14,8 +14,8 @@
 use super::probe::Probe;
 use super::symptom::{Activity, Symptom};
 use super::usual::Usual;
+use crate::backends::Backend;
 use crate::backends::health::Evidence;
-use crate::backends::{AdminState, Backend};
 use crate::config::HealthConfig;
 use crate::health::loop_detection::OpenChecks;
 use crate::net::Interest;
@@ -121,9 +121,9 @@ impl Schedule {
         }
     }
 
-    /// Whether any probe has had a result.
+    /// Whether no first result is to be waited for: a probe had one, or none is sent.
     pub(super) fn is_known(&self) -> bool {
-        self.is_known
+        self.is_known || self.backend.is_disabled()
     }
 
     /// Goes on as far as possible without blocking. Returns each result once.
@@ -152,7 +152,7 @@ impl Schedule {
     }
 
     fn begin(&mut self, config: &HealthConfig, now: Instant) {
-        if self.backend.state().admin == AdminState::Disabled {
+        if self.backend.is_disabled() {
             self.set_next(now + UNSETTLED_INTERVAL);
             return;
         }
@@ -271,7 +271,7 @@ impl Schedule {
 
     fn set_next(&mut self, next: Instant) {
         self.next = next;
-        self.backend.state().next_check = Some(next);
+        self.backend.set_next_check(next);
     }
 
     /// A request met something odd: probes now, or makes the probe under way urgent, which may be
