@@ -116,6 +116,14 @@ impl<C> Backends<C> {
         tiers.any(|tier| tier.has_other_than(is_this))
     }
 
+    /// Whether any that is not among the tried ones gets requests. Draws no ticket.
+    #[must_use]
+    pub fn has_untried(&self, is_tried: impl Fn(&Backend<C>) -> bool) -> bool {
+        let table = self.table.load();
+        let mut tiers = table.tiers.iter();
+        tiers.any(|tier| tier.has_other_than(&is_tried))
+    }
+
     /// An ejected backend that is to be tried with this request. No other request tries it until the
     /// trial is over. `is_safe` says that the request can be repeated elsewhere.
     #[must_use]

@@ -98,22 +98,13 @@ impl ExchangePhase {
         turn: &Turn<'_>,
     ) -> Result<Self, Error> {
         let backends = &group.backends;
-        let stale = || {
-            let all = backends.all();
-            let mut all = all.iter();
-            let stale = all.find(|one| one.is_live() && was_only_stale(one, failures));
-            stale.map(|stale| backends.lease(stale).ok_or(FULL))
+        let next = match retried(group, failures) {
+            Some(again) => backends.lease(again).ok_or(FULL)?,
+            None => {
+                let tried = |one: &Backend<Conn>| was_tried(one, failures);
+                leased(backends.pick(key, Wanted::Untried(&tried)))?
+            }
         };
-        let tried = |one: &Backend<Conn>| was_tried(one, failures);
-        let untried = || match backends.pick(key, Wanted::Untried(&tried)) {
-            Picked::NoneLive => None,
-            picked => Some(leased(picked)),
-        };
-        let next = match failures.last().is_some_and(|last| last.was_pinned) {
-            true => stale().or_else(untried),
-            false => untried().or_else(stale),
-        };
-        let next = next.unwrap_or(Err(NONE_LIVE))?;
         Ok(Self::with_lease(next, group, failures, turn))
     }
 
@@ -324,6 +315,19 @@ fn listen_first(conn: &Conn) -> Result<(), Error> {
         Err(_) => Cause::Reset,
     };
     Err(Error::backend(Phase::Connect, cause))
+}
+
+/// The backend that gets one more chance, if it is time for that: see
+/// [`ExchangePhase::another_attempt`].
+pub(super) fn retried<'f>(
+    group: &Group,
+    failures: &'f [Failure],
+) -> Option<&'f Arc<Backend<Conn>>> {
+    let mut backends = failures.iter().map(|failure| &failure.backend);
+    let stale = backends.find(|one| one.is_live() && was_only_stale(one, failures))?;
+    let is_first = failures.last().is_some_and(|last| last.was_pinned);
+    let has_untried = || group.backends.has_untried(|one| was_tried(one, failures));
+    (is_first || !has_untried()).then_some(stale)
 }
 
 fn was_tried(backend: &Backend<Conn>, failures: &[Failure]) -> bool {

@@ -2,7 +2,7 @@
 //! many requests as it may. It leaves the line when it is its turn, when its time is over, or with its
 //! client.
 
-use super::attempt::FULL;
+use super::attempt::{FULL, retried};
 use super::{Exchange, ExchangePhase, Flow};
 use crate::backends::{Backend, LineFull, Picked, Waiting, WaitsFor};
 use crate::exchange::client::Client;
@@ -63,12 +63,15 @@ impl Exchange {
         }))
     }
 
-    /// Joins the line. Fails when that is full.
-    pub(super) fn join_line(&mut self, client: &Client, turn: &Turn<'_>) -> Result<(), Error> {
-        let pin = client.pin.as_ref().filter(|_| self.failures.is_empty());
-        let pin = pin.filter(|pin| pin.backend().is_live());
-        let waits_for = match pin {
-            Some(pin) => WaitsFor::Only(Arc::clone(pin.backend())),
+    /// Joins the line, for what it would have got if there had been room: if it waited for anything
+    /// else, the line could say that there is no such backend, and the choice that there is no room, for
+    /// ever. Fails when the line is full.
+    pub(super) fn join_line(&mut self, client: &mut Client, turn: &Turn<'_>) -> Result<(), Error> {
+        let pin = client.pin.as_mut().filter(|_| self.failures.is_empty());
+        let pin = pin.and_then(|pin| pin.is_wanted().then_some(pin));
+        let only = pin.as_ref().map(|pin| pin.backend());
+        let waits_for = match only.or_else(|| retried(&self.group, &self.failures)) {
+            Some(only) => WaitsFor::Only(Arc::clone(only)),
             None => WaitsFor::AnyBut(self.failed_backends()),
         };
         let joined = self.group.backends.wait(self.key, waits_for);

@@ -44,9 +44,16 @@ impl Pin {
         self.has_usable_conn().then(|| self.conn.take()).flatten()
     }
 
+    /// Whether the next request is to go to this backend: on the connection, or on a new one if that is
+    /// possible.
+    #[must_use]
+    pub fn is_wanted(&mut self) -> bool {
+        self.has_usable_conn() || self.backend.is_live()
+    }
+
     /// Whether there is such a connection; one that is not is closed.
     #[must_use]
-    pub fn has_usable_conn(&mut self) -> bool {
+    fn has_usable_conn(&mut self) -> bool {
         let backend = &self.backend;
         let was_up = backend.is_up() && !backend.idle.had_outage_since(self.generation);
         let is_usable = |conn: &mut Conn| was_up && !backend.is_disabled() && conn.is_quiet();

@@ -19,7 +19,7 @@ impl ExchangePhase {
         turn: &Turn<'_>,
     ) -> Option<Result<Self, Error>> {
         let backend = Arc::clone(pin.backend());
-        if !pin.has_usable_conn() && !backend.is_live() {
+        if !pin.is_wanted() {
             return None;
         }
         let Some(lease) = group.backends.lease(&backend) else {
