@@ -17,6 +17,7 @@ for tool in cargo curl; do
   command -v "$tool" >/dev/null || { echo "the demo needs $tool; please install it" >&2; exit 1; }
 done
 
+programs=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
 : >"$work/lb"
 # One file each with the pid of what was started (the bash of macOS has no maps).
@@ -59,7 +60,7 @@ show_story() {
 }
 
 start_backend() {
-  target/debug/backend "$1" >>"$work/backend-$1" 2>&1 &
+  "$programs"/backend "$1" >>"$work/backend-$1" 2>&1 &
   echo $! >"$work/pid-$1"
   disown
   wait_for "the start of backend $1" grep -q "is listening" "$work/backend-$1"
@@ -78,7 +79,7 @@ for backend in $b1 $b2 $b3; do
   start_backend "$backend"
 done
 run "cargo run --bin lb -- $port localhost:$b1 localhost:$b2 localhost:$b3 --health-interval 2s"
-target/debug/lb "$port" "localhost:$b1" "localhost:$b2" "localhost:$b3" --health-interval 2s 2>"$work/lb" &
+"$programs"/lb "$port" "localhost:$b1" "localhost:$b2" "localhost:$b3" --health-interval 2s 2>"$work/lb" &
 echo $! >"$work/pid-lb"
 wait_for "the start of the balancer" grep -q "Load balancer is listening" "$work/lb"
 show_story; pause
