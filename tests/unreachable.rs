@@ -72,7 +72,8 @@ fn a_connection_that_was_refused_is_none_of_the_tries() {
     let breaks = Origin::scripted(move |served| {
         count.fetch_add(usize::from(served.request().is_some()), Ordering::SeqCst);
     });
-    let all = [gone[0].1, gone[1].1, good.address, breaks.address];
+    // In the order of their turns.
+    let all = [gone[0].1, gone[1].1, breaks.address, good.address];
     let lb = Lb::with(&all, |config| {
         config.health.interval = Duration::from_secs(3600);
         config.tries = 2;
