@@ -1,20 +1,20 @@
 //! The end of a request in flight, and the requests that wait for one to end.
 //!
-//! A request that ends gives its place straight to the first in the line that may have it: the counters
-//! do not change, so nothing can come between. Only where no request in the line may have it, the place
+//! A request that ends gives its place straight to the first in the queue that may have it: the counters
+//! do not change, so nothing can come between. Only where no request in the queue may have it, the place
 //! becomes free.
 //!
 //! # No request waits while there is room
 //!
-//! Room is made in two ways, and each looks at the line afterwards.
+//! Room is made in two ways, and each looks at the queue afterwards.
 //!
-//! * A request ends: it counts back, and then looks whether the line is empty. A request that enters the
-//!   line is in its count before it looks for room itself, once more, as part of entering. All four
+//! * A request ends: it counts back, and then looks whether the queue is empty. A request that enters the
+//!   queue is in its count before it looks for room itself, once more, as part of entering. All four
 //!   steps are in one order for all threads (`SeqCst`). So either the request that ends sees that the
-//!   line is not empty, and serves it; or it looked before the other one was counted, and has counted
+//!   queue is not empty, and serves it; or it looked before the other one was counted, and has counted
 //!   back before that too: then the one that enters finds the room.
-//! * A new table is put in place: then the line is served under its lock, whatever its count. A request
-//!   that enters holds that lock while it looks for room. If it does so earlier, it is in the line when
+//! * A new table is put in place: then the queue is served under its lock, whatever its count. A request
+//!   that enters holds that lock while it looks for room. If it does so earlier, it is in the queue when
 //!   that is served; if later, it finds the new table.
 //!
 //! # No new request overtakes
@@ -26,15 +26,15 @@
 use super::awaited::{Awaited, WaitsFor, is_among};
 use super::backend::Backend;
 use super::in_flight::{self, Counted};
+use super::request_queue::Answer;
 use super::select::{Missing, Reach, Search};
 use super::shared::Backends;
-use super::waiting_line::Answer;
 use std::sync::Arc;
 
 impl<C> Backends<C> {
     /// A request has ended.
     pub(super) fn release(&self, counted: &Counted<C>) {
-        if !self.line.is_empty() && self.hand_over(counted) {
+        if !self.queue.is_empty() && self.hand_over(counted) {
             return;
         }
         in_flight::count_back(&counted.backend.in_flight);
@@ -42,19 +42,19 @@ impl<C> Backends<C> {
             in_flight::count_back(&self.total.0);
         }
         self.load_changed(&counted.backend);
-        self.serve_line();
+        self.serve_queue();
     }
 
     /// Gives what has become free to the requests that wait, if any does.
-    pub(super) fn serve_line(&self) {
-        if !self.line.is_empty() {
-            self.serve_line_now();
+    pub(super) fn serve_queue(&self) {
+        if !self.queue.is_empty() {
+            self.serve_queue_now();
         }
     }
 
     /// The same after a new table.
-    pub(super) fn serve_line_now(&self) {
-        self.line.serve(|awaited| self.answer(awaited));
+    pub(super) fn serve_queue_now(&self) {
+        self.queue.serve(|awaited| self.answer(awaited));
     }
 
     /// Gives the place of a request that ends to one that waits. Not if a reload has changed the limits:
@@ -67,10 +67,10 @@ impl<C> Backends<C> {
             && !in_flight::is_exceeded(&self.total.0, total)
             && !in_flight::is_exceeded(&counted.backend.in_flight, policy.max_in_flight);
         let is_for = |awaited: &Awaited<C>| table.admits(&counted.backend, awaited);
-        is_as_before && self.line.hand_over(|| counted.clone(), is_for)
+        is_as_before && self.queue.hand_over(|| counted.clone(), is_for)
     }
 
-    /// What there is for a request that waits. Called under the lock of the line.
+    /// What there is for a request that waits. Called under the lock of the queue.
     pub(super) fn answer(&self, awaited: &Awaited<C>) -> Answer<Counted<C>> {
         let found = match &awaited.waits_for {
             WaitsFor::Only(backend) => self.count_only(backend),

@@ -7,11 +7,11 @@ use super::backend::{Backend, Stale};
 use super::in_flight::Total;
 use super::member::Member;
 use super::policy::{Algorithm, GroupPolicy};
+use super::request_queue::RequestQueue;
 use super::retry_budget::RetryBudget;
 use super::shared::{Backends, Configured, Ticket};
 use super::silence::Silence;
 use super::table::Table;
-use super::waiting_line::WaitingLine;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ impl<C> Backends<C> {
             second_ticket: Ticket::default(),
             has_ejected: AtomicBool::new(false),
             total: Total::default(),
-            line: WaitingLine::default(),
+            queue: RequestQueue::default(),
             retries: RetryBudget::new(Instant::now()),
         })
     }
@@ -120,7 +120,7 @@ impl<C> Backends<C> {
         // A request that is woken may want to change something too.
         drop(configured);
         if is_stale {
-            self.serve_line_now();
+            self.serve_queue_now();
         }
         result
     }

@@ -10,7 +10,7 @@
 //! | `schedule`, `tournament`, `rendezvous` | whose turn it is; which one has the fewest requests; which one has a key |
 //! | [`key`] | what a request brings along for the choice |
 //! | [`Lease`], `in_flight` | a request in flight, counted exactly |
-//! | [`wait`], `waiting_line`, `dispatch` | requests that wait until a backend is free |
+//! | [`wait`], `request_queue`, `dispatch` | requests that wait until a backend is free |
 //! | `retry_budget` | how many requests may be sent again |
 //! | [`membership`], [`member`], [`policy`] | which backends there are, with which weights, limits and algorithm |
 //! | `shared` | what all of that shares |
@@ -43,6 +43,7 @@ pub mod name;
 pub mod pick;
 pub mod policy;
 mod rendezvous;
+mod request_queue;
 mod retry_budget;
 mod schedule;
 pub mod select;
@@ -53,7 +54,6 @@ mod standing;
 mod table;
 mod tournament;
 pub mod wait;
-mod waiting_line;
 
 pub use admin_state::AdminState;
 pub use awaited::WaitsFor;
@@ -66,7 +66,7 @@ pub use pick::{Picked, Wanted};
 pub use policy::{Algorithm, GroupPolicy};
 pub use shared::Backends;
 pub use standing::Standing;
-pub use wait::{LineFull, Waiting};
+pub use wait::{QueueFull, Waiting};
 
 #[cfg(test)]
 mod testing;

@@ -77,7 +77,7 @@ impl<C> Backends<C> {
     /// For a request that has been nowhere yet. It draws its ticket whatever comes of it.
     fn next(self: &Arc<Self>, key: Key) -> Picked<C> {
         let turn = Some(self.ticket.draw());
-        if self.line.has_plain() {
+        if self.queue.has_plain() {
             // They were here first. None would wait if no backend was live.
             return Picked::Full;
         }
@@ -100,7 +100,7 @@ impl<C> Backends<C> {
     /// Nothing was found. The search may have been counted in the group for a moment, and another one
     /// may have found that full because of it, and waits now.
     fn without(&self, missing: Missing) -> Picked<C> {
-        self.serve_line();
+        self.serve_queue();
         match missing {
             Missing::Free => Picked::Full,
             Missing::Live => Picked::NoneLive,
@@ -161,7 +161,7 @@ impl<C> Backends<C> {
     pub fn lease(self: &Arc<Self>, backend: &Arc<Backend<C>>) -> Option<Lease<C>> {
         let counted = self.count_in(backend);
         if counted.is_none() {
-            self.serve_line();
+            self.serve_queue();
         }
         Some(Lease::new(counted?, self))
     }
@@ -187,7 +187,7 @@ impl<C> Backends<C> {
     /// How many requests wait for a backend to be free.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.line.len()
+        self.queue.len()
     }
 
     /// How many requests are in flight, at all backends that are members now.

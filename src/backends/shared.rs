@@ -4,10 +4,10 @@ use super::awaited::Awaited;
 use super::in_flight::{Counted, Total};
 use super::member::Member;
 use super::policy::GroupPolicy;
+use super::request_queue::RequestQueue;
 use super::retry_budget::RetryBudget;
 use super::silence::Silence;
 use super::table::Table;
-use super::waiting_line::WaitingLine;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub struct Backends<C> {
     /// Requests in flight, if there is a limit.
     pub(super) total: Total,
     /// Requests that wait for a backend to be free.
-    pub(super) line: WaitingLine<Awaited<C>, Counted<C>>,
+    pub(super) queue: RequestQueue<Awaited<C>, Counted<C>>,
     /// How many may be sent again.
     pub(super) retries: RetryBudget,
 }

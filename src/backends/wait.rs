@@ -1,16 +1,16 @@
-//! A request that waits in its group's line until a backend is free.
+//! A request that waits in its group's queue until a backend is free.
 
 use super::awaited::{Awaited, WaitsFor};
 use super::in_flight::Counted;
 use super::key::Key;
 use super::lease::Lease;
 use super::pick::Picked;
+use super::request_queue::{Answer, Place};
 use super::shared::Backends;
-use super::waiting_line::{Answer, Place};
 use std::fmt;
 use std::sync::Arc;
 
-/// The place of a request in the line. When it is dropped, the request leaves; what it was granted and
+/// The place of a request in the queue. When it is dropped, the request leaves; what it was granted and
 /// has not taken goes to the next one.
 pub struct Waiting<C> {
     place: Arc<Place<Awaited<C>, Counted<C>>>,
@@ -19,22 +19,22 @@ pub struct Waiting<C> {
 
 /// As many requests wait as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineFull;
+pub struct QueueFull;
 
 impl<C> Backends<C> {
-    /// Enters the line, for a request that was given [`Picked::Full`], unless as many wait as may. If
+    /// Enters the queue, for a request that was given [`Picked::Full`], unless as many wait as may. If
     /// there is room by now, [`Waiting::take`] has it at once.
     pub fn wait(
         self: &Arc<Self>,
         key: Key,
         waits_for: WaitsFor<C>,
-    ) -> Result<Waiting<C>, LineFull> {
+    ) -> Result<Waiting<C>, QueueFull> {
         let most = self.table.load().policy.queue_length;
         let awaited = Awaited { key, waits_for };
         let is_plain = awaited.is_plain();
         let answer = |awaited: &Awaited<C>| self.answer(awaited);
-        let place = self.line.enter((awaited, is_plain), most, answer);
-        let (place, group) = (place.ok_or(LineFull)?, Arc::clone(self));
+        let place = self.queue.enter((awaited, is_plain), most, answer);
+        let (place, group) = (place.ok_or(QueueFull)?, Arc::clone(self));
         Ok(Waiting { place, group })
     }
 }
@@ -59,7 +59,7 @@ impl<C> Waiting<C> {
 
 impl<C> Drop for Waiting<C> {
     fn drop(&mut self) {
-        if let Some(counted) = self.group.line.leave(&self.place) {
+        if let Some(counted) = self.group.queue.leave(&self.place) {
             self.group.release(&counted);
         }
     }

@@ -126,7 +126,7 @@ impl ExchangePhase {
         Some(Self::attempt(next, false, &group.settings, turn.now()))
     }
 
-    /// With a lease that the request has waited for in the line.
+    /// With a lease that the request has waited for in the queue.
     pub(super) fn with_lease(
         lease: Lease<Conn>,
         group: &Group,
@@ -216,7 +216,7 @@ impl Exchange {
         if let Some(pause) = self.pause(client, turn) {
             return pause.map(Some);
         }
-        let chosen = match self.leave_line(client, turn) {
+        let chosen = match self.leave_queue(client, turn) {
             Some(chosen) => chosen,
             None => self.choose_attempt(client, turn),
         };
@@ -225,8 +225,8 @@ impl Exchange {
                 self.enter(phase, turn);
                 Ok(None)
             }
-            Err(FULL) if self.is_in_line() => self.stand_in_line(client, turn).map(Some),
-            Err(FULL) => self.join_line(client, turn).map(|()| None),
+            Err(FULL) if self.is_queued() => self.stay_in_queue(client, turn).map(Some),
+            Err(FULL) => self.enter_queue(client, turn).map(|()| None),
             Err(error) => self.hold(error, client, turn).map(Some),
         }
     }

@@ -63,7 +63,7 @@ impl Exchange {
             has_left: false,
             has_arrived: false,
             held: None,
-            in_line: None,
+            queued: None,
             key: key_of(head, client.address.ip(), settings),
             response_headers: destination.response_headers.clone(),
             short: None,

@@ -32,7 +32,7 @@
 //! | [`terms`], `served` | what a response settles, and what it needs to know of the request |
 //! | `splice` | a large body that bypasses our memory |
 //! | `rescue` | when a request leaves a backend that is lost |
-//! | `hold`, `line`, `shortage` | the waits for a backend that is up, for one with room, and for a descriptor or port |
+//! | `hold`, `queue`, `shortage` | the waits for a backend that is up, for one with room, and for a descriptor or port |
 //! | `trial` | a request that tries a backend which was ejected |
 //! | [`slot`], [`wait_for`] | where an exchange is kept, and how it waits |
 
@@ -46,9 +46,9 @@ pub mod failure;
 mod give_up;
 mod hold;
 mod key;
-mod line;
 mod moves;
 pub mod pin;
+mod queue;
 mod rescue;
 pub mod retry;
 mod served;
@@ -81,7 +81,7 @@ use client::Client;
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
-use line::InLine;
+use queue::Queued;
 use shared::Turn;
 use shortage::Short;
 use std::io;
@@ -143,8 +143,8 @@ pub struct Exchange {
     has_arrived: bool,
     /// Set while it waits for a backend to come up.
     held: Option<Box<Held>>,
-    /// Set while it waits in the line of its group.
-    in_line: Option<Box<InLine>>,
+    /// Set while it waits in the queue of its group.
+    queued: Option<Box<Queued>>,
     /// What of it decides which backend it goes to.
     key: Key,
     /// What its route does with the fields of the response.
@@ -243,7 +243,7 @@ impl Exchange {
         let request = self.upload.request_line().unwrap_or("a long upload");
         let backend = match self.attempt() {
             Some(attempt) => attempt.backend.name.to_string(),
-            None if self.is_in_line() => "in the queue".into(),
+            None if self.is_queued() => "in the queue".into(),
             None => "no backend yet".into(),
         };
         (self.record.started(), format!("{request} -> {backend}"))

@@ -35,7 +35,7 @@ impl Exchange {
     pub fn is_backend_lost(&self, shared: &Shared, now: Instant) -> bool {
         let Some(attempt) = self.attempt() else {
             let held = self.held.as_ref();
-            return !self.is_in_line() && held.is_none_or(|held| held.may_look(now));
+            return !self.is_queued() && held.is_none_or(|held| held.may_look(now));
         };
         let is_connecting = self.is_connecting();
         let is_lost = match is_connecting {

@@ -227,7 +227,7 @@ impl Park for ClientSession {
             self.client.conn.watch(readiness, key, interest)?;
         }
         if let Stage::Exchange(exchange) = &self.stage {
-            exchange.watch_line(readiness, key);
+            exchange.watch_queue(readiness, key);
         }
         let backend = match &mut self.stage {
             Stage::Exchange(exchange) => exchange.backend_conn(),

@@ -1,4 +1,4 @@
-//! The line: in order, bounded, and no request waits while there is room.
+//! The queue: in order, bounded, and no request waits while there is room.
 
 use super::*;
 use crate::backends::testing::*;
@@ -18,12 +18,12 @@ fn pick(group: &Arc<Backends<()>>) -> Picked<()> {
     group.pick(Key::Absent, Wanted::Next)
 }
 
-fn enter(group: &Arc<Backends<()>>, waits_for: WaitsFor<()>) -> Result<Waiting<()>, LineFull> {
+fn enter(group: &Arc<Backends<()>>, waits_for: WaitsFor<()>) -> Result<Waiting<()>, QueueFull> {
     group.wait(Key::Absent, waits_for)
 }
 
 fn wait(group: &Arc<Backends<()>>) -> Waiting<()> {
-    enter(group, any()).expect("there is room in the line")
+    enter(group, any()).expect("there is room in the queue")
 }
 
 fn any() -> WaitsFor<()> {
@@ -119,7 +119,7 @@ fn a_request_for_one_backend_waits_for_that_and_keeps_no_other_from_the_rest() {
     let group = group(2, policy(1, 10));
     let (first, second) = (pick(&group), pick(&group));
     let only = WaitsFor::Only(Arc::clone(&group.all()[0]));
-    let waiting = enter(&group, only).expect("there is room in the line");
+    let waiting = enter(&group, only).expect("there is room in the queue");
     drop(second);
     assert!(waiting.take().is_none());
     let other = pick(&group).lease().expect("it is free");
