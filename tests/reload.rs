@@ -144,7 +144,8 @@ fn listeners_are_added_and_closed_and_what_needs_a_restart_is_said() {
     // The same port of another address of this machine.
     let other = SocketAddr::from(([127, 0, 0, 2], lb.address.port()));
     file.write_text(&format!(
-        "listen = [\"{other}\"]\nworkers = 3\n[group.a]\nbackends = [\"{}\"]\n",
+        "listen = [\"{other}\"]\nworkers = 3\n[group.a]\nbackends = [\"{}\"]\n\
+         algorithm = \"random\"\n[[route]]\npath = \"/\"\ngroup = \"a\"\n[timeouts]\nhead = \"7s\"\n",
         backend.address
     ));
     let mut kept = lb.client();
@@ -152,6 +153,9 @@ fn listeners_are_added_and_closed_and_what_needs_a_restart_is_said() {
     lb.signal(Signal::HUP);
     let said = line(&lb, &["Reloaded"]);
     assert!(said.contains(&format!("+{other}")), "{said}");
+    let rest = "group a: Choosing a backend, Health checks; routes: +*/ -> a; \
+                settings: Connections and threads, Timeouts";
+    assert!(said.contains(rest), "{said}");
     let said = line(&lb, &["restart"]);
     assert!(said.contains("workers"), "{said}");
     assert_eq!(support::Client::to(other).get("/").status, 200);

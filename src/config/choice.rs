@@ -10,7 +10,7 @@ use std::time::Duration;
 use values::one_of;
 
 /// How a group of backends takes requests.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct Choice {
     /// Which backend is next
     ///

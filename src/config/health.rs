@@ -11,7 +11,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How backends are checked.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct HealthConfig {
     /// What to ask backends for
     #[arg(id = "health_path", long = "health-path", value_name = "PATH", default_value = "/",

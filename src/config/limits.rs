@@ -10,7 +10,7 @@ use clap::Args;
 const REQUEST_LINE_BYTES: usize = 8 * 1024;
 
 /// The longest heads and bodies, and the most that one client may send.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct Limits {
     /// Most bytes of a request or response head (431)
     // nginx: 4 buffers of 8 KiB.

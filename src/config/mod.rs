@@ -16,6 +16,7 @@
 //! | [`routing`] | which group of backends a request goes to |
 //! | [`cli`] | the command line as a whole: contradictions, usage errors |
 //! | [`file`](mod@file) | the configuration file |
+//! | `changed` | which settings differ between two configurations |
 //! | `contradictions` | settings that make no sense together |
 //! | [`snapshot`] | the settings and groups at one time, with their backends |
 //!
@@ -23,6 +24,7 @@
 //! `lb --help`.
 
 mod addresses;
+mod changed;
 pub mod choice;
 pub mod cli;
 mod contradictions;
@@ -38,6 +40,7 @@ pub mod timeouts;
 mod values;
 
 pub use addresses::Listen;
+pub use changed::changed_headings;
 pub use choice::{Choice, HashBy};
 pub use groups::{BackendConfig, Config, GroupConfig};
 pub use health::{HealthConfig, Statuses};
@@ -82,7 +85,7 @@ pub type OrNone<T> = Option<T>;
 
 /// Every setting that has a flag. What a group of backends sets for itself is the same type, with
 /// the values that hold for this group.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct Settings {
     /// Worker threads
     // Enough to wait for the connections that are active at a common load, which is the cheapest way

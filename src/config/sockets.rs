@@ -20,7 +20,7 @@ const LARGEST_SIZE: u64 = 512 * 1024 * 1024;
 const SIZES: RangeInclusive<u64> = SMALLEST_SIZE..=LARGEST_SIZE;
 
 /// What the system does for connections. Checks have none of it: their own timeouts close them.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, PartialEq, Args)]
 pub struct Sockets {
     /// Silence after which TCP asks for the peer; or off
     ///

@@ -6,7 +6,7 @@ use clap::Args;
 use std::time::Duration;
 
 /// Timeouts, each counted from the start of what it bounds.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, PartialEq, Args)]
 pub struct Timeouts {
     /// A whole request head (408)
     ///

@@ -1,8 +1,7 @@
 //! What a reload has changed, in a few lines for people: which backends of which group, which
 //! listeners, and what cannot change without a restart. Must not know how it is put into use.
 
-use crate::config::{Config, GroupConfig, Settings};
-use std::fmt::Debug;
+use crate::config::{Config, GroupConfig, Settings, changed_headings};
 
 /// The differences between two configurations.
 #[derive(Debug, Default)]
@@ -19,6 +18,7 @@ impl Changes {
         let mut changes = Self::default();
         changes.of_listeners(old, new);
         changes.of_groups(old, new);
+        changes.of_routes(old, new);
         changes.of_settings(&old.settings, &new.settings);
         changes
     }
@@ -31,9 +31,10 @@ impl Changes {
     }
 
     fn of_groups(&mut self, old: &Config, new: &Config) {
+        let common = changed_headings(&old.settings, &new.settings);
         for group in &new.groups {
             match old.groups.iter().find(|one| one.name == group.name) {
-                Some(before) => self.of_group(before, group),
+                Some(before) => self.of_group(before, group, &common),
                 None => {
                     let names = names(group).join(", ");
                     self.done
@@ -47,7 +48,8 @@ impl Changes {
         }
     }
 
-    fn of_group(&mut self, old: &GroupConfig, new: &GroupConfig) {
+    /// What has changed for all groups alike, as `common` has it, is not said of each.
+    fn of_group(&mut self, old: &GroupConfig, new: &GroupConfig, common: &[&str]) {
         let mut parts = difference(&names(old), &names(new), Clone::clone);
         for backend in &new.backends {
             let same = old.backends.iter().find(|one| one.name == backend.name);
@@ -67,6 +69,9 @@ impl Changes {
                 parts.push(format!("{name} is {role}"));
             }
         }
+        let mut settings = changed_headings(&old.settings, &new.settings);
+        settings.retain(|heading| !common.contains(heading));
+        parts.extend(settings.into_iter().map(String::from));
         if !parts.is_empty() {
             let name = &new.name;
             self.done
@@ -74,8 +79,32 @@ impl Changes {
         }
     }
 
-    /// What is decided when threads are started and memory is counted out.
+    fn of_routes(&mut self, old: &Config, new: &Config) {
+        let labels = |config: &Config| -> Vec<String> {
+            config.routes.iter().map(ToString::to_string).collect()
+        };
+        let (before, after) = (labels(old), labels(new));
+        let mut parts = difference(&before, &after, Clone::clone);
+        for (route, label) in new.routes.iter().zip(&after) {
+            if before.contains(label) && !old.routes.contains(route) {
+                parts.push(format!("{label} has other rules"));
+            }
+        }
+        if !parts.is_empty() {
+            self.done.push(format!("routes: {}", parts.join(", ")));
+        }
+    }
+
     fn of_settings(&mut self, old: &Settings, new: &Settings) {
+        let changed = changed_headings(old, new);
+        if !changed.is_empty() {
+            self.done.push(format!("settings: {}", changed.join(", ")));
+        }
+        self.of_start(old, new);
+    }
+
+    /// What is decided when threads are started and memory is counted out.
+    fn of_start(&mut self, old: &Settings, new: &Settings) {
         self.keep("workers", &old.workers, &new.workers);
         self.keep("cores", &old.cores, &new.cores);
         self.keep("scheduling", &old.scheduling, &new.scheduling);
@@ -89,7 +118,7 @@ impl Changes {
         self.keep("the sockets of clients", &before, &after);
     }
 
-    fn keep<T: PartialEq + Debug>(&mut self, name: &str, old: &T, new: &T) {
+    fn keep<T: PartialEq>(&mut self, name: &str, old: &T, new: &T) {
         if old != new {
             self.kept.push(name.into());
         }

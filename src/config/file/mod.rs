@@ -20,7 +20,7 @@
 
 mod draft;
 mod groups;
-mod keys;
+pub(super) mod keys;
 mod layer;
 mod links;
 mod nearest;

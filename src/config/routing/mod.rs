@@ -25,6 +25,7 @@ pub use path::PathPrefix;
 pub use table::{EqualRoutes, Found, RouteMatch, Routes, equal_routes};
 
 use crate::http::field_rules::FieldRules;
+use std::fmt;
 
 /// One route. Without a host it takes every host; without a path it takes every path, and `*` too,
 /// which an `OPTIONS` asks for that concerns the whole server.
@@ -53,6 +54,19 @@ impl RouteConfig {
             group: group.into(),
             ..Self::default()
         }
+    }
+}
+
+/// `shop.example/api -> shop`: what it takes, and for which group.
+impl fmt::Display for RouteConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, &self.path) {
+            (None, None) => f.write_str("*")?,
+            (Some(host), None) => write!(f, "{host}")?,
+            (None, Some(path)) => write!(f, "*{path}")?,
+            (Some(host), Some(path)) => write!(f, "{host}{path}")?,
+        }
+        write!(f, " -> {}", self.group)
     }
 }
 
