@@ -72,6 +72,7 @@
 //! health       discovery         checks and what follows from them; addresses of names
 //! config                         every setting as a value; routes; the command line and the file
 //! log          engine            what is printed; queue, workers, parking lot
+//! simulation                     what an algorithm would do, in virtual time
 //! backends     net      http     which backend is next; sockets; HTTP as values
 //! ```
 //!
@@ -103,3 +104,4 @@ pub mod log;
 pub mod net;
 pub mod server;
 pub mod session;
+pub mod simulation;

@@ -13,7 +13,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("backends", &[]),
     ("engine", &["net"]),
     ("log", &["backends", "http"]),
-    ("config", &["backends", "engine", "http", "log", "net"]),
+    ("simulation", &["backends"]),
+    (
+        "config",
+        &["backends", "engine", "http", "log", "net", "simulation"],
+    ),
     ("discovery", &["backends", "net"]),
     ("health", &["backends", "config", "http", "log", "net"]),
     (

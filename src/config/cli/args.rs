@@ -20,6 +20,7 @@ Examples:
 Commands, each with a --help of its own:
   lb check FILE        look for errors in a file, all at once (also lb -t FILE)
   lb route FILE URL    which route takes a request, and what the backend would receive
+  lb simulate NAME     which backends an algorithm chooses, without a socket
   lb schema            the schema of the file, for editors
   lb reference         every key of the file, as a page in Markdown";
 

@@ -1,6 +1,7 @@
 //! The commands beside the balancer itself, each with its own arguments: `lb check lb.toml`. A command
 //! says what is to be printed, and the program prints it.
 
+use super::simulate;
 use crate::config::Settings;
 use crate::config::file::trace::AskedRequest;
 use crate::config::file::{self, Colors, FileErrors, Overrides};
@@ -19,8 +20,18 @@ pub struct CommandOutput {
     pub code: u8,
 }
 
+impl CommandOutput {
+    /// A text for stdout, and no error.
+    fn of_text(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
 /// The names of the commands.
-pub const NAMES: [&str; 4] = ["check", "route", "schema", "reference"];
+pub const NAMES: [&str; 5] = ["check", "route", "simulate", "schema", "reference"];
 
 /// Runs the command that a command line names, program name first; `None` if it names none. The error
 /// prints itself, as that of [`super::parse`].
@@ -32,6 +43,7 @@ pub fn run(line: &[OsString], colors: Colors) -> Option<Result<CommandOutput, cl
         // `lb -t --config lb.toml` is a line like any other.
         "-t" if names_file(line.get(2)) => check(arguments, colors),
         "route" => route(arguments, colors),
+        "simulate" => simulate::run(arguments).map(CommandOutput::of_text),
         "schema" => plain::<SchemaArgs>(arguments, file::schema),
         "reference" => plain::<ReferenceArgs>(arguments, file::reference),
         _ => return None,
@@ -101,20 +113,14 @@ fn with_settings(command: clap::Command) -> clap::Command {
 #[must_use]
 pub fn check_file(path: &Path, overrides: &Overrides, colors: Colors) -> CommandOutput {
     match file::check(path, overrides) {
-        Ok(file) => CommandOutput {
-            text: format!("{}\n", file.summary()),
-            ..CommandOutput::default()
-        },
+        Ok(file) => CommandOutput::of_text(format!("{}\n", file.summary())),
         Err(errors) => refused(&errors, colors),
     }
 }
 
 fn print_file(path: &Path, overrides: &Overrides, colors: Colors) -> CommandOutput {
     match file::check(path, overrides) {
-        Ok(file) => CommandOutput {
-            text: format!("# {}\n{}", file.summary(), file.print()),
-            ..CommandOutput::default()
-        },
+        Ok(file) => CommandOutput::of_text(format!("# {}\n{}", file.summary(), file.print())),
         Err(errors) => refused(&errors, colors),
     }
 }
@@ -200,10 +206,7 @@ fn plain<T: Parser>(
     text: impl Fn() -> String,
 ) -> Result<CommandOutput, clap::Error> {
     T::try_parse_from(arguments)?;
-    Ok(CommandOutput {
-        text: text(),
-        ..CommandOutput::default()
-    })
+    Ok(CommandOutput::of_text(text()))
 }
 
 /// The command that a wrong LISTEN was probably meant for.
@@ -225,6 +228,7 @@ mod tests {
         for command in [
             with_settings(CheckArgs::command()),
             RouteArgs::command(),
+            simulate::SimulateArgs::command(),
             SchemaArgs::command(),
             ReferenceArgs::command(),
         ] {

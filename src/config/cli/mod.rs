@@ -2,6 +2,7 @@
 
 mod args;
 pub mod commands;
+mod simulate;
 mod usage;
 
 use crate::backends::Name;
