@@ -1,5 +1,5 @@
-//! Which settings differ between two configurations, by the headings of `lb --help`. Must not know why
-//! anybody asks.
+//! Which settings differ between two configurations, by the headings of `lb --help`. Must not know what
+//! the answer is for.
 
 use super::{Settings, heading};
 
