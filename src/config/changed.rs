@@ -22,6 +22,7 @@ pub fn changed_headings(old: &Settings, new: &Settings) -> Vec<&'static str> {
             of_forwarding(old) != of_forwarding(new),
         ),
         (heading::LOGGING, old.log != new.log),
+        (heading::ADMIN, old.admin != new.admin),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);
     let short = |heading: &'static str| heading.split(" (").next().unwrap_or(heading);
@@ -57,7 +58,7 @@ mod tests {
     fn another(key: &Key) -> &'static str {
         let values = ["7", "17s", "17KiB", "/x7", "x7", "10.0.0.0/8", "204"];
         let words = [
-            "path", "hash", "batch", "close", "append", "access", "haproxy",
+            "path", "hash", "batch", "close", "append", "access", "haproxy", ":7",
         ];
         let mut all = values.into_iter().chain(words);
         let fits =

@@ -34,13 +34,14 @@ pub(super) fn find(
     is_set: &dyn Fn(&str) -> bool,
     spelling: &Spelling,
 ) -> Vec<Contradiction> {
-    let rules: [Rule; 6] = [
+    let rules: [Rule; 7] = [
         of_forwarding,
         of_checks,
         of_threads,
         of_heads,
         of_clients,
         of_stopping,
+        of_admin,
     ];
     let found = rules.iter().flat_map(|rule| rule(settings));
     let found = found.chain(of_choice(settings, is_set));
@@ -204,6 +205,53 @@ fn of_stopping(settings: &Settings) -> Vec<Found> {
         example: vec![with("ready-path", "/ready"), with("lame-duck", "10s")],
     });
     found.into_iter().collect()
+}
+
+fn of_admin(settings: &Settings) -> Vec<Found> {
+    let admin = &settings.admin;
+    let found = |flags, reason, named, example| {
+        vec![Found {
+            flags,
+            is_idle: false,
+            reason,
+            named,
+            example,
+        }]
+    };
+    let (address, file) = (with("admin", "127.0.0.1:9090"), "/etc/lb.token");
+    let Some(asked) = &admin.admin else {
+        let needs = "{0} has an effect with {1} only";
+        let idle = |flags: &'static [&'static str], example| {
+            let named = vec![name(flags[0]), name("admin")];
+            found(flags, needs, named, vec![address.clone(), example])
+        };
+        return match admin {
+            _ if admin.admin_token_file.is_some() => {
+                idle(&["admin-token-file"], with("admin-token-file", file))
+            }
+            _ if admin.admin_allow_remote => {
+                idle(&["admin-allow-remote"], with("admin-token-file", file))
+            }
+            _ if !admin.admin_host.is_empty() => {
+                idle(&["admin-host"], with("admin-host", "lb.example"))
+            }
+            _ => Vec::new(),
+        };
+    };
+    let is_guarded = admin.admin_allow_remote && admin.admin_token_file.is_some();
+    if asked.is_local() || is_guarded {
+        return Vec::new();
+    }
+    found(
+        &["admin", "admin-allow-remote", "admin-token-file"],
+        "{0} can be reached from other machines, which takes both {1} and {2}",
+        vec![
+            with("admin", asked),
+            name("admin-allow-remote"),
+            name("admin-token-file"),
+        ],
+        vec![address],
+    )
 }
 
 fn of_choice(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> Vec<Found> {

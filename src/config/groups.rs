@@ -36,7 +36,7 @@ pub struct GroupConfig {
 }
 
 /// One backend of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendConfig {
     /// Host and port.
     pub name: Name,

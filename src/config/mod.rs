@@ -10,6 +10,7 @@
 //! | [`timeouts`] | how long each thing may take |
 //! | [`sockets`] | what the system does for a connection |
 //! | [`health`] | how backends are checked |
+//! | [`admin`] | the admin listener |
 //! | `quantities`, `values` | how times, sizes, numbers and texts are written |
 //! | `addresses` | where to listen, and backends, as they are written |
 //! | [`groups`] | a whole configuration: groups of backends |
@@ -24,6 +25,7 @@
 //! `lb --help`.
 
 mod addresses;
+pub mod admin;
 mod changed;
 pub mod choice;
 pub mod cli;
@@ -40,6 +42,7 @@ pub mod timeouts;
 mod values;
 
 pub use addresses::Listen;
+pub use admin::{AdminAddress, AdminSettings};
 pub use changed::changed_headings;
 pub use choice::{Choice, HashBy};
 pub use groups::{BackendConfig, Config, GroupConfig};
@@ -77,6 +80,7 @@ mod heading {
     pub(super) const FORWARDING: &str = "What backends learn of clients";
     pub(super) const STOPPING: &str = "Stopping";
     pub(super) const LOGGING: &str = "Logging";
+    pub(super) const ADMIN: &str = "Seeing and steering";
 }
 
 /// A value, or a word that stands for none: `off`, `auto`. For `clap`, an `Option` is a setting
@@ -242,6 +246,10 @@ pub struct Settings {
           hide_possible_values = true, value_parser = one_of(&LogMode::WORDS),
           help_heading = heading::LOGGING)]
     pub log: LogMode,
+
+    /// What the operator sees and steers it by.
+    #[command(flatten)]
+    pub admin: AdminSettings,
 }
 
 impl Default for Settings {

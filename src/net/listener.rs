@@ -148,7 +148,7 @@ impl Listener {
 
 /// `[::]` takes IPv4 too, whatever the system's default for that is (`net.ipv6.bindv6only`).
 /// Without IPv6 it is `0.0.0.0`.
-fn bind_all(port: u16) -> io::Result<TcpListener> {
+pub(super) fn bind_all(port: u16) -> io::Result<TcpListener> {
     let both = (Ipv6Addr::UNSPECIFIED, port).into();
     match bind(both, |socket| sockopt::set_ipv6_v6only(socket, false)) {
         Ok(socket) => Ok(socket),
@@ -188,7 +188,7 @@ fn describe(socket: &TcpListener) -> io::Result<String> {
 }
 
 /// No client, a signal, or a client that left while it queued.
-fn is_nobody(error: &io::Error) -> bool {
+pub(super) fn is_nobody(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(
         error.kind(),

@@ -12,6 +12,7 @@
 //! | `poller` | the kernel's list of them (epoll, or kqueue and its like) |
 //! | [`pipe`] | bytes from socket to socket, past our memory |
 //! | [`listener`] | the listening socket and its backlog |
+//! | [`plain`] | blocking sockets, for the few connections of the admin listener |
 //! | [`options`] | when the kernel asks whether a silent peer is there, and how much it holds for us |
 //! | `unacknowledged` | how much of what was sent has not arrived |
 //! | [`resolve`] | names to addresses |
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod listener;
 pub mod options;
 pub mod pipe;
+pub mod plain;
 mod poller;
 pub mod readiness;
 pub mod resolve;

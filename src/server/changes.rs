@@ -114,6 +114,7 @@ impl Changes {
             &new.max_connections,
         );
         self.keep("max-memory", &old.max_memory, &new.max_memory);
+        self.keep("the admin listener", &old.admin, &new.admin);
         let (before, after) = (old.sockets.of_clients(), new.sockets.of_clients());
         self.keep("the sockets of clients", &before, &after);
     }
@@ -142,11 +143,11 @@ fn difference<T: PartialEq>(old: &[T], new: &[T], name: impl Fn(&T) -> String) -
     parts
 }
 
-/// Logs them.
-pub(super) fn log(changes: &Changes) {
+/// Logs them: `what` was done, and by which cause.
+pub(super) fn log(what: &str, changes: &Changes) {
     match changes.done.as_slice() {
-        [] => log::warn!("Reloaded."),
-        lines => log::warn!("Reloaded: {}", lines.join("; ")),
+        [] => log::warn!("{what}."),
+        lines => log::warn!("{what}: {}", lines.join("; ")),
     }
     if !changes.kept.is_empty() {
         let kept = changes.kept.join(", ");

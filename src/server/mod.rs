@@ -10,6 +10,7 @@
 //! | `threads` | how its threads begin and end |
 //! | `status` | what it is doing now |
 //! | `reload`, `groups` | from one configuration to another while it serves |
+//! | [`steer`], `overlay` | what an operator changes while it serves |
 //! | `changes` | what is logged of that |
 //! | `prepare` | ports, names and the first checks, for a start and for a reload |
 //! | `capacity`, `memory` | how many connections, and how much memory, the machine allows |
@@ -24,18 +25,22 @@ mod drain;
 mod groups;
 mod listeners;
 mod memory;
+mod overlay;
 mod prepare;
 mod reload;
 mod start;
 mod start_error;
 mod status;
+pub mod steer;
 mod stop;
 mod threads;
 mod warning;
 
+pub use overlay::BackendChange;
 pub use reload::{Reload, Source};
 pub use start_error::StartError;
 pub use status::{BackendStatus, GroupStatus, Share, Status, StatusHandle};
+pub use steer::Steering;
 pub use stop::Stop;
 
 use crate::engine::Engine;
@@ -44,7 +49,7 @@ use crate::net::waker::Waker;
 use crate::session::ClientSession;
 use drain::{drain, end_threads};
 use listeners::{Listeners, PendingChange};
-use reload::Reloader;
+use reload::SharedReloader;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,8 +78,8 @@ pub struct Server {
     ending: Arc<Waker>,
     workers: Vec<JoinHandle<()>>,
     health: JoinHandle<()>,
-    /// What a reload needs, until there is a thread for it.
-    reloader: Option<Reloader>,
+    /// What changes the configuration.
+    reloader: SharedReloader,
     reloading: Option<JoinHandle<()>>,
     /// No stop was asked for before the first client could come.
     is_in_use: bool,
@@ -95,15 +100,19 @@ impl Server {
     /// Reloads the configuration from `source` when `reload` asks for it, or when the source has
     /// changed.
     pub fn reload_from(&mut self, source: Source, reload: &Reload) -> Result<(), StartError> {
-        let Some(reloader) = self.reloader.take() else {
-            return Ok(());
-        };
-        let (engine, reload) = (Arc::clone(&self.engine), reload.clone());
-        let thread = spawn("reload", &engine, &self.ending, move |_, ending| {
-            reloader.run(source, &reload, ending);
+        let (reloader, stop) = (Arc::clone(&self.reloader), self.stop.clone());
+        let asked = reload.clone();
+        let thread = spawn("reload", &self.engine, &self.ending, move |_, ending| {
+            reload::run(&reloader, source, (&asked, &stop), ending);
         })?;
         self.reloading = Some(thread);
         Ok(())
+    }
+
+    /// Changes its backends, also after [`Self::run`] has taken the server.
+    #[must_use]
+    pub fn steering(&self) -> Steering {
+        Steering::new(&self.reloader)
     }
 
     /// Its engine, to be looked at.
@@ -127,10 +136,8 @@ impl Server {
         end_threads(&self.engine, self.workers);
         self.ending.wake();
         join(self.health);
-        if let Some(reloader) = self.reloader {
-            reloader.resolving.end();
-        }
         self.reloading.into_iter().for_each(join_soon);
+        reload::lock(&self.reloader).resolving.end();
         ended
     }
 }

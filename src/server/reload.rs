@@ -10,6 +10,7 @@
 use super::changes::{self, Changes};
 use super::groups::{Plan, plan};
 use super::listeners::{ListenerChange, PendingChange};
+use super::overlay::Overlay;
 use super::prepare::{bind, check_added, open, resolve};
 use super::threads::{join_soon, spawn};
 use super::{StartError, Stop};
@@ -22,7 +23,7 @@ use crate::net::{Interest, wait_any};
 use crate::session::ClientSession;
 use rustix::fd::AsFd;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -62,15 +63,28 @@ impl Reload {
     }
 }
 
-/// The thread that reloads, with what it needs.
+/// What changes the configuration, one change at a time.
 #[derive(Debug)]
 pub(super) struct Reloader {
     pub(super) engine: Arc<Engine<ClientSession>>,
     pub(super) stop: Stop,
     pub(super) pending: Arc<PendingChange>,
     pub(super) resolving: Resolving,
-    /// What is in use.
+    /// As it is written.
+    pub(super) written: Config,
+    /// What an operator has changed since.
+    pub(super) overlay: Overlay,
+    /// What is in use: both together.
     pub(super) config: Config,
+}
+
+/// The one that all threads share.
+pub(super) type SharedReloader = Arc<Mutex<Reloader>>;
+
+/// A panic in another thread leaves nothing half done that matters here: a change is put into use as a
+/// whole, or not at all.
+pub(super) fn lock(reloader: &SharedReloader) -> MutexGuard<'_, Reloader> {
+    reloader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread that looks up names, which ends with its own waker.
@@ -81,61 +95,89 @@ pub(super) struct Resolving {
 }
 
 /// All that a new configuration needs, ready to be put into use.
-struct Prepared {
+pub(super) struct Prepared {
     config: Config,
     plan: Plan,
     snapshot: Arc<Snapshot>,
-    resolver: Resolver,
+    /// `None` where no name is new.
+    resolver: Option<Resolver>,
     checks: Checks,
     listeners: ListenerChange,
 }
 
-impl Reloader {
-    /// Reloads when that is asked for, or when the source has changed, until `ending` is raised.
-    pub(super) fn run(mut self, mut source: Source, asked: &Reload, ending: &Waker) {
-        while !ending.wait(Duration::ZERO) {
-            let is_asked = asked.0.reset();
-            let watched = source.has_changed.as_mut();
-            let has_changed = watched.is_some_and(|has_changed| has_changed());
-            if (is_asked || has_changed) && !self.stop.is_requested() {
-                self.reload(&source);
-            }
-            let timeout = match source.has_changed {
-                Some(_) => WATCH_INTERVAL,
-                None => LONG,
-            };
-            let sources = [&*asked.0, ending].map(|waker| (waker as &dyn AsFd, Interest::Read));
-            // If the wait itself fails, the next look only comes sooner.
-            let _ = wait_any(sources, Some(timeout));
-        }
-        self.resolving.end();
-    }
+/// Which names are looked up for a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookUps {
+    /// Those of all backends.
+    All,
+    /// None: no backend is new.
+    None,
+}
 
-    /// Puts another configuration into use, or says why the old one stays.
-    fn reload(&mut self, source: &Source) {
-        let config = match (source.load)() {
-            Ok(config) => config,
-            Err(text) => {
-                log::warn!("{text}\nThe configuration stays as it was.");
-                return;
-            }
+/// The thread that reloads: when that is asked for, or when the source has changed, until `ending` is
+/// raised.
+pub(super) fn run(
+    reloader: &SharedReloader,
+    mut source: Source,
+    (asked, stop): (&Reload, &Stop),
+    ending: &Waker,
+) {
+    while !ending.wait(Duration::ZERO) {
+        let is_asked = asked.0.reset();
+        let watched = source.has_changed.as_mut();
+        let has_changed = watched.is_some_and(|has_changed| has_changed());
+        if (is_asked || has_changed) && !stop.is_requested() {
+            reload(reloader, &source);
+        }
+        let timeout = match source.has_changed {
+            Some(_) => WATCH_INTERVAL,
+            None => LONG,
         };
-        match self.prepare(config) {
-            Ok(Some(prepared)) => self.commit(prepared),
+        let sources = [&*asked.0, ending].map(|waker| (waker as &dyn AsFd, Interest::Read));
+        // If the wait itself fails, the next look only comes sooner.
+        let _ = wait_any(sources, Some(timeout));
+    }
+}
+
+/// Puts another configuration into use, or says why the old one stays. The file is read without the
+/// lock: it may be a pipe that nobody writes to.
+fn reload(reloader: &SharedReloader, source: &Source) {
+    match (source.load)() {
+        Ok(config) => lock(reloader).reload(config),
+        Err(text) => log::warn!("{text}\nThe configuration stays as it was."),
+    }
+}
+
+impl Reloader {
+    /// What was changed by hand stays with the backends whose entries are as they were.
+    fn reload(&mut self, written: Config) {
+        let overlay = self.overlay.kept(&self.written, &written);
+        match self.prepare(overlay.over(&written), LookUps::All) {
+            Ok(Some(prepared)) => {
+                self.commit("Reloaded", prepared);
+                (self.written, self.overlay) = (written, overlay);
+            }
             Ok(None) => {}
             Err(error) => log::warn!("{error}\nThe configuration stays as it was."),
         }
     }
 
     /// Gets ready all that may fail or take time; `None` if a stop was asked for meanwhile.
-    fn prepare(&self, config: Config) -> Result<Option<Prepared>, StartError> {
+    pub(super) fn prepare(
+        &self,
+        config: Config,
+        look_ups: LookUps,
+    ) -> Result<Option<Prepared>, StartError> {
         let shared = &self.engine.shared;
         let plan = plan(&config, &shared.snapshot().groups);
         let (settings, routes) = (config.settings.clone(), config.effective_routes());
         let snapshot = Snapshot::new(settings, plan.groups(), routes);
         let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
         let interval = config.settings.resolve_interval;
-        let resolver = resolve(&plan.backends(), interval, &self.stop)?;
+        let resolver = match look_ups {
+            LookUps::All => Some(resolve(&plan.backends(), interval, &self.stop)?),
+            LookUps::None => None,
+        };
         // One of its own: the health thread lowers the other.
         let waker = Waker::new().map_err(StartError::Resources)?;
         let checks = check_added(&plan, &shared.health, &waker, &self.stop);
@@ -169,8 +211,8 @@ impl Reloader {
         })
     }
 
-    /// Puts it into use.
-    fn commit(&mut self, prepared: Prepared) {
+    /// Puts it into use, and logs `what` was done.
+    pub(super) fn commit(&mut self, what: &str, prepared: Prepared) {
         let shared = &self.engine.shared;
         let changes = Changes::between(&self.config, &prepared.config);
         prepared.plan.put_into_use();
@@ -179,8 +221,10 @@ impl Reloader {
         shared.health.replace_snapshot(prepared.snapshot);
         shared.health.hand_over(prepared.checks);
         self.pending.put(prepared.listeners);
-        self.resolving.replace(prepared.resolver, &self.engine);
-        changes::log(&changes);
+        if let Some(resolver) = prepared.resolver {
+            self.resolving.replace(resolver, &self.engine);
+        }
+        changes::log(what, &changes);
         self.config = prepared.config;
     }
 }
@@ -211,8 +255,8 @@ impl Resolving {
     }
 
     /// Ends the thread. It may be inside a call that cannot be interrupted.
-    pub(super) fn end(self) {
+    pub(super) fn end(&mut self) {
         self.ending.wake();
-        self.thread.into_iter().for_each(join_soon);
+        self.thread.take().into_iter().for_each(join_soon);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::groups::{Plan, plan};
 use super::listeners::{Listeners, PendingChange};
+use super::overlay::Overlay;
 use super::prepare::{bind, check_added, open, resolve};
 use super::reload::{Reloader, Resolving};
 use super::threads::spawn;
@@ -16,7 +17,7 @@ use crate::net::limits;
 use crate::net::listener::Listener;
 use crate::net::waker::Waker;
 use crate::session::ClientSession;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 impl Server {
@@ -48,13 +49,15 @@ impl Server {
             health: spawn("health", &engine, &ending, |engine, ending| {
                 checks.run(&engine.shared.health, ending, || recall_lost(engine));
             })?,
-            reloader: Some(Reloader {
+            reloader: Arc::new(Mutex::new(Reloader {
                 engine: Arc::clone(&engine),
                 stop: stop.clone(),
                 pending: Arc::clone(&pending),
                 resolving: Resolving::start(resolver, &engine)?,
+                written: config.clone(),
+                overlay: Overlay::default(),
                 config,
-            }),
+            })),
             reloading: None,
             stop,
             ending,

@@ -14,7 +14,7 @@ const NEVER_HYPHENED: [&str; 8] = [
 ];
 
 /// A right value of each kind.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: [(&str, &str); 17] = [
     ("TIME", "10s"),
     ("SIZE", "32KiB"),
     ("N", "4"),
@@ -29,6 +29,8 @@ const EXAMPLES: [(&str, &str); 15] = [
     ("KEY", "cookie:session"),
     ("PERCENT", "20"),
     ("FILE", "lb.toml"),
+    ("ADDRESS", "127.0.0.1:9090"),
+    ("HOSTS", "lb.example"),
     ("HOST:PORT", "localhost:5001"),
 ];
 

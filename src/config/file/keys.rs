@@ -54,7 +54,9 @@ pub(crate) enum Scope {
 }
 
 /// The tables of keys, in the order in which they are printed.
-pub(crate) const TABLES: [&str; 6] = ["timeouts", "limits", "queue", "health", "sockets", "log"];
+pub(crate) const TABLES: [&str; 7] = [
+    "timeouts", "limits", "queue", "health", "sockets", "log", "admin",
+];
 
 /// The flags whose value an exchange or the checks take from the group; see `GroupConfig::settings`.
 const OF_GROUPS: [&str; 27] = [
@@ -223,12 +225,17 @@ fn place<'f>(flag: &'f str, heading: Option<&str>) -> (Option<&'static str>, &'f
     if let Some(name) = of_table("queue") {
         return (Some("queue"), name);
     }
+    if let Some(name) = of_table("admin") {
+        return (Some("admin"), name);
+    }
     if let Some(name) = flag.strip_suffix("-timeout") {
         return (Some("timeouts"), name);
     }
     match heading {
         _ if OF_HEALTH.contains(&flag) => (Some("health"), flag),
         _ if flag == "log" => (Some("log"), "mode"),
+        _ if flag == "admin" => (Some("admin"), "address"),
+        Some(heading::ADMIN) => (Some("admin"), flag),
         Some(heading::LIMITS) => (Some("limits"), flag),
         Some(heading::SOCKETS) => (Some("sockets"), flag),
         _ => (None, flag),
@@ -248,7 +255,7 @@ impl Kind {
             "N" | "PERCENT" | "PORT" => Self::Count,
             "TIME" => Self::Duration,
             "SIZE" => Self::Size,
-            "LIST" | "CIDR" => Self::List,
+            "LIST" | "CIDR" | "HOSTS" => Self::List,
             _ => Self::Text,
         }
     }
@@ -280,6 +287,9 @@ mod tests {
             ("burst", "limits.burst"),
             ("tcp-keep-alive", "sockets.tcp-keep-alive"),
             ("log", "log.mode"),
+            ("admin", "admin.address"),
+            ("admin-token-file", "admin.token-file"),
+            ("probes", "admin.probes"),
             ("queue-timeout", "queue.timeout"),
             ("trusted-proxies", "trusted-proxies"),
             ("max-connections", "max-connections"),
@@ -305,7 +315,7 @@ mod tests {
                 Some(default) => assert_eq!(key.check(&default), Ok(()), "{}", key.path()),
                 None => assert!(
                     key.kind == Kind::Switch
-                        || key.flag == "trusted-proxies"
+                        || key.kind == Kind::List
                         || key.fallback().is_some()
                         || key.arg.get_help().is_some(),
                     "{}: what holds when it is left out?",
@@ -318,7 +328,7 @@ mod tests {
     #[test]
     fn no_key_takes_numbers_in_quotes() {
         for key in all().iter().filter(|key| key.kind == Kind::Text) {
-            let takes_words = ["/x", "path", "off", "x"];
+            let takes_words = ["/x", "path", "off", "x", "localhost:7"];
             let is_number = !takes_words.iter().any(|word| key.check(word).is_ok());
             assert!(!is_number, "{} is a number", key.path());
         }
