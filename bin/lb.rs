@@ -9,6 +9,7 @@ mod signals;
 #[path = "lb/watched_file.rs"]
 mod watched_file;
 
+use lb::admin::{AdminPorts, Subject};
 use lb::config::Config;
 use lb::config::cli::commands::{self, CommandOutput};
 use lb::config::cli::{self, ConfigSource};
@@ -85,17 +86,30 @@ fn run(
     let stop = Stop::new()?;
     let asked = stop.clone();
     signals::on_stop(move || request(&asked)).map_err(StartError::Resources)?;
-    let started = Server::start_until(stop, config, log);
-    let server = match started.and_then(|server| reloading(server, file)) {
-        Ok(server) => server,
-        Err(error) => {
-            printer.finish();
-            return Err(error.into());
-        }
-    };
-    let ended = server.run();
-    log::info!("Load balancer has stopped.");
+    let served = serve(stop, config, file, log);
+    if served.is_ok() {
+        log::info!("Load balancer has stopped.");
+    }
     printer.finish();
+    served
+}
+
+/// A balancer from its start to its end. The operator's ports are taken first, and answered until the
+/// last request has ended.
+fn serve(
+    stop: Stop,
+    config: Config,
+    file: Option<(WatchedFile, Reload)>,
+    log: LogWriter,
+) -> Result<Ended, Box<dyn std::error::Error>> {
+    let ports = AdminPorts::bind(&config.settings.admin)?;
+    let server = reloading(Server::start_until(stop, config, log)?, file)?;
+    let admin = ports.serve(&Subject {
+        status: server.status_handle(),
+        steering: server.steering(),
+    })?;
+    let ended = server.run();
+    admin.end();
     Ok(ended)
 }
 

@@ -66,6 +66,7 @@
 //!
 //! ```text
 //! bin/lb.rs   bin/backend.rs     the programs: nothing but the public API
+//! admin                          what the operator sees and steers
 //! server                         start, accept, stop
 //! session                        one client connection: read a head, exchange, tunnel, linger
 //! exchange                       one request: its phases, the retry law, the transfer
@@ -86,6 +87,7 @@
 //! | `resolve` | has the names of backends looked up again | holds up anything |
 //! | `look-up` | looks up one name, then ends | delays another name |
 //! | `reload` | reads the file again, checks what is new in it, then puts all of it into use | waits for a request |
+//! | `admin`, `probes` | accept the operator's connections, each of which gets a thread | serves a client |
 //! | `log` | prints what is queued | blocks a worker |
 //!
 //! What the specifications ask for, and which test holds what: [`http::conformance`].
@@ -93,6 +95,7 @@
 //! The one `unsafe` block of the crate is in `net::poller`, for systems without epoll, where a
 //! socket is registered with the kernel; [`net::readiness`] takes it out again.
 
+pub mod admin;
 pub mod backends;
 pub mod config;
 pub mod discovery;

@@ -47,6 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "session",
         ],
     ),
+    ("admin", &["backends", "config", "http", "net", "server"]),
 ];
 
 /// At the root of the crate; `admin`, `explain` and `guide` are to come.

@@ -6,7 +6,7 @@ use super::message::{AdminAnswer, AdminRequest};
 use super::steering::{self, Place};
 use crate::config::quantities::duration_or_none;
 use crate::net::waker::Waker;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 /// All that a listener answers.
@@ -57,7 +57,9 @@ impl Endpoints {
 
     /// Whether a request may be looked at; else its answer.
     pub(super) fn admit(&self, request: &AdminRequest) -> Result<(), AdminAnswer> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.admit(request))
+        self.guard
+            .as_ref()
+            .map_or(Ok(()), |guard| guard.admit(request))
     }
 
     /// The answer to a request that was admitted. `peer` is who asks.
@@ -75,9 +77,7 @@ impl Endpoints {
             [""] if is_open => reads(&|| AdminAnswer::text(200, INDEX)),
             ["status"] if is_open => reads(&|| self.status()),
             ["requests"] if is_open => reads(&|| self.requests(request)),
-            ["requests", id, "close"] if is_open => {
-                changes(request, || self.close(id, peer))
-            }
+            ["requests", id, "close"] if is_open => changes(request, || self.close(id, peer)),
             ["groups", group, "backends", rest @ ..] if is_open => {
                 let place = Place { group, rest, peer };
                 changes(request, || {
@@ -89,7 +89,7 @@ impl Endpoints {
     }
 
     fn readyz(&self) -> AdminAnswer {
-        let reasons = self.subject.status.not_ready();
+        let reasons = self.subject.status.status().not_ready;
         match reasons.is_empty() {
             true => AdminAnswer::text(200, "ready"),
             false => AdminAnswer::text(503, &reasons.join("\n")),
@@ -101,8 +101,7 @@ impl Endpoints {
     }
 
     fn status(&self) -> AdminAnswer {
-        let status = serde_json::to_value(self.subject.status.status());
-        AdminAnswer::json(200, &status.unwrap_or(Value::Null))
+        AdminAnswer::json(200, &self.subject.status.status())
     }
 
     /// Those that are older than `older`, which is nothing unless it is given.
@@ -121,7 +120,10 @@ impl Endpoints {
         let id = id.parse().ok();
         match id.is_some_and(|id| self.subject.status.close_request(id)) {
             true => {
-                log::warn!("Changed by {peer}: request {} is closed.", id.unwrap_or_default());
+                log::warn!(
+                    "Changed by {peer}: request {} is closed.",
+                    id.unwrap_or_default()
+                );
                 AdminAnswer::json(200, &json!({ "closed": true }))
             }
             false => AdminAnswer::error(404, "no such request is under way"),

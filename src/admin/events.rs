@@ -2,9 +2,10 @@
 //! know what is done with them.
 
 use super::message::AdminAnswer;
+use crate::net::plain::PlainStream;
 use crate::net::waker::Waker;
-use crate::server::StatusHandle;
-use serde_json::json;
+use crate::server::{LiveRequest, Status, StatusHandle};
+use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -45,14 +46,17 @@ impl Streams {
     /// are too many streams.
     pub(super) fn serve(
         &self,
-        stream: &mut crate::net::plain::PlainStream,
+        stream: &mut PlainStream,
         status: &StatusHandle,
         ending: &Waker,
     ) -> Result<(), AdminAnswer> {
         let before = self.0.fetch_add(1, Ordering::SeqCst);
         let _open = Open(self);
         if before >= MOST_STREAMS {
-            return Err(AdminAnswer::error(503, "there are too many streams of events"));
+            return Err(AdminAnswer::error(
+                503,
+                "there are too many streams of events",
+            ));
         }
         stream.set_timeout(SEND_TIMEOUT);
         let mut is_there = stream.write_all(HEAD.as_bytes()).is_ok();
@@ -64,10 +68,21 @@ impl Streams {
     }
 }
 
+#[derive(Serialize)]
+struct Event {
+    status: Status,
+    requests: Vec<LiveRequest>,
+}
+
 /// One event. JSON has no line ends of its own.
 fn event(status: &StatusHandle) -> String {
     let mut requests = status.requests(Duration::ZERO);
     requests.truncate(MOST_REQUESTS);
-    let event = json!({ "status": status.status(), "requests": requests });
-    format!("data: {event}\n\n")
+    let event = Event {
+        status: status.status(),
+        requests,
+    };
+    // It fails for maps whose keys are no texts, and there are none.
+    let text = serde_json::to_string(&event).unwrap_or_default();
+    format!("data: {text}\n\n")
 }

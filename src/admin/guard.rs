@@ -57,7 +57,10 @@ impl Guard {
 fn of_change(request: &AdminRequest) -> Result<(), AdminAnswer> {
     let own = format!("http://{}", request.host);
     if request.origin.as_ref().is_some_and(|origin| *origin != own) {
-        return Err(AdminAnswer::error(403, "the request comes from another site"));
+        return Err(AdminAnswer::error(
+            403,
+            "the request comes from another site",
+        ));
     }
     let kind = request.content_type.as_deref().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -90,17 +93,33 @@ mod tests {
             ..AdminRequest::default()
         };
         change(&mut request);
-        guard.admit(&request).map_or_else(|answer| answer.status, |()| 200)
+        guard
+            .admit(&request)
+            .map_or_else(|answer| answer.status, |()| 200)
     }
 
     #[test]
     fn a_name_that_is_not_ours_is_refused_and_an_address_is_ours() {
         let guard = Guard::new(None, &["Lb.Example:80".into()]);
         let of_host = |host: &str| status(&guard, |request| request.host = host.into());
-        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:9090", "[::1]:9", "[::1]", "10.0.0.1", "lb.example:9"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1:9090",
+            "[::1]:9",
+            "[::1]",
+            "10.0.0.1",
+            "lb.example:9",
+        ] {
             assert_eq!(of_host(host), 200, "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "lb.example.evil:80", "::1x"] {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "lb.example.evil:80",
+            "::1x",
+        ] {
             assert_eq!(of_host(host), 421, "{host}");
         }
     }
@@ -108,13 +127,25 @@ mod tests {
     #[test]
     fn a_change_needs_json_and_comes_from_no_other_site() {
         let guard = Guard::new(None, &[]);
-        let of_origin = |origin: &str| status(&guard, |request| request.origin = Some(origin.into()));
+        let of_origin =
+            |origin: &str| status(&guard, |request| request.origin = Some(origin.into()));
         assert_eq!(of_origin("http://localhost:9090"), 200);
-        for origin in ["http://evil.example", "null", "http://localhost", "https://localhost:9090"] {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://localhost",
+            "https://localhost:9090",
+        ] {
             assert_eq!(of_origin(origin), 403, "{origin}");
         }
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let found = status(&guard, |request| request.content_type = kind.map(String::from));
+        for kind in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+        ] {
+            let found = status(&guard, |request| {
+                request.content_type = kind.map(String::from)
+            });
             assert_eq!(found, 415);
         }
         let reads = |request: &mut AdminRequest| {

@@ -6,7 +6,8 @@ use crate::http::framing::Framing;
 use crate::http::reply::reason;
 use crate::http::request::{RequestHead, field_table, parse};
 use crate::http::scan::{HeadLimits, HeadScan};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::io::{Read, Write};
 
 /// Bounds on a head: a browser's with its cookies is below a fifth of that.
@@ -94,7 +95,10 @@ impl AdminRequest {
                 .map(decoded)
                 .collect::<Option<_>>()
                 .ok_or_else(not_utf8)?,
-            query: pairs.map(pair).collect::<Option<_>>().ok_or_else(not_utf8)?,
+            query: pairs
+                .map(pair)
+                .collect::<Option<_>>()
+                .ok_or_else(not_utf8)?,
             host: String::from_utf8_lossy(head.host.unwrap_or_default()).into_owned(),
             origin: text("Origin"),
             authorization: text("Authorization"),
@@ -192,8 +196,10 @@ impl AdminAnswer {
     }
 
     /// A value.
-    pub(super) fn json(status: u16, value: &Value) -> Self {
-        Self::new(status, "application/json", format!("{value}\n"))
+    pub(super) fn json(status: u16, value: &impl Serialize) -> Self {
+        // It fails for maps whose keys are no texts, and there are none.
+        let text = serde_json::to_string(value).unwrap_or_default();
+        Self::new(status, "application/json", text + "\n")
     }
 
     /// What was wrong.
@@ -217,7 +223,9 @@ impl AdminAnswer {
         );
         let has_policy = |(name, _): &(&str, String)| *name == "Content-Security-Policy";
         if !self.fields.iter().any(has_policy) {
-            message.push_str(&format!("Content-Security-Policy: {NO_CONTENT_ALLOWED}\r\n"));
+            message.push_str(&format!(
+                "Content-Security-Policy: {NO_CONTENT_ALLOWED}\r\n"
+            ));
         }
         for (name, value) in &self.fields {
             message.push_str(&format!("{name}: {value}\r\n"));
@@ -259,14 +267,27 @@ mod tests {
         for (text, status) in [
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET /%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n", 413),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                411,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n",
+                413,
+            ),
         ] {
             assert_eq!(read(text).expect_err(text).status, status);
         }
-        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+        let long = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+            "x".repeat(20_000)
+        );
         assert_eq!(read(&long).expect_err("too long").status, 431);
-        for half in ["", "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{"] {
+        for half in [
+            "",
+            "GET / HT",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{",
+        ] {
             assert_eq!(read(half), Ok(None), "{half}");
         }
     }

@@ -10,17 +10,14 @@
 //! | [`endpoints`] | what is asked for |
 //! | [`steering`] | changes of backends |
 //! | [`events`] | a stream of what is there |
-//! | [`commands`] | `lb status` and its kin, the other end |
 //!
 //! Must not know how requests of clients are served.
 
-pub mod commands;
 mod endpoints;
 mod events;
 mod guard;
 mod message;
 mod steering;
-mod table;
 mod token;
 
 use crate::config::{AdminAddress, AdminSettings, Listen};
@@ -69,7 +66,9 @@ impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(error) => write!(f, "{error}"),
-            Self::Token(path, text) => write!(f, "cannot use the token in {}: {text}", path.display()),
+            Self::Token(path, text) => {
+                write!(f, "cannot use the token in {}: {text}", path.display())
+            }
         }
     }
 }
@@ -266,7 +265,11 @@ fn serve(serving: &Serving, stream: PlainStream, peer: &str) {
                 send(stream, &answer, is_head);
             }
         }
-        Ok(()) => send(stream, &serving.endpoints.answer(&request, peer, &serving.ending), is_head),
+        Ok(()) => send(
+            stream,
+            &serving.endpoints.answer(&request, peer, &serving.ending),
+            is_head,
+        ),
         Err(answer) => send(stream, &answer, is_head),
     }
 }

@@ -4,7 +4,7 @@
 use super::message::{AdminAnswer, AdminRequest};
 use crate::backends::member::MAX_WEIGHT;
 use crate::backends::{AdminState, Name};
-use crate::config::addresses::backend;
+use crate::config::addresses::one_backend;
 use crate::config::quantities::duration_or_none;
 use crate::net::waker::Waker;
 use crate::server::steer::{SteerError, Steered};
@@ -53,12 +53,7 @@ pub(super) fn answer(
     }
 }
 
-fn done(
-    change: &BackendChange,
-    steered: &Steered,
-    wait: Duration,
-    ending: &Waker,
-) -> AdminAnswer {
+fn done(change: &BackendChange, steered: &Steered, wait: Duration, ending: &Waker) -> AdminAnswer {
     match change {
         BackendChange::Weight(weight) => AdminAnswer::json(200, &json!({ "weight": weight })),
         BackendChange::Add { weight, .. } => AdminAnswer::json(201, &json!({ "weight": weight })),
@@ -96,7 +91,10 @@ fn asked(rest: &[&str], body: &[u8]) -> Result<Asked, AdminAnswer> {
             .map_err(|error| bad(&format!("the body is no JSON object: {error}")))?,
     };
     let (change, keys): (_, &[&str]) = match what {
-        "state" => (BackendChange::State(state(&object).map_err(|e| bad(&e))?), &["state"]),
+        "state" => (
+            BackendChange::State(state(&object).map_err(|e| bad(&e))?),
+            &["state"],
+        ),
         "weight" => (
             BackendChange::Weight(weight(&object, None).map_err(|e| bad(&e))?),
             &["weight"],
@@ -116,17 +114,10 @@ fn asked(rest: &[&str], body: &[u8]) -> Result<Asked, AdminAnswer> {
         return Err(bad(&format!("`{key}` means nothing here; known: {known}")));
     }
     let text = name.or_else(|| object.get("address").and_then(Value::as_str));
-    let name = text.ok_or("address is missing, for example {\"address\": \"10.0.0.4:8001\"}".into());
+    let name =
+        text.ok_or("address is missing, for example {\"address\": \"10.0.0.4:8001\"}".into());
     let backend = name.and_then(one_backend).map_err(|e: String| bad(&e))?;
     Ok(Asked { backend, change })
-}
-
-fn one_backend(text: &str) -> Result<Name, String> {
-    let mut names = backend(text)?.names().collect::<Vec<_>>().into_iter();
-    match (names.next(), names.next()) {
-        (Some(name), None) => Ok(name),
-        _ => Err("name one backend, for example 10.0.0.4:8001".into()),
-    }
 }
 
 fn state(object: &Map<String, Value>) -> Result<AdminState, String> {
@@ -185,7 +176,11 @@ mod tests {
             (&[b, "eat"], "{}", 404),
             (&[b], "{}", 404),
             (&[], r#"{"address": "10.0.0.4:80"}"#, 200),
-            (&[], r#"{"address": "10.0.0.4:80", "weight": 2, "backup": true}"#, 200),
+            (
+                &[],
+                r#"{"address": "10.0.0.4:80", "weight": 2, "backup": true}"#,
+                200,
+            ),
             (&[], r#"{"address": "10.0.0.4:80", "backup": 1}"#, 400),
             (&[], r#"{"weight": 2}"#, 400),
         ] {

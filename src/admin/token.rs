@@ -19,9 +19,12 @@ impl Token {
     /// Reads the first line of a file.
     pub(super) fn read(path: &Path) -> Result<Self, AdminError> {
         let refused = |text: String| AdminError::Token(path.into(), text);
-        let text = fs::read_to_string(path)
-            .map_err(|error| refused(format!("{error}; write a secret there, for example with: \
-                                              openssl rand -hex 16")))?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            refused(format!(
+                "{error}; write a secret there, for example with: \
+                                              openssl rand -hex 16"
+            ))
+        })?;
         let token = text.lines().next().unwrap_or_default().trim();
         let is_visible = token.bytes().all(|byte| byte.is_ascii_graphic());
         if !(LEAST_BYTES..=MOST_BYTES).contains(&token.len()) || !is_visible {

@@ -111,6 +111,16 @@ impl Range {
     }
 }
 
+/// One backend, and not a range of them.
+pub(crate) fn one_backend(text: &str) -> Result<Name, String> {
+    let range = backends(text)?;
+    let mut names = range.names();
+    match (names.next(), names.next()) {
+        (Some(name), None) => Ok(name),
+        _ => Err("name one backend, for example 10.0.0.4:8001".into()),
+    }
+}
+
 /// `HOST:PORT`, `[V6]:PORT`, `:PORT`, `http://HOST:PORT`, each with `FIRST-LAST` for `PORT`.
 pub(super) fn backends(text: &str) -> Result<Range, String> {
     let example = |all: &[&str]| all.join(" ");

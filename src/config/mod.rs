@@ -24,7 +24,7 @@
 //! The first paragraph of each field's comment is its line in `lb -h`, the rest is added in
 //! `lb --help`.
 
-mod addresses;
+pub(crate) mod addresses;
 pub mod admin;
 mod changed;
 pub mod choice;
@@ -34,7 +34,7 @@ pub mod file;
 pub mod groups;
 pub mod health;
 pub mod limits;
-mod quantities;
+pub(crate) mod quantities;
 pub mod routing;
 pub mod snapshot;
 pub mod sockets;

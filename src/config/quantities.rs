@@ -21,7 +21,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same, or nothing at all: `0s`, or `0`.
-pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let millis = match unit {
         "ms" => Some(1),
