@@ -9,6 +9,7 @@ mod signals;
 #[path = "lb/watched_file.rs"]
 mod watched_file;
 
+use lb::admin::commands as operator;
 use lb::admin::{AdminPorts, Subject};
 use lb::config::Config;
 use lb::config::cli::commands::{self, CommandOutput};
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let line: Vec<_> = std::env::args_os().collect();
-    if let Some(output) = commands::run(&line, colors()) {
+    let command = commands::run(&line, colors()).or_else(|| operator::run(&line));
+    if let Some(output) = command {
         return finish(&output.unwrap_or_else(|error| error.exit()));
     }
     let invocation = cli::parse(line).unwrap_or_else(|error| error.exit());

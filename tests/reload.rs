@@ -165,3 +165,38 @@ fn listeners_are_added_and_closed_and_what_needs_a_restart_is_said() {
         std::net::TcpStream::connect_timeout(&lb.address, Duration::from_secs(5)).is_err()
     });
 }
+
+/// What `lb` with these words prints to its operator.
+fn operate(lb: &LbProgram, admin: &str, words: &[&str]) -> String {
+    assert!(lb.child.id() > 0);
+    let output = support::lb_output(&[words, &["--admin", admin]].concat());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_was_changed_by_hand_stays_until_the_entry_of_that_backend_changes() {
+    let pool: Vec<Program> = (0..3).map(|_| Program::backend(0)).collect();
+    let names: Vec<String> = pool.iter().map(|one| one.address.to_string()).collect();
+    let file = ConfigFile::new("by-hand");
+    file.write(&[pool[0].address, pool[1].address]);
+    let lb = start(&file, &["--admin", "127.0.0.1:0"]);
+    let admin = line(&lb, &["Admin listener: "]);
+    let admin = admin.rsplit(' ').next().unwrap();
+    operate(&lb, admin, &["drain", &names[0]]);
+    line(&lb, &["draining"]);
+    file.write(&[pool[0].address, pool[2].address]);
+    lb.signal(Signal::HUP);
+    line(&lb, &["Reloaded"]);
+    let status = operate(&lb, admin, &["status"]);
+    assert_eq!(status.matches("draining").count(), 1, "{status}");
+    // Its entry is another one: it is as it is written.
+    file.write_text(&format!(
+        "listen = [\"127.0.0.1:0\"]\n[group.a]\nbackends = [\n\
+         {{ address = \"{}\", weight = 2 }}, \"{}\"]\n",
+        names[0], names[2]
+    ));
+    lb.signal(Signal::HUP);
+    line(&lb, &["Reloaded"]);
+    let status = operate(&lb, admin, &["status"]);
+    assert_eq!(status.matches("draining").count(), 0, "{status}");
+}

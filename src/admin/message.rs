@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_percent_sign_without_digits_stands_for_itself() {
-        let all = ["%41%", "%4", "%zz", "%%41", "%C3%A4"].map(|text| decoded(text));
+        let all = ["%41%", "%4", "%zz", "%%41", "%C3%A4"].map(decoded);
         let expected = ["A%", "%4", "%zz", "%A", "ä"].map(|text| Some(text.to_string()));
         assert_eq!(all, expected);
     }

@@ -4,20 +4,24 @@
 //! | file | duty |
 //! |---|---|
 //! | this one | the listeners and their threads |
-//! | [`message`] | a request, read within its time; an answer |
-//! | [`guard`] | who may ask |
-//! | [`token`] | what the operator proves itself with |
-//! | [`endpoints`] | what is asked for |
-//! | [`steering`] | changes of backends |
-//! | [`events`] | a stream of what is there |
+//! | `message` | a request, read within its time; an answer |
+//! | `guard` | who may ask |
+//! | `token` | what the operator proves itself with |
+//! | `endpoints` | what is asked for |
+//! | `steering` | changes of backends |
+//! | `events` | a stream of what is there |
+//! | [`commands`], `client`, `table` | `lb status` and its kin: the other end |
 //!
 //! Must not know how requests of clients are served.
 
+mod client;
+pub mod commands;
 mod endpoints;
 mod events;
 mod guard;
 mod message;
 mod steering;
+mod table;
 mod token;
 
 use crate::config::{AdminAddress, AdminSettings, Listen};
@@ -92,9 +96,10 @@ pub struct Subject {
 }
 
 /// The listeners that are served.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Admin {
-    ending: Arc<Waker>,
+    /// `None` without a listener: it takes two descriptors.
+    ending: Option<Arc<Waker>>,
     threads: Vec<JoinHandle<()>>,
     /// Where the admin listener is, with the real port.
     address: Option<String>,
@@ -119,12 +124,7 @@ impl AdminPorts {
 
     /// Answers there from now on, in threads of its own. Fails when the system has none.
     pub fn serve(self, subject: &Subject) -> io::Result<Admin> {
-        let mut admin = Admin {
-            ending: Arc::new(Waker::new()?),
-            threads: Vec::new(),
-            address: None,
-            probes: None,
-        };
+        let mut admin = Admin::default();
         if let Some((listener, guard)) = self.admin {
             admin.address = Some(listener.local_name()?);
             log::info!("Admin listener: {}", admin.address().unwrap_or_default());
@@ -158,7 +158,11 @@ impl Admin {
         listener: PlainListener,
         endpoints: Endpoints,
     ) -> io::Result<()> {
-        let ending = Arc::clone(&self.ending);
+        let ending = match &self.ending {
+            Some(ending) => Arc::clone(ending),
+            None => Arc::new(Waker::new()?),
+        };
+        self.ending = Some(Arc::clone(&ending));
         let thread = thread::Builder::new().name(name.into());
         let serving = Arc::new(Serving {
             endpoints,
@@ -173,7 +177,7 @@ impl Admin {
 
     /// Closes the listeners and ends the streams. An answer that is being sent is not waited for.
     pub fn end(self) {
-        self.ending.wake();
+        self.ending.iter().for_each(|ending| ending.wake());
         for thread in self.threads {
             // A panic in it has been printed by the panic itself.
             let _ = thread.join();

@@ -41,7 +41,7 @@ pub struct AdminSettings {
     ///
     /// /livez, /readyz and /metrics and nothing else, without a token. Written as LISTEN is.
     #[arg(long, value_name = "ADDRESS", value_parser = addresses::listen,
-          help_heading = heading::ADMIN)]
+          help_heading = heading::ADMIN, hide_short_help = true)]
     pub probes: Option<Listen>,
 }
 

@@ -28,7 +28,7 @@ pub struct Config {
 }
 
 /// A group of backends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GroupConfig {
     /// What it is called; each name is there once.
     pub name: String,

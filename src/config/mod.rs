@@ -209,14 +209,14 @@ pub struct Settings {
     /// X-Forwarded-For, -Proto and -Host
     #[arg(long, value_name = "append|replace|off", default_value = "replace",
           hide_possible_values = true, value_parser = one_of(&ForwardedFields::WORDS),
-          help_heading = heading::FORWARDING)]
+          help_heading = heading::FORWARDING, hide_short_help = true)]
     pub forwarded: ForwardedFields,
 
     /// Proxies whose X-Forwarded-* is kept
     ///
     /// CIDR, several with commas. What they send is kept and added to.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = values::network,
-          help_heading = heading::FORWARDING)]
+          help_heading = heading::FORWARDING, hide_short_help = true)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// Add a Forwarded field (RFC 7239)

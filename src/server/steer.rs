@@ -81,6 +81,9 @@ impl Steering {
             .with(&reloader.written, now, backend, change);
         let config = overlay.over(&reloader.written);
         let before = reloader.backend(group, backend);
+        if config.groups == reloader.config.groups {
+            return before.map(Steered).ok_or(SteerError::Stopping);
+        }
         let look_ups = match change {
             BackendChange::Add { .. } => LookUps::All,
             _ => LookUps::None,

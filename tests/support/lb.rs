@@ -7,7 +7,7 @@ use ::lb::engine::Engine;
 use ::lb::log::LogMode;
 use ::lb::log::writer::LogWriter;
 use ::lb::net::conn::Conn;
-use ::lb::server::{Ended, Server, Status, StatusHandle, Stop};
+use ::lb::server::{Ended, Server, Status, StatusHandle, Steering, Stop};
 use ::lb::session::ClientSession;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::{Deref, DerefMut};
@@ -43,7 +43,8 @@ impl DerefMut for Setup {
 pub struct Lb {
     pub address: SocketAddr,
     pub engine: Arc<Engine<ClientSession>>,
-    status: StatusHandle,
+    pub status_handle: StatusHandle,
+    pub steering: Steering,
     stop: Stop,
     was_asked: AtomicBool,
     thread: Option<JoinHandle<Ended>>,
@@ -52,7 +53,7 @@ pub struct Lb {
 impl Lb {
     /// What it is doing now.
     pub fn status(&self) -> Status {
-        self.status.status()
+        self.status_handle.status()
     }
 
     /// A balancer over these backends with default settings, but for a short drain.
@@ -69,12 +70,14 @@ impl Lb {
     pub fn start(config: Config) -> Self {
         let server = Server::start(config, LogWriter::silent()).expect("starts");
         let (address, stop) = (server.local_addr().unwrap(), server.stop());
-        let (engine, status) = (server.engine(), server.status_handle());
+        let (engine, steering) = (server.engine(), server.steering());
+        let status_handle = server.status_handle();
         let thread = Some(thread::spawn(move || server.run()));
         Self {
             address,
             engine,
-            status,
+            status_handle,
+            steering,
             stop,
             was_asked: AtomicBool::new(false),
             thread,

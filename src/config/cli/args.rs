@@ -21,6 +21,8 @@ Commands, each with a --help of its own:
   lb check FILE        look for errors in a file, all at once (also lb -t FILE)
   lb route FILE URL    which route takes a request, and what the backend would receive
   lb simulate NAME     which backends an algorithm chooses, without a socket
+  lb status            what a balancer with --admin does (also lb requests)
+  lb drain BACKEND     give a backend no new requests (also lb enable, lb disable)
   lb schema            the schema of the file, for editors
   lb reference         every key of the file, as a page in Markdown";
 
