@@ -38,7 +38,7 @@ fn each_page_answers_and_reading_changes_nothing() {
     let lb = Lb::over(&[origin.address]);
     let stage = Stage::of(&lb);
     for (target, kind, part) in [
-        ("/", "text/", "/status"),
+        ("/", "text/html", "<table>"),
         ("/livez", "text/plain", "live"),
         ("/readyz", "text/plain", "ready"),
         ("/metrics", "text/plain; version=0.0.4", ""),
@@ -208,7 +208,11 @@ fn with_a_token_nothing_is_shown_without_it() {
         (refused.status, refused.field("WWW-Authenticate")),
         (401, Some("Bearer"))
     );
-    let state = format!("/groups/default/backends/{}/state", origin.address);
+    // The page asks for it, and shows nothing before.
+    let page = stage.get("/");
+    let name = origin.address.to_string();
+    assert!(page.status == 200 && !page.text().contains(&name));
+    let state = format!("/groups/default/backends/{name}/state");
     let body = r#"{"state": "enable"}"#;
     for (token, status) in [("0123456789abcdeg", 401), ("", 401), (TOKEN, 200)] {
         let field = format!("Authorization: Bearer {token}\r\n");

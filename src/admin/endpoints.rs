@@ -3,6 +3,7 @@
 use super::Subject;
 use super::guard::Guard;
 use super::message::{AdminAnswer, AdminRequest};
+use super::page::{self, Shown};
 use super::steering::{self, Place};
 use crate::config::quantities::duration_or_none;
 use crate::net::waker::Waker;
@@ -18,15 +19,6 @@ pub(super) struct Endpoints {
 }
 
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What there is, for a person who has no page.
-const INDEX: &str = "\
-GET  /livez  /readyz  /metrics  /status  /requests?older=5s  /events
-POST /requests/ID/close
-POST /groups/GROUP/backends                   {\"address\": \"10.0.0.4:8001\", \"weight\": 1}
-POST /groups/GROUP/backends/BACKEND/state     {\"state\": \"enable\" | \"drain\" | \"disable\"}  ?wait=30s
-POST /groups/GROUP/backends/BACKEND/weight    {\"weight\": 3}
-POST /groups/GROUP/backends/BACKEND/remove    {}";
 
 impl Endpoints {
     /// All of them, for those whom the guard admits.
@@ -70,11 +62,15 @@ impl Endpoints {
             false => not_allowed("GET, HEAD"),
         };
         let is_open = self.guard.is_some();
+        let sees = self
+            .guard
+            .as_ref()
+            .is_some_and(|guard| guard.knows(request));
         match path.as_slice() {
             ["livez"] => reads(&|| AdminAnswer::text(200, "live")),
             ["readyz"] => reads(&|| self.readyz()),
             ["metrics"] => reads(&|| self.metrics()),
-            [""] if is_open => reads(&|| AdminAnswer::text(200, INDEX)),
+            [""] if is_open => reads(&|| self.page(sees)),
             ["status"] if is_open => reads(&|| self.status()),
             ["requests"] if is_open => reads(&|| self.requests(request)),
             ["requests", id, "close"] if is_open => changes(request, || self.close(id, peer)),
@@ -86,6 +82,17 @@ impl Endpoints {
             }
             _ => AdminAnswer::error(404, "there is no such page"),
         }
+    }
+
+    /// The page; `sees` says whether it shows anything yet.
+    fn page(&self, sees: bool) -> AdminAnswer {
+        let status = &self.subject.status;
+        let shown = sees.then(|| Shown {
+            status: status.status(),
+            requests: status.requests(Duration::ZERO),
+        });
+        let page = page::answer(shown.as_ref());
+        page.unwrap_or_else(|error| AdminAnswer::error(500, &error.to_string()))
     }
 
     fn readyz(&self) -> AdminAnswer {

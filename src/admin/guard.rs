@@ -34,9 +34,7 @@ impl Guard {
                 "this listener has no such name; --admin-host can give it one",
             ));
         }
-        if let Some(token) = &self.token
-            && !token.is_in(request.authorization.as_deref())
-        {
+        if !self.knows(request) && !request.is_for_page() {
             let refused = AdminAnswer::error(401, "the token is missing or wrong");
             return Err(refused.with("WWW-Authenticate", "Bearer"));
         }
@@ -44,6 +42,12 @@ impl Guard {
             true => Ok(()),
             false => of_change(request),
         }
+    }
+
+    /// Whether it may see what there is: it has the token, or none is needed.
+    pub(super) fn knows(&self, request: &AdminRequest) -> bool {
+        let sent = request.authorization.as_deref();
+        self.token.as_ref().is_none_or(|token| token.is_in(sent))
     }
 
     /// An address cannot be made to point here by others.

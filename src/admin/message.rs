@@ -119,6 +119,11 @@ impl AdminRequest {
         self.method == "GET" && self.path == ["events"]
     }
 
+    /// Whether it asks for the page, which asks for the token itself.
+    pub(super) fn is_for_page(&self) -> bool {
+        self.is_reading() && self.path == [""]
+    }
+
     /// Whether it changes nothing.
     pub(super) fn is_reading(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")

@@ -9,6 +9,7 @@
 //! | `token` | what the operator proves itself with |
 //! | `endpoints` | what is asked for |
 //! | `steering` | changes of backends |
+//! | `page` | the live page |
 //! | `events` | a stream of what is there |
 //! | [`commands`], `client`, `table` | `lb status` and its kin: the other end |
 //!
@@ -20,10 +21,12 @@ mod endpoints;
 mod events;
 mod guard;
 mod message;
+mod page;
 mod steering;
 mod table;
 mod token;
 
+use crate::config::admin::MOST_CONNECTIONS;
 use crate::config::{AdminAddress, AdminSettings, Listen};
 use crate::net::plain::{PlainListener, PlainStream};
 use crate::net::resolve;
@@ -41,9 +44,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use token::Token;
-
-/// Connections of one listener at a time. A page has two, a scraper one; further ones are closed.
-const MOST_CONNECTIONS: usize = 32;
 
 /// How long a whole request may take, its body too: they are small and mostly local.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

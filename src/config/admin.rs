@@ -6,6 +6,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// Connections of one listener at a time. A page has two, a scraper one; further ones are closed.
+pub const MOST_CONNECTIONS: usize = 32;
+
 /// The admin listener.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 pub struct AdminSettings {
@@ -50,6 +53,14 @@ impl AdminSettings {
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.admin.is_some() || self.probes.is_some()
+    }
+
+    /// Descriptors that it may take: its listeners, their wakers, and their connections.
+    #[must_use]
+    pub fn most_descriptors(&self) -> usize {
+        let listeners = [self.admin.is_some(), self.probes.is_some()];
+        let listeners = listeners.into_iter().filter(|is_there| *is_there);
+        listeners.count() * (MOST_CONNECTIONS + 3)
     }
 }
 
