@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("backends", &[]),
     ("engine", &["net"]),
-    ("log", &["backends", "http"]),
+    ("log", &["backends", "http", "net"]),
     ("config", &["backends", "engine", "http", "log", "net"]),
     ("discovery", &["backends", "net"]),
     ("health", &["backends", "config", "http", "log", "net"]),

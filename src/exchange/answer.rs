@@ -164,7 +164,7 @@ impl Answer {
             AnswerPhase::Awaited(_) => Ok(has_heads),
             AnswerPhase::Relayed(body) => {
                 let event = Event::Body(self.from_backend.bytes());
-                exchange.record.note(&event, turn.now());
+                exchange.listeners.report(&event, turn);
                 relay(body, &mut self.from_backend, &mut client.outbound, turn)
                     .map(|has_moved| has_moved || has_heads)
             }
@@ -183,7 +183,7 @@ impl Answer {
     ) -> Result<bool, Error> {
         let passed = match &mut self.phase {
             // The story shows the beginning of the body, so it must not be spliced.
-            AnswerPhase::Relayed(body) if !exchange.record.wants_body() => {
+            AnswerPhase::Relayed(body) if !exchange.listeners.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
                 let from = Source::small(backend);
                 splice::pass(body, &from, broken, turn, |pipe, turn| {

@@ -14,7 +14,7 @@ use crate::backends::{Backend, Key, Lease, Picked, Wanted};
 use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
-use crate::log::event::Event;
+use crate::log::event::{AttemptEnd, Event};
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
@@ -231,13 +231,39 @@ impl Exchange {
         }
     }
 
-    /// Begins the attempt of `phase`.
+    /// Begins the attempt of `phase`, and tells of it.
     pub(super) fn enter(&mut self, phase: ExchangePhase, turn: &Turn<'_>) {
         self.phase = phase;
-        if let ExchangePhase::Transferring(attempt, _) = &self.phase {
-            self.record
-                .note(&Event::Attempt(&attempt.backend.name), turn.now());
+        self.attempt_began = turn.now();
+        let (attempt, is_connected) = match &self.phase {
+            ExchangePhase::Waiting => return,
+            ExchangePhase::Connecting(attempt, _) => (attempt, false),
+            ExchangePhase::Transferring(attempt, _) => (attempt, true),
+        };
+        let begun = Event::AttemptBegun {
+            backend: &attempt.backend,
+            is_reused: attempt.is_reused,
+        };
+        self.listeners.report(&begun, turn);
+        if is_connected {
+            self.listeners
+                .report(&Event::Connected(&attempt.backend), turn);
         }
+    }
+
+    /// Tells what has come of the attempt under way, which is at `backend`.
+    pub(super) fn report_attempt_end(
+        &mut self,
+        backend: &Backend<Conn>,
+        outcome: Result<u16, &Error>,
+        turn: &Turn<'_>,
+    ) {
+        let ended = AttemptEnd {
+            backend,
+            outcome,
+            took: turn.now().saturating_duration_since(self.attempt_began),
+        };
+        self.listeners.report(&Event::AttemptEnded(&ended), turn);
     }
 
     /// Phase 2: goes on connecting, address after address.
@@ -284,7 +310,9 @@ impl Exchange {
         listen_first(&conn)?;
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Connecting(attempt, _) = phase {
-            self.enter(ExchangePhase::Transferring(attempt, conn), turn);
+            self.listeners
+                .report(&Event::Connected(&attempt.backend), turn);
+            self.phase = ExchangePhase::Transferring(attempt, conn);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::expectation::Expectation;
 use super::key::{is_secure, key_of};
+use super::listeners::Listeners;
 use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
@@ -18,7 +19,7 @@ use crate::http::forward::write_request;
 use crate::http::forwarded::Hop;
 use crate::http::framing::Framing;
 use crate::http::request::RequestHead;
-use crate::log::Record;
+use crate::log::event::AcceptedRequest;
 use crate::net::buffer::Buffer;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +44,12 @@ impl Exchange {
         };
         let body = Body::new(head.framing, encoding, !head.options.nominates_any());
         let rewritten = rewrite(head, route, client, settings, turn);
+        let accepted = AcceptedRequest {
+            head,
+            client: client.address,
+            connection: client.number,
+            group: Some(&group.name),
+        };
         Self {
             request: Request {
                 method: head.method,
@@ -67,7 +74,8 @@ impl Exchange {
             key: key_of(head, client.address.ip(), settings),
             response_headers: destination.response_headers.clone(),
             short: None,
-            record: Record::begin(head, client.address, settings.log, now),
+            listeners: Listeners::begin(&accepted, turn, now),
+            attempt_began: now,
             timer: ProgressTimer::default(),
             group,
         }

@@ -17,6 +17,8 @@ pub struct Client {
     pub conn: Conn,
     /// The client's address.
     pub address: SocketAddr,
+    /// The number of the connection, counted from 1 since the start.
+    pub number: u32,
     /// Bytes that came in and are not used yet: heads, bodies, requests that came early.
     pub inbound: Buffer,
     /// Bytes that are not written yet.
@@ -41,10 +43,11 @@ pub struct CountedClient {
 impl Client {
     /// A client that was just accepted.
     #[must_use]
-    pub fn new(conn: Conn, address: SocketAddr) -> Self {
+    pub fn new(conn: Conn, address: SocketAddr, number: u32) -> Self {
         Self {
             conn,
             address,
+            number,
             inbound: Buffer::default(),
             outbound: Buffer::default(),
             written: 0,

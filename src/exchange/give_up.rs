@@ -9,7 +9,6 @@ use crate::http::delivery::Delivery;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::http::reply::{Content, Reply};
 use crate::log::durations::seconds;
-use crate::log::event::Event;
 use crate::net::conn::Conn;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -29,11 +28,7 @@ impl Exchange {
             false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
-        for failed in &self.failures {
-            let event = Event::Failed(&failed.backend.name, &failed.error);
-            self.record.note(&event, turn.now());
-        }
-        self.end_record(status, Some(&error), turn);
+        self.report_end(status, Some(&error), turn);
         self.release(turn);
         match (is_committed, status) {
             (true, _) | (_, 499) => Flow::Close,
@@ -51,8 +46,13 @@ impl Exchange {
             (true, false) => Phase::RequestBody,
             (true, true) => Phase::ResponseHead,
         };
-        self.phase = ExchangePhase::Waiting;
-        self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
+        let error = Error::proxy(phase, Cause::NoMemory);
+        let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
+        if let Some(backend) = phase.backend() {
+            self.report_attempt_end(backend, Err(&error), turn);
+        }
+        drop(phase);
+        self.give_up(error, client, turn)
     }
 
     /// Answers in the backend's place. What is outbound of the backend's answer is replaced.

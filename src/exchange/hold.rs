@@ -5,6 +5,7 @@ use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::WaitFor;
 use crate::http::error::{Error, Phase};
+use crate::log::event::Event;
 use crate::net::Interest;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,7 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
         let (now, hold) = (Instant::now(), self.group.settings.hold);
+        let is_new = self.held.is_none();
         let begin = || {
             let until = now + hold;
             Box::new(Held { until, looked: now })
@@ -55,6 +57,9 @@ impl Exchange {
         let until = held.until;
         if !self.may_hold(turn) || now >= until {
             return Err(error);
+        }
+        if is_new {
+            self.listeners.report(&Event::Held, turn);
         }
         // The backends that failed may come up.
         self.failures.clear();

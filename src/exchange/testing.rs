@@ -162,7 +162,7 @@ impl Fixture {
         let head = request::parse(head.as_bytes(), &mut table).expect("valid");
         let ((own, client_end), (_, server)) = (pair(), pair());
         let address = own.local_addr().expect("connected");
-        let client = Client::new(own, address);
+        let client = Client::new(own, address, 1);
         let snapshot = Arc::clone(&self.shared.snapshot());
         let Routed::To(route, destination) = snapshot.route(&head) else {
             panic!("one group takes all");

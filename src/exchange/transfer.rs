@@ -102,7 +102,7 @@ impl Exchange {
             settings: &self.group.settings,
             request: &self.request,
             expectation: &mut self.expectation,
-            record: &mut self.record,
+            listeners: &mut self.listeners,
             is_sent: sending.is_at_rest(),
             is_received: self.upload.is_received(),
         };

@@ -188,7 +188,7 @@ impl Exchange {
                 wait_for.deadline = wait_for.deadline.min(turn.now() + LATE);
             }
         }
-        self.record.note(&Event::Parked, turn.now());
+        self.listeners.report(&Event::Parked, turn);
         Ok(Flow::WouldWait(wait_for))
     }
 

@@ -4,7 +4,7 @@
 //! Gathered in one piece of storage and written without the machinery of `format!`, which
 //! would cost as much as to parse the request. Must not know where it is printed.
 
-use super::event::{Ending, Event};
+use super::event::{AcceptedRequest, Ending, Event};
 use super::excerpt::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, write_excerpt, write_quoted};
 use crate::backends::Name;
 use crate::http::error::Error;
@@ -16,9 +16,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// What is known of an exchange before it ends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Line {
-    client: IpAddr,
+    /// `None` until the request is accepted.
+    client: Option<IpAddr>,
     /// The request line up to `request_end`, then `Referer" "User-Agent` up to `agent_end`,
     /// all quoted already; then the backend.
     text: Vec<u8>,
@@ -32,35 +33,27 @@ pub(super) struct Line {
 const OWN_BYTES: usize = 64;
 
 impl Line {
-    pub(super) fn of(head: &RequestHead<'_, '_>, client: IpAddr) -> Self {
+    fn accept(&mut self, accepted: &AcceptedRequest<'_>) {
+        let head = accepted.head;
         let value = |name| named(head.fields, name).next().unwrap_or(b"-");
         let (referer, agent) = (value("Referer"), value("User-Agent"));
-        let mut line = Self::empty(client);
         let parts = [head.target.rest.as_bytes(), referer, agent];
         let lengths = parts.map(|part| part.len().min(MAX_VALUE_BYTES));
-        line.text.reserve(OWN_BYTES + lengths.iter().sum::<usize>());
-        write_request_line(head, Place::Quoted, &mut line.text);
-        line.end_request(referer, agent);
-        line
+        self.client = Some(accepted.client.ip());
+        self.text.reserve(OWN_BYTES + lengths.iter().sum::<usize>());
+        write_request_line(head, Place::Quoted, &mut self.text);
+        self.end_request(referer, agent);
     }
 
     /// The line of a request that could not be read.
     pub(super) fn unread(client: IpAddr) -> Self {
-        let mut line = Self::empty(client);
+        let mut line = Self {
+            client: Some(client),
+            ..Self::default()
+        };
         line.text.push(b'-');
         line.end_request(b"-", b"-");
         line
-    }
-
-    fn empty(client: IpAddr) -> Self {
-        Self {
-            client,
-            text: Vec::new(),
-            request_end: 0,
-            agent_end: 0,
-            connected: None,
-            answered: None,
-        }
     }
 
     /// The request line is complete; these two fields follow.
@@ -76,17 +69,16 @@ impl Line {
     /// to which the request was sent; if it was sent to none, the last one that was tried.
     pub(super) fn note(&mut self, event: &Event<'_>, after: Duration) {
         match event {
-            Event::Attempt(name) => {
-                self.write_backend(name);
+            Event::Accepted(accepted) => self.accept(accepted),
+            Event::AttemptBegun { backend, .. } if self.connected.is_none() => {
+                self.write_backend(&backend.name);
+            }
+            Event::Connected(backend) => {
+                self.write_backend(&backend.name);
                 self.connected = Some(after);
             }
-            Event::Failed(name, _) if self.connected.is_none() => self.write_backend(name),
             Event::Answered(_) => self.answered = Some(after),
-            Event::Failed(..)
-            | Event::Retried(..)
-            | Event::Parked
-            | Event::Body(_)
-            | Event::AnsweredHere(_) => {}
+            _ => {}
         }
     }
 
@@ -100,8 +92,10 @@ impl Line {
     }
 
     /// Appends the whole line.
-    pub(super) fn write(&self, ended: &Ending<'_>, total: Duration, date: &str, out: &mut Vec<u8>) {
-        write_address(self.client, out);
+    pub(super) fn write(&self, ended: &Ending<'_>, date: &str, out: &mut Vec<u8>) {
+        if let Some(client) = self.client {
+            write_address(client, out);
+        }
         out.extend_from_slice(b" - - [");
         out.extend_from_slice(date.as_bytes());
         out.extend_from_slice(b"] \"");
@@ -117,7 +111,7 @@ impl Line {
             [] => out.push(b'-'),
             backend => out.extend_from_slice(backend),
         }
-        self.write_times(total, out);
+        self.write_times(ended.took, out);
         let code = ended.error.map_or("--", Error::code);
         out.extend_from_slice(code.as_bytes());
         out.push(b'\n');
@@ -157,6 +151,8 @@ pub(super) fn write_millis(time: Duration, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::Backend;
+    use crate::backends::health::Health;
     use crate::http::error::{Cause, Phase};
     use crate::http::method::Method;
     use crate::http::request;
@@ -166,15 +162,21 @@ mod tests {
         status: 200,
         bytes: 19,
         error: None,
+        took: Duration::from_millis(12_345),
     };
-    const TOTAL: Duration = Duration::from_millis(12_345);
 
     fn line(head: &str, see: impl FnOnce(&mut Line)) -> String {
         let mut table = request::field_table();
         let head = request::parse(head.as_bytes(), &mut table).expect("valid");
-        let mut line = Line::of(&head, IpAddr::from([192, 0, 2, 7]));
+        let mut line = Line::default();
+        line.accept(&AcceptedRequest {
+            head: &head,
+            client: ([192, 0, 2, 7], 1).into(),
+            connection: 1,
+            group: None,
+        });
         see(&mut line);
-        written(&line, &ENDED, TOTAL)
+        written(&line, &ENDED)
     }
 
     /// Has the line note a response after this time.
@@ -185,25 +187,25 @@ mod tests {
         line.note(&Event::Answered(&head), after);
     }
 
-    fn written(line: &Line, ended: &Ending<'_>, total: Duration) -> String {
+    fn written(line: &Line, ended: &Ending<'_>) -> String {
         let mut out = Vec::new();
-        line.write(ended, total, "DATE", &mut out);
+        line.write(ended, "DATE", &mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 
-    fn name(host: &str) -> Name {
-        Name {
-            host: host.into(),
-            port: 80,
-        }
+    /// Has the line note that the request is sent to this host.
+    fn connect(line: &mut Line, host: &str, after: Duration) {
+        let host = host.into();
+        let backend = Backend::new(Name { host, port: 80 }, Health::new(1, 1));
+        line.note(&Event::Connected(&backend), after);
     }
 
     #[test]
     fn everything_stands_in_its_place() {
         let head = "GET /a?b HTTP/1.1\r\nHost: a\r\nuser-agent: q\"\r\nReferer: r\r\n\r\n";
         let text = line(head, |line| {
-            line.note(&Event::Attempt(&name("a-dead-one")), Duration::from_secs(1));
-            line.note(&Event::Attempt(&name("::1")), Duration::from_micros(149));
+            connect(line, "a-dead-one", Duration::from_secs(1));
+            connect(line, "::1", Duration::from_micros(149));
             answer(line, Duration::from_micros(150));
         });
         assert_eq!(
@@ -224,7 +226,7 @@ mod tests {
             let head = head.replace('\u{1b}', "\u{9b}");
             let text = line(&head, |line| {
                 let long = Duration::from_secs(1_000_000);
-                line.note(&Event::Attempt(&name(&"h".repeat(253))), long);
+                connect(line, &"h".repeat(253), long);
                 answer(line, long);
             });
             assert!(
@@ -250,13 +252,10 @@ mod tests {
             status: 408,
             bytes: 0,
             error: Some(&error),
+            took: Duration::ZERO,
         };
         assert_eq!(
-            written(
-                &Line::unread(IpAddr::from([0; 16])),
-                &refused,
-                Duration::ZERO
-            ),
+            written(&Line::unread(IpAddr::from([0; 16])), &refused),
             ":: - - [DATE] \"-\" 408 0 \"-\" \"-\" - -/-/0.0 cR\n"
         );
     }

@@ -19,11 +19,10 @@ mod story;
 pub mod writer;
 
 use crate::http::error::Error;
-use crate::http::request::RequestHead;
 use dates::Dates;
-use event::{Ending, Event};
+use event::{Ending, Event, Retry};
 use line::Line;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use story::Story;
 use writer::LogWriter;
@@ -75,28 +74,21 @@ pub struct Output<'o> {
 }
 
 impl Output<'_> {
-    fn print(&mut self, line: &Line, ended: &Ending<'_>, total: Duration, now: Instant) {
+    fn print(&mut self, line: &Line, ended: &Ending<'_>, now: Instant) {
         let date = self.dates.logged(now);
-        line.write(ended, total, date, self.text);
+        line.write(ended, date, self.text);
         self.writer.access(self.text);
         self.text.clear();
     }
 }
 
 impl Record {
-    /// Begins a record. In the story, prints the lines about the request.
+    /// The record of a request that has come `now`.
     #[must_use]
-    pub fn begin(
-        head: &RequestHead<'_, '_>,
-        client: SocketAddr,
-        mode: LogMode,
-        now: Instant,
-    ) -> Self {
+    pub fn new(mode: LogMode, now: Instant) -> Self {
         let entry = match mode {
-            LogMode::Story if log::log_enabled!(log::Level::Info) => {
-                Entry::Story(Box::new(Story::begin(head, client)))
-            }
-            LogMode::Access => Entry::Line(Box::new(Line::of(head, client.ip()))),
+            LogMode::Story if log::log_enabled!(log::Level::Info) => Entry::Story(Box::default()),
+            LogMode::Access => Entry::Line(Box::default()),
             LogMode::Story | LogMode::Off => Entry::Nothing,
         };
         Self {
@@ -105,18 +97,15 @@ impl Record {
         }
     }
 
-    /// When the exchange began.
-    #[must_use]
-    pub fn started(&self) -> Instant {
-        self.started
-    }
-
     /// Notes what has happened `now`.
     pub fn note(&mut self, event: &Event<'_>, now: Instant) {
         match &mut self.entry {
-            Entry::Nothing => {}
+            Entry::Nothing => note_retry(event),
             Entry::Story(story) => story.note(event),
-            Entry::Line(line) => line.note(event, now - self.started),
+            Entry::Line(line) => {
+                line.note(event, now - self.started);
+                note_retry(event);
+            }
         }
     }
 
@@ -126,14 +115,18 @@ impl Record {
         matches!(&self.entry, Entry::Story(story) if story.wants_body())
     }
 
-    /// Prints what is left to print.
-    pub fn end(&mut self, ended: &Ending<'_>, now: Instant, output: &mut Output<'_>) {
-        let total = now - self.started;
-        match std::mem::replace(&mut self.entry, Entry::Nothing) {
-            Entry::Nothing => {}
-            Entry::Story(story) => story.end(ended, total),
-            Entry::Line(line) => output.print(&line, ended, total, now),
+    /// Prints the line of a request that has ended. A story has printed all of its lines by then.
+    pub fn print(&mut self, ended: &Ending<'_>, now: Instant, output: &mut Output<'_>) {
+        if let Entry::Line(line) = std::mem::replace(&mut self.entry, Entry::Nothing) {
+            output.print(&line, ended, now);
         }
+    }
+}
+
+/// At `-v`, tells of a retry where no story does.
+fn note_retry(event: &Event<'_>) {
+    if let Event::Retried(Retry { from, error, .. }) = event {
+        log::debug!("{}: {error}; trying another", from.name);
     }
 }
 
@@ -149,6 +142,7 @@ pub fn print_refused(
         status,
         bytes: 0,
         error: Some(error),
+        took: Duration::ZERO,
     };
-    output.print(&Line::unread(client), &ended, Duration::ZERO, now);
+    output.print(&Line::unread(client), &ended, now);
 }

@@ -1,7 +1,7 @@
 //! The story of an exchange for a person at the terminal: the request, the backend that answered it,
 //! and how the answer begins.
 
-use super::event::{Ending, Event};
+use super::event::{AcceptedRequest, AttemptEnd, Ending, Event};
 use super::excerpt::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Place, excerpt};
 use super::line::{write_millis, write_request_line};
 use super::writer::MAX_LINE_BYTES;
@@ -14,7 +14,6 @@ use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Bytes of a body that the story shows.
 const PREVIEW_BYTES: usize = 120;
@@ -51,27 +50,30 @@ enum Preview {
 
 impl Story {
     /// Prints the lines about the request.
-    pub(super) fn begin(head: &RequestHead<'_, '_>, client: SocketAddr) -> Self {
+    fn begin(&mut self, accepted: &AcceptedRequest<'_>) {
         // An empty line shows where the head ends, as in the message itself.
-        log::info!("{}\n", request_story(head, client));
-        Self {
-            request_line: text(|out| write_request_line(head, Place::Quoted, out)),
-            ..Self::default()
-        }
+        log::info!("{}\n", request_story(accepted.head, accepted.client));
+        self.request_line = text(|out| write_request_line(accepted.head, Place::Quoted, out));
     }
 
-    /// Notes what has happened.
+    /// Notes or prints what has happened.
     pub(super) fn note(&mut self, event: &Event<'_>) {
         match event {
-            Event::Attempt(name) => self.backend = name.to_string(),
-            Event::Failed(name, error) => self.see_failure(name, error),
+            Event::Accepted(accepted) => self.begin(accepted),
+            Event::Connected(backend) => self.backend = backend.name.to_string(),
+            Event::AttemptEnded(AttemptEnd {
+                backend,
+                outcome: Err(error),
+                ..
+            }) => self.see_failure(&backend.name, error),
             Event::Answered(head) => self.see_response(head),
             Event::Body(bytes) => self.see_body(bytes),
             Event::AnsweredHere(status) => {
                 self.backend = "-".into();
                 self.status_line = format!("HTTP/1.1 {status} from the balancer itself");
             }
-            Event::Retried(..) | Event::Parked => {}
+            Event::Ended(ended) => log::info!("{}\n", self.response_story(ended)),
+            _ => {}
         }
     }
 
@@ -116,14 +118,9 @@ impl Story {
         self.failure_count += 1;
     }
 
-    /// Prints how it ended.
-    pub(super) fn end(&self, ended: &Ending<'_>, total: Duration) {
-        log::info!("{}\n", self.response_story(ended, total));
-    }
-
-    fn response_story(&self, ended: &Ending<'_>, total: Duration) -> String {
+    fn response_story(&self, ended: &Ending<'_>) -> String {
         let (status, bytes) = (ended.status, ended.bytes);
-        let ms = text(|out| write_millis(total, out));
+        let ms = text(|out| write_millis(ended.took, out));
         if let Some(error) = ended.error {
             return format!(
                 "Request {} failed{} (answered {status}, {ms} ms)",

@@ -87,7 +87,7 @@ impl Session for ClientSession {
     fn new(conn: Conn, address: SocketAddr, mut permit: Permit) -> Self {
         permit.begin();
         Self {
-            client: Client::new(conn, address),
+            client: Client::new(conn, address, permit.number()),
             stage: Stage::ReadHead(ReadHead::first()),
             waits_for: None,
             permit,
@@ -253,8 +253,9 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
+        // With what glibc puts in front of it, 336 bytes: a block of the sizes that it has.
         assert!(
-            size_of::<ClientSession>() <= 320,
+            size_of::<ClientSession>() <= 328,
             "{} bytes",
             size_of::<ClientSession>()
         );

@@ -4,6 +4,7 @@ use super::linger::Linger;
 use super::{Stage, Step};
 use crate::config::Settings;
 use crate::exchange::client::Client;
+use crate::exchange::listeners::Listeners;
 use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::health::loop_detection;
 use crate::http::delivery::Delivery;
@@ -13,8 +14,8 @@ use crate::http::method::Method;
 use crate::http::reply::Reply;
 use crate::http::request::RequestHead;
 use crate::http::{Refusal, Version};
-use crate::log::event::{Ending, Event};
-use crate::log::{LogMode, Record, print_refused};
+use crate::log::event::{AcceptedRequest, Event};
+use crate::log::{LogMode, print_refused};
 use crate::net::buffer::Buffer;
 use httparse::Header;
 use std::net::SocketAddr;
@@ -122,22 +123,22 @@ fn readiness(shared: &Shared) -> Reply {
 pub(super) fn send(
     head: &RequestHead<'_, '_>,
     OwnReply { reply, error, then }: &OwnReply,
-    address: SocketAddr,
+    (client, connection): (SocketAddr, u32),
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
     let may_go_on = *then == Then::GoOn && turn.shared.keeps_alive();
     let goes_on = may_go_on && head.keeps_alive() && head.framing == Framing::Empty;
-    let log = turn.shared.snapshot().settings.log;
     let now = turn.now();
-    let mut record = Record::begin(head, address, log, now);
-    record.note(&Event::AnsweredHere(reply.status), now);
-    let ended = Ending {
-        status: reply.status,
-        bytes: 0,
-        error: error.as_ref(),
+    let accepted = AcceptedRequest {
+        head,
+        client,
+        connection,
+        group: None,
     };
-    record.end(&ended, now, &mut log_output(turn));
+    let mut listeners = Listeners::begin(&accepted, turn, now);
+    listeners.report(&Event::AnsweredHere(reply.status), turn);
+    listeners.end(reply.status, 0, error.as_ref(), turn);
     let date = turn.local.dates.at(now);
     let delivery = Delivery {
         version: head.version,

@@ -215,8 +215,8 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         Ok(found) => found,
         Err(EndsHere::Refused(refusal)) => return refuse(refusal, client, turn),
         Err(EndsHere::Answered(own)) => {
-            let out = &mut client.outbound;
-            let goes_on = own_reply::send(&head, &own, client.address, out, turn);
+            let (out, peer) = (&mut client.outbound, (client.address, client.number));
+            let goes_on = own_reply::send(&head, &own, peer, out, turn);
             client.inbound.consume(length);
             return Step::Next(match goes_on {
                 true => Stage::ReadHead(ReadHead::next()),
