@@ -117,6 +117,7 @@ impl Answer {
         let until = client.written + TURN_BYTES as u64;
         loop {
             if !client.outbound.is_empty() {
+                self.report_last_bytes(exchange, turn);
                 let held = client.outbound.len();
                 let is_flushed = client.flush(exchange.may_block(turn), turn)?;
                 self.is_forwarded |= !self.is_awaited() && client.outbound.len() < held;
@@ -145,6 +146,19 @@ impl Answer {
             if !self.receive(exchange, client, backend, turn)? {
                 return Ok(AnswerProgress::WouldWait(Peer::Backend));
             }
+        }
+    }
+
+    /// Reports it if what is outbound is the end of the response.
+    fn report_last_bytes(&self, exchange: &mut Served<'_>, turn: &Turn<'_>) {
+        if let AnswerPhase::Relayed(body) = &self.phase
+            && body.is_complete()
+        {
+            let event = Event::LastBytes {
+                status: self.terms.status,
+                bytes: body.content,
+            };
+            exchange.listeners.report(&event, turn);
         }
     }
 

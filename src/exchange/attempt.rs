@@ -1,6 +1,7 @@
 //! One attempt at one backend: which one is picked, and the connection to it.
 
 mod pinned;
+mod report;
 
 use super::client::Client;
 use super::failure::Failure;
@@ -14,7 +15,7 @@ use crate::backends::{Backend, Key, Lease, Picked, Wanted};
 use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
-use crate::log::event::{AttemptEnd, Event};
+use crate::log::event::Event;
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
@@ -229,41 +230,6 @@ impl Exchange {
             Err(FULL) => self.enter_queue(client, turn).map(|()| None),
             Err(error) => self.hold(error, client, turn).map(Some),
         }
-    }
-
-    /// Begins the attempt of `phase`, and tells of it.
-    pub(super) fn enter(&mut self, phase: ExchangePhase, turn: &Turn<'_>) {
-        self.phase = phase;
-        self.attempt_began = turn.now();
-        let (attempt, is_connected) = match &self.phase {
-            ExchangePhase::Waiting => return,
-            ExchangePhase::Connecting(attempt, _) => (attempt, false),
-            ExchangePhase::Transferring(attempt, _) => (attempt, true),
-        };
-        let begun = Event::AttemptBegun {
-            backend: &attempt.backend,
-            is_reused: attempt.is_reused,
-        };
-        self.listeners.report(&begun, turn);
-        if is_connected {
-            self.listeners
-                .report(&Event::Connected(&attempt.backend), turn);
-        }
-    }
-
-    /// Tells what has come of the attempt under way, which is at `backend`.
-    pub(super) fn report_attempt_end(
-        &mut self,
-        backend: &Backend<Conn>,
-        outcome: Result<u16, &Error>,
-        turn: &Turn<'_>,
-    ) {
-        let ended = AttemptEnd {
-            backend,
-            outcome,
-            took: turn.now().saturating_duration_since(self.attempt_began),
-        };
-        self.listeners.report(&Event::AttemptEnded(&ended), turn);
     }
 
     /// Phase 2: goes on connecting, address after address.

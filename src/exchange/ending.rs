@@ -3,6 +3,7 @@
 use super::attempt::Attempt;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::exchange::client::Client;
+use crate::exchange::listeners::ResponseResult;
 use crate::exchange::shared::Turn;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Conn;
@@ -23,7 +24,7 @@ impl Exchange {
             attempt.succeed(&self.group, turn.shared);
             self.keep_connection(attempt, conn, is_reusable, client, turn);
         }
-        self.report_end(terms.status, None, turn);
+        self.report_end(terms.status, None, client, turn);
         self.release(turn);
         match (terms.keeps_client, self.request.keeps_alive) {
             (true, _) => Flow::NextRequest,
@@ -65,7 +66,7 @@ impl Exchange {
     }
 
     /// The connections go on as a tunnel.
-    pub(super) fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
+    pub(super) fn switch(&mut self, client: &Client, turn: &mut Turn<'_>) -> Flow {
         self.settle_failures(turn);
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         let ExchangePhase::Transferring(mut attempt, conn) = phase else {
@@ -73,15 +74,26 @@ impl Exchange {
         };
         self.report_attempt_end(&attempt.backend, Ok(101), turn);
         attempt.succeed(&self.group, turn.shared);
+        self.report_end(101, None, client, turn);
         let rest = std::mem::take(&mut self.answer).into_rest();
-        self.report_end(101, None, turn);
         self.upload.release(turn);
         Flow::Tunnel(conn, attempt.backend, Arc::clone(&self.group), rest)
     }
 
     /// Tells that it is over.
-    pub(super) fn report_end(&mut self, status: u16, error: Option<&Error>, turn: &mut Turn<'_>) {
-        let bytes = self.answer.content();
-        self.listeners.end(status, bytes, error, turn);
+    pub(super) fn report_end(
+        &mut self,
+        status: u16,
+        error: Option<&Error>,
+        client: &Client,
+        turn: &mut Turn<'_>,
+    ) {
+        let result = ResponseResult {
+            status,
+            bytes: self.answer.content(),
+            written: client.written + client.outbound.len() as u64,
+            error,
+        };
+        self.listeners.end(&result, Some(&self.group), turn);
     }
 }

@@ -28,14 +28,15 @@ impl Exchange {
             false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
-        self.report_end(status, Some(&error), turn);
+        let is_answered = !is_committed && status != 499;
+        if is_answered {
+            self.reply(&error, client, turn);
+        }
+        self.report_end(status, Some(&error), client, turn);
         self.release(turn);
-        match (is_committed, status) {
-            (true, _) | (_, 499) => Flow::Close,
-            (false, _) => {
-                self.reply(&error, client, turn);
-                Flow::Linger
-            }
+        match is_answered {
+            true => Flow::Linger,
+            false => Flow::Close,
         }
     }
 
@@ -73,7 +74,11 @@ impl Exchange {
             self.request.prefers_json,
             &self.group.backends,
         );
-        reply.write(&delivery, turn.tail(&mut client.outbound));
+        reply.write(
+            &delivery,
+            self.request.id.as_ref(),
+            turn.tail(&mut client.outbound),
+        );
     }
 }
 

@@ -3,10 +3,11 @@
 //!
 //! No listener may block or take a lock, and what is switched off costs a branch.
 
-use super::shared::{Turn, log_output};
+use super::shared::{Shared, Turn, log_output};
+use crate::config::Group;
 use crate::http::error::Error;
 use crate::log::Record;
-use crate::log::event::{AcceptedRequest, Ending, Event};
+use crate::log::event::{AcceptedRequest, Ending, Event, Load};
 use std::time::Instant;
 
 /// All that listen to one exchange.
@@ -14,17 +15,40 @@ use std::time::Instant;
 pub struct Listeners {
     /// When the head of the request was complete.
     started: Instant,
+    /// What was written to the client before.
+    written: u64,
     /// What is printed of it.
     record: Record,
+}
+
+/// What has come of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseResult<'e> {
+    /// The status that the client got, or would have got.
+    pub status: u16,
+    /// Bytes of content that the client got.
+    pub bytes: u64,
+    /// What was written to the client so far, and what is to be.
+    pub written: u64,
+    /// What went wrong, if something did.
+    pub error: Option<&'e Error>,
 }
 
 impl Listeners {
     /// Reports that a request was accepted `now`.
     #[must_use]
-    pub fn begin(accepted: &AcceptedRequest<'_>, turn: &Turn<'_>, now: Instant) -> Self {
+    pub fn begin(
+        accepted: &AcceptedRequest<'_>,
+        written: u64,
+        turn: &Turn<'_>,
+        now: Instant,
+    ) -> Self {
+        let shared = turn.shared;
+        let mode = shared.snapshot().settings.log;
         let mut listeners = Self {
             started: now,
-            record: Record::new(turn.shared.snapshot().settings.log, now),
+            written,
+            record: Record::new(mode, &shared.stories, now),
         };
         listeners.report(&Event::Accepted(accepted), turn);
         listeners
@@ -36,13 +60,18 @@ impl Listeners {
     }
 
     /// Reports that it is over.
-    pub fn end(&mut self, status: u16, bytes: u64, error: Option<&Error>, turn: &mut Turn<'_>) {
+    pub fn end(&mut self, result: &ResponseResult<'_>, group: Option<&Group>, turn: &mut Turn<'_>) {
         let now = turn.now();
         let ended = Ending {
-            status,
-            bytes,
-            error,
+            status: result.status,
+            bytes: result.bytes,
+            sent: result.written.saturating_sub(self.written),
+            error: result.error,
             took: now.saturating_duration_since(self.started),
+            load: match self.record.wants_load() {
+                true => load(group, turn.shared),
+                false => Load::default(),
+            },
         };
         self.report(&Event::Ended(&ended), turn);
         self.record.print(&ended, now, &mut log_output(turn));
@@ -58,5 +87,12 @@ impl Listeners {
     #[must_use]
     pub fn wants_body(&self) -> bool {
         self.record.wants_body()
+    }
+}
+
+fn load(group: Option<&Group>, shared: &Shared) -> Load {
+    Load {
+        connections: shared.connections.open(),
+        group: group.map_or(0, |group| group.backends.in_flight()),
     }
 }

@@ -26,6 +26,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`shared`] | what all sessions share |
+//! | [`identity`] | how a request is named |
 //! | [`listeners`] | what happens to a request is reported here |
 //! | [`client`], [`pin`] | the client's connection, and a backend connection that belongs to it |
 //! | [`expectation`] | a body that is held back until the backend asks for it |
@@ -46,6 +47,7 @@ pub mod expectation;
 pub mod failure;
 mod give_up;
 mod hold;
+pub mod identity;
 mod key;
 pub mod listeners;
 mod moves;
@@ -73,6 +75,7 @@ use crate::http::Version;
 use crate::http::error::Error;
 use crate::http::field_rules::FieldRules;
 use crate::http::method::Method;
+use crate::http::request_id::RequestId;
 use crate::net::buffer::Buffer;
 use crate::net::conn::Conn;
 use crate::net::dial::Dial;
@@ -110,6 +113,8 @@ pub struct Request {
     pub prefers_json: bool,
     /// The client has sent it over TLS.
     pub is_secure: bool,
+    /// Its id, which the client gets with the response.
+    pub id: Option<RequestId>,
 }
 
 /// Where an exchange stands.

@@ -81,6 +81,7 @@ impl Exchange {
             Some(only) => WaitsFor::Only(Arc::clone(only)),
             None => WaitsFor::AnyBut(self.failed_backends()),
         };
+        let behind = self.group.backends.waiting();
         let joined = self.group.backends.wait(self.key, waits_for);
         self.queued = Some(Box::new(Queued {
             waiting: joined.map_err(|QueueFull| FULL)?,
@@ -88,7 +89,7 @@ impl Exchange {
             until: turn.now() + self.group.settings.choice.queue_timeout,
             is_for_pin: pin.is_some(),
         }));
-        self.listeners.report(&Event::Queued, turn);
+        self.listeners.report(&Event::Queued { behind }, turn);
         Ok(())
     }
 

@@ -12,12 +12,13 @@ use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::memory::Claim;
 use crate::engine::turn;
 use crate::health::SharedHealth;
-use crate::log::Output;
 use crate::log::dates::Dates;
 use crate::log::writer::LogWriter;
+use crate::log::{Output, Stories};
 #[cfg(test)]
 use crate::net::conn::Conn;
 use arc_swap::Guard;
+use fastrand::Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,8 +30,10 @@ pub type Turn<'w> = turn::Turn<'w, Shared, Local>;
 pub struct Shared {
     /// The settings and groups as they are now, and what is known of the health of their backends.
     pub health: SharedHealth,
-    /// Where access lines go.
+    /// Where lines about requests go.
     pub log: LogWriter,
+    /// How many requests the story tells of now.
+    pub stories: Stories,
     /// How many connections are open, and how many may be.
     pub connections: Arc<ConnectionLimit>,
     /// How much each client may send.
@@ -50,6 +53,7 @@ impl Shared {
         Self {
             health,
             log,
+            stories: Stories::default(),
             connections,
             clients,
             stopping: AtomicBool::new(false),
@@ -128,11 +132,13 @@ pub struct Local {
     pub dates: Dates,
     /// Boxes for exchanges.
     pub exchanges: SpareSlots<Exchange>,
-    /// Where lines of the access log are gathered.
+    /// Where ids come from.
+    pub random: Rng,
+    /// Where lines about requests are gathered.
     text: Vec<u8>,
 }
 
-/// What is needed to print a line of the access log.
+/// What is needed to print a line about a request.
 pub fn log_output<'t>(turn: &'t mut Turn<'_>) -> Output<'t> {
     Output {
         dates: &mut turn.local.dates,

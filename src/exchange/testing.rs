@@ -170,7 +170,13 @@ impl Fixture {
         let mut turn = self.turn();
         let now = turn.now();
         UnderWay {
-            exchange: Exchange::begin(&head, (&route, destination), &client, &mut turn, now),
+            exchange: Exchange::begin(
+                &head,
+                (&route, destination),
+                &client,
+                &mut turn,
+                (Duration::ZERO, now),
+            ),
             client,
             client_end,
             server,

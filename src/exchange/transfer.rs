@@ -41,7 +41,7 @@ impl Exchange {
             match (sending, answering) {
                 (_, AnswerProgress::Complete) => return Ok(Some(self.finish(client, turn))),
                 (_, AnswerProgress::Switched) if self.upload.is_complete() => {
-                    return Ok(Some(self.switch(turn)));
+                    return Ok(Some(self.switch(client, turn)));
                 }
                 (UploadProgress::Ended, AnswerProgress::Switched) => {
                     return Err(self.cannot_switch());
@@ -97,6 +97,7 @@ impl Exchange {
         let mut served = Served {
             edits: ResponseEdits {
                 rules,
+                request_id: self.request.id.as_ref(),
                 cookie: new_cookie(&self.group.settings.choice, self.key, tag, &self.request),
             },
             settings: &self.group.settings,

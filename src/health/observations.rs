@@ -19,6 +19,7 @@ use crate::backends::health::{Evidence, Observation, Transition};
 use crate::backends::{Backend, Finding, Name};
 use crate::config::Group;
 use crate::http::error::{Blame, Cause, Error, Phase};
+use crate::log::STATE;
 use crate::log::durations::seconds;
 use crate::net::conn::Conn;
 use std::time::{Duration, Instant};
@@ -164,7 +165,7 @@ fn note(
         (Some(Transition::Cleared), _) => log::debug!("Server {name} is free of suspicion."),
         (Some(Transition::Down), Some(_)) => {
             let (up, of) = (change.up, change.of);
-            log::warn!("Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
+            log::warn!(target: STATE, "Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
         }
         (Some(Transition::Up), Some(lasted)) => {
             let slow_start = group.settings.health.slow_start;
@@ -178,7 +179,7 @@ fn note(
 
 fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
     let (up, of, lasted) = (change.up, change.of, seconds(lasted));
-    log::warn!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
+    log::warn!(target: STATE, "Server {name} is UP, it was down for {lasted}; {up} of {of} up");
 }
 
 fn log_silence(change: &Change<Conn>) {

@@ -202,6 +202,31 @@ impl Error {
 }
 
 impl Cause {
+    /// One word for logs that programs read. These words stay as they are.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Cause::Refused => "refused",
+            Cause::Unreachable => "unreachable",
+            Cause::TimedOut => "timed_out",
+            Cause::Reset => "reset",
+            Cause::Vanished => "vanished",
+            Cause::Aborted => "aborted",
+            Cause::Closed => "closed",
+            Cause::Message(_) => "bad_message",
+            Cause::Exhausted => "no_descriptor",
+            Cause::NoMemory => "no_memory",
+            Cause::NoPort => "no_port",
+            Cause::NoneLive => "none_up",
+            Cause::Full => "full",
+            Cause::NoBudget => "no_budget",
+            Cause::Unresolved => "unresolved",
+            Cause::WentDown => "went_down",
+            Cause::Unacknowledged => "unacknowledged",
+            Cause::Mute => "silent",
+        }
+    }
+
     /// What an I/O error while connecting means.
     #[must_use]
     pub fn of_connect(error: &io::Error) -> Self {

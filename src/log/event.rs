@@ -8,6 +8,7 @@
 
 use crate::backends::Backend;
 use crate::http::error::Error;
+use crate::http::identity::Identity;
 use crate::http::request::RequestHead;
 use crate::http::response::ResponseHead;
 use crate::net::conn::Conn;
@@ -22,7 +23,10 @@ pub enum Event<'e> {
     /// No backend is up, so the request waits for one. Comes once.
     Held,
     /// Every backend that fits is at its limit, so the request enters the queue of its group.
-    Queued,
+    Queued {
+        /// How many stand there before it.
+        behind: usize,
+    },
     /// It has left the queue.
     LeftQueue {
         /// How long it was in there.
@@ -43,16 +47,43 @@ pub enum Event<'e> {
     AttemptEnded(&'e AttemptEnd<'e>),
     /// The attempt that has just ended, or that is left alone, is followed by another.
     Retried(&'e Retry<'e>),
-    /// The exchange would wait, and is parked.
-    Parked,
+    /// It would wait for this, and is parked.
+    Parked(Awaited),
     /// The final head of a response has come.
     Answered(&'e ResponseHead<'e, 'e>),
     /// Bytes of its body have come, framed as the backend frames them.
     Body(&'e [u8]),
+    /// All of the response has come, and its last bytes are about to be written to the client, which
+    /// may send its next request as soon as it has them. May come several times.
+    LastBytes {
+        /// The status.
+        status: u16,
+        /// Bytes of content.
+        bytes: u64,
+    },
     /// The balancer itself has answered, with this status.
     AnsweredHere(u16),
     /// It is over.
     Ended(&'e Ending<'e>),
+}
+
+/// What a parked request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// A backend that is up.
+    Backend,
+    /// Room at a backend, in the queue.
+    Room,
+    /// A descriptor or port of ours.
+    Resources,
+    /// The connection to its backend.
+    Connection,
+    /// The rest of the request, from the client or on its way to the backend.
+    Request,
+    /// The head of the response.
+    Response,
+    /// The rest of the response, from the backend or on its way to the client.
+    Body,
 }
 
 /// A request as it was accepted.
@@ -66,6 +97,10 @@ pub struct AcceptedRequest<'e> {
     pub connection: u32,
     /// The name of the group of backends that it goes to; `None` if the balancer answers it itself.
     pub group: Option<&'e str>,
+    /// How it is named.
+    pub identity: &'e Identity,
+    /// How long its head took to come, from the first byte to the last.
+    pub reading: Duration,
 }
 
 /// An attempt that is over.
@@ -99,8 +134,21 @@ pub struct Ending<'e> {
     pub status: u16,
     /// Bytes of content that the client got.
     pub bytes: u64,
+    /// All bytes that it got, or that are on their way, with the heads.
+    pub sent: u64,
     /// What went wrong, if something did.
     pub error: Option<&'e Error>,
     /// How long it took, from the complete head to the last byte of the answer.
     pub took: Duration,
+    /// What the balancer is doing besides.
+    pub load: Load,
+}
+
+/// How much is under way besides the request that has just ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Open connections of clients, with its own.
+    pub connections: usize,
+    /// Requests in flight at the backends of the group.
+    pub group: usize,
 }

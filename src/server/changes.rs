@@ -86,6 +86,7 @@ impl Changes {
         );
         self.keep("max-memory", &old.max_memory, &new.max_memory);
         let (before, after) = (old.sockets.of_clients(), new.sockets.of_clients());
+        self.keep("log-file", &old.log_file, &new.log_file);
         self.keep("the sockets of clients", &before, &after);
     }
 

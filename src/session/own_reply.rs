@@ -4,7 +4,8 @@ use super::linger::Linger;
 use super::{Stage, Step};
 use crate::config::Settings;
 use crate::exchange::client::Client;
-use crate::exchange::listeners::Listeners;
+use crate::exchange::identity::identify;
+use crate::exchange::listeners::{Listeners, ResponseResult};
 use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::health::loop_detection;
 use crate::http::delivery::Delivery;
@@ -14,8 +15,8 @@ use crate::http::method::Method;
 use crate::http::reply::Reply;
 use crate::http::request::RequestHead;
 use crate::http::{Refusal, Version};
+use crate::log::RefusedRequest;
 use crate::log::event::{AcceptedRequest, Event};
-use crate::log::{LogMode, print_refused};
 use crate::net::buffer::Buffer;
 use httparse::Header;
 use std::net::SocketAddr;
@@ -119,26 +120,39 @@ fn readiness(shared: &Shared) -> Reply {
     }
 }
 
+/// What is known of the sender of a request.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// The number of its connection.
+    pub(super) number: u32,
+    /// How long the head took to come.
+    pub(super) reading: Duration,
+}
+
 /// Answers a request that ends here; returns whether the connection stays open.
 pub(super) fn send(
     head: &RequestHead<'_, '_>,
     OwnReply { reply, error, then }: &OwnReply,
-    (client, connection): (SocketAddr, u32),
+    peer: &Peer,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
     let may_go_on = *then == Then::GoOn && turn.shared.keeps_alive();
     let goes_on = may_go_on && head.keeps_alive() && head.framing == Framing::Empty;
     let now = turn.now();
+    let snapshot = turn.shared.snapshot();
+    let (address, random) = (peer.address.ip(), &mut turn.local.random);
+    let identity = identify(head.fields, address, &snapshot.settings, random);
     let accepted = AcceptedRequest {
         head,
-        client,
-        connection,
+        client: peer.address,
+        connection: peer.number,
         group: None,
+        identity: &identity,
+        reading: peer.reading,
     };
-    let mut listeners = Listeners::begin(&accepted, turn, now);
+    let mut listeners = Listeners::begin(&accepted, 0, turn, now);
     listeners.report(&Event::AnsweredHere(reply.status), turn);
-    listeners.end(reply.status, 0, error.as_ref(), turn);
     let date = turn.local.dates.at(now);
     let delivery = Delivery {
         version: head.version,
@@ -146,7 +160,15 @@ pub(super) fn send(
         keep_alive: goes_on,
         date: date.as_str(),
     };
-    reply.write(&delivery, turn.tail(outbound));
+    let before = outbound.len();
+    reply.write(&delivery, identity.id.as_ref(), turn.tail(outbound));
+    let result = ResponseResult {
+        status: reply.status,
+        bytes: 0,
+        written: (outbound.len() - before) as u64,
+        error: error.as_ref(),
+    };
+    listeners.end(&result, None, turn);
     goes_on
 }
 
@@ -157,14 +179,20 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
         _ => Error::client(Phase::RequestHead, cause(refusal)),
     };
-    match turn.shared.snapshot().settings.log {
-        LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
-        LogMode::Access => {
-            let (client, now) = (client.address.ip(), turn.now());
-            print_refused(client, status, &error, now, &mut log_output(turn));
-        }
-        LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
-    }
+    let snapshot = turn.shared.snapshot();
+    let settings = &snapshot.settings;
+    // What its head says of it was not understood.
+    let identity = identify(&[], client.address.ip(), settings, &mut turn.local.random);
+    let refused = RefusedRequest {
+        client: client.address,
+        connection: client.number,
+        identity: &identity,
+        status,
+        error: &error,
+        connections: turn.shared.connections.open(),
+    };
+    let now = turn.now();
+    refused.print(settings.log, why, now, &mut log_output(turn));
     // An answer to HEAD has no content, whatever is wrong with the request.
     let method = match client.inbound.bytes().starts_with(b"HEAD ") {
         true => Method::Head,
@@ -177,7 +205,8 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         keep_alive: false,
         date: date.as_str(),
     };
-    Reply::new(status, why).write(&delivery, turn.tail(&mut client.outbound));
+    let (reply, id) = (Reply::new(status, why), identity.id.as_ref());
+    reply.write(&delivery, id, turn.tail(&mut client.outbound));
     client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
 }

@@ -181,7 +181,7 @@ impl Tunnel {
         // That a client is gone is of interest only in the story.
         let level = match self.group.settings.log {
             LogMode::Story => log::Level::Info,
-            LogMode::Access | LogMode::Off => level,
+            LogMode::Access | LogMode::Json | LogMode::Haproxy | LogMode::Off => level,
         };
         let (code, own) = (error.code(), client.address);
         log::log!(

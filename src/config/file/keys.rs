@@ -223,12 +223,16 @@ fn place<'f>(flag: &'f str, heading: Option<&str>) -> (Option<&'static str>, &'f
     if let Some(name) = of_table("queue") {
         return (Some("queue"), name);
     }
+    if let Some(name) = of_table("log") {
+        return (Some("log"), name);
+    }
     if let Some(name) = flag.strip_suffix("-timeout") {
         return (Some("timeouts"), name);
     }
     match heading {
         _ if OF_HEALTH.contains(&flag) => (Some("health"), flag),
         _ if flag == "log" => (Some("log"), "mode"),
+        Some(heading::LOGGING) => (Some("log"), flag),
         Some(heading::LIMITS) => (Some("limits"), flag),
         Some(heading::SOCKETS) => (Some("sockets"), flag),
         _ => (None, flag),
@@ -280,6 +284,8 @@ mod tests {
             ("burst", "limits.burst"),
             ("tcp-keep-alive", "sockets.tcp-keep-alive"),
             ("log", "log.mode"),
+            ("log-file", "log.file"),
+            ("request-id", "log.request-id"),
             ("queue-timeout", "queue.timeout"),
             ("trusted-proxies", "trusted-proxies"),
             ("max-connections", "max-connections"),

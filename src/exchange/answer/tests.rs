@@ -8,12 +8,14 @@ use crate::exchange::listeners::Listeners;
 use crate::exchange::shared::{Local, Shared};
 use crate::http::Version;
 use crate::http::forward::NO_EDITS;
+use crate::http::identity::NO_IDENTITY;
 use crate::http::method::Method;
 use crate::http::request;
 use crate::log::event::AcceptedRequest;
 use crate::net::conn::Blocking;
 use crate::net::testing::pair;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 fn listeners(client: SocketAddr, turn: &Turn<'_>) -> Listeners {
     let mut table = request::field_table();
@@ -23,8 +25,10 @@ fn listeners(client: SocketAddr, turn: &Turn<'_>) -> Listeners {
         client,
         connection: 1,
         group: None,
+        identity: &NO_IDENTITY,
+        reading: Duration::ZERO,
     };
-    Listeners::begin(&accepted, turn, turn.now())
+    Listeners::begin(&accepted, 0, turn, turn.now())
 }
 
 /// How many turns it takes to pass on the heads that came at once, while another session is
@@ -57,6 +61,7 @@ fn turns_for(heads: &str) -> usize {
         authenticates_connection: false,
         prefers_json: false,
         is_secure: false,
+        id: None,
     };
     let mut answer = Answer::default();
     let turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
