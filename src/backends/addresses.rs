@@ -44,6 +44,13 @@ impl Addresses {
         addresses
     }
 
+    /// The one that is tried first.
+    #[must_use]
+    pub fn first(&self) -> Option<SocketAddr> {
+        let (known, preferred) = (self.known(), self.preferred.load(Ordering::Relaxed));
+        known.get(preferred).or_else(|| known.first()).copied()
+    }
+
     /// Replaces them; returns what that changed, if anything. The order in which the resolver
     /// gives them does not matter.
     pub fn replace(&self, mut addresses: Vec<SocketAddr>) -> Option<Difference> {

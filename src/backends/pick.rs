@@ -184,6 +184,12 @@ impl<C> Backends<C> {
         self.retries.spend(now, self.requests(), percent)
     }
 
+    /// How many more may be sent again now.
+    #[must_use]
+    pub fn retries_left(&self, percent: u32, now: Instant) -> usize {
+        self.retries.left(now, self.requests(), percent)
+    }
+
     /// How many requests wait for a backend to be free.
     #[must_use]
     pub fn waiting(&self) -> usize {

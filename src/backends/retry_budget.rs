@@ -55,15 +55,16 @@ impl RetryBudget {
     pub(super) fn spend(&self, now: Instant, ticket: usize, percent: u32) -> bool {
         let mut looks = self.lock();
         look(&mut looks, now, ticket);
-        let inside = looks.iter().filter(|look| !look.is_before(now));
-        let retries: usize = inside.map(|look| look.retries).sum();
-        let requests = ticket.wrapping_sub(ticket_at_start(&looks, now, ticket));
-        let allowed = requests.saturating_mul(percent as usize) / 100;
-        let is_allowed = retries < allowed.max(ALWAYS);
+        let is_allowed = left(&looks, now, ticket, percent) > 0;
         if let Some(last) = looks.back_mut().filter(|_| is_allowed) {
             last.retries += 1;
         }
         is_allowed
+    }
+
+    /// How many more would be allowed at `now`.
+    pub(super) fn left(&self, now: Instant, ticket: usize, percent: u32) -> usize {
+        left(&self.lock(), now, ticket, percent)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Look>> {
@@ -92,6 +93,15 @@ fn look(looks: &mut VecDeque<Look>, now: Instant, ticket: usize) {
             retries: 0,
         });
     }
+}
+
+/// How many more are allowed, as was seen.
+fn left(looks: &VecDeque<Look>, now: Instant, ticket: usize, percent: u32) -> usize {
+    let inside = looks.iter().filter(|look| !look.is_before(now));
+    let retries: usize = inside.map(|look| look.retries).sum();
+    let requests = ticket.wrapping_sub(ticket_at_start(looks, now, ticket));
+    let allowed = requests.saturating_mul(percent as usize) / 100;
+    allowed.max(ALWAYS).saturating_sub(retries)
 }
 
 /// The ticket at the beginning of the window, as if requests had come evenly between two looks.

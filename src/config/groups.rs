@@ -22,6 +22,9 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The file in which all this is written; `None` if a command line says it.
     pub file: Option<PathBuf>,
+    /// Whether what happens is counted and live requests are noted, for those who look: see
+    /// [`Self::is_observed`]. Not changed without a restart.
+    pub observes: bool,
 }
 
 /// A group of backends.
@@ -94,6 +97,7 @@ impl Config {
             groups: vec![group],
             routes: Vec::new(),
             file: None,
+            observes: false,
         }
     }
 
@@ -113,6 +117,13 @@ impl Config {
     /// The same, ready for the search.
     pub fn route_table(&self) -> Result<Routes, EqualRoutes> {
         Routes::new(self.effective_routes())
+    }
+
+    /// Whether metrics, live requests and what each worker does are gathered. Otherwise a request pays
+    /// nothing for them.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.observes
     }
 
     /// Every backend of every group.

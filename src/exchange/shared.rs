@@ -21,6 +21,7 @@ use arc_swap::Guard;
 use fastrand::Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// A worker's turn with one session.
 pub type Turn<'w> = turn::Turn<'w, Shared, Local>;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub connections: Arc<ConnectionLimit>,
     /// How much each client may send.
     pub clients: Arc<ClientLimits>,
+    /// When all of this began.
+    pub started: Instant,
     /// Set once, when a stop is asked for.
     stopping: AtomicBool,
     /// Set once, when a stop is near: `--ready-path` says no from then on.
@@ -56,6 +59,7 @@ impl Shared {
             stories: Stories::default(),
             connections,
             clients,
+            started: Instant::now(),
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
         }
@@ -105,10 +109,21 @@ impl Shared {
     /// Whether new clients should come here: not when a stop is near or no backend is live.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let is_leaving = self.is_stopping() || self.leaving.load(Ordering::Relaxed);
+        !self.is_stopping() && !self.is_leaving() && self.is_any_backend_live()
+    }
+
+    /// Whether a stop is near.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether any backend of any group gets requests.
+    #[must_use]
+    pub fn is_any_backend_live(&self) -> bool {
         let snapshot = self.snapshot();
         let mut groups = snapshot.groups.iter();
-        !is_leaving && groups.any(|group| group.backends.is_any_live())
+        groups.any(|group| group.backends.is_any_live())
     }
 
     /// Whether connections are worth keeping: not while stopping, and not while new clients cannot

@@ -35,7 +35,10 @@ mod warning;
 
 pub use reload::{Reload, Source};
 pub use start_error::StartError;
-pub use status::{BackendStatus, GroupStatus, Share, Status, StatusHandle};
+pub use status::{
+    BackendStatus, GroupStatus, LiveRequest, ParkedSessions, QueueStatus, RecentChange, Share,
+    Status, StatusHandle, WorkerStatus,
+};
 pub use stop::Stop;
 
 use crate::engine::Engine;

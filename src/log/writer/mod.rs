@@ -137,6 +137,12 @@ impl LogWriter {
         }
     }
 
+    /// How many lines found no room, ever.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.shared.queue().lost
+    }
+
     /// A line about a request, with or without its line end.
     pub fn access(&self, line: &[u8]) {
         self.shared.add(Outlet::Requests, line);

@@ -1,0 +1,179 @@
+//! A group of backends at one moment, and each of its backends.
+
+use crate::backends::health::State;
+use crate::backends::{AdminState, Algorithm, Member, Standing};
+use crate::config::Group;
+use crate::net::conn::Conn;
+use serde::Serialize;
+use std::time::Instant;
+
+/// One group of backends at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupStatus {
+    /// What it is called.
+    pub name: String,
+    /// How a backend is chosen, as it is written.
+    pub algorithm: &'static str,
+    /// Requests that have ended.
+    pub requests: u64,
+    /// How many end in a second, of late.
+    pub requests_per_second: f64,
+    /// Requests under way at its backends.
+    pub in_flight: usize,
+    /// The most that may be; `null` is any number.
+    pub max_in_flight: Option<usize>,
+    /// Requests that wait for a backend with room.
+    pub queue: QueueStatus,
+    /// How many requests may be sent again now; `null` is any number.
+    pub retry_budget_left: Option<usize>,
+    /// Whether more than half of the backends are silent, so that they are used all the same.
+    #[serde(rename = "silence_mode")]
+    pub are_most_silent: bool,
+    /// The backends in the order of the configuration.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// The queue of a group.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QueueStatus {
+    /// Requests that wait.
+    pub length: usize,
+    /// The most that may.
+    pub limit: usize,
+}
+
+impl GroupStatus {
+    pub(super) fn of(group: &Group, now: Instant) -> Self {
+        let (backends, policy) = (&group.backends, group.backends.policy());
+        let members = backends.members();
+        let of_member = |member| BackendStatus::of(member, policy.max_in_flight, now);
+        let all: Vec<BackendStatus> = members.iter().map(of_member).collect();
+        Self {
+            name: group.name.clone(),
+            algorithm: word(policy.algorithm),
+            requests: 0,
+            requests_per_second: 0.0,
+            in_flight: all.iter().map(|one| one.in_flight).sum(),
+            max_in_flight: policy.max_in_flight_total,
+            queue: QueueStatus {
+                length: backends.waiting(),
+                limit: policy.queue_length,
+            },
+            retry_budget_left: (group.settings.retry_budget)
+                .map(|percent| backends.retries_left(percent, now)),
+            are_most_silent: backends.are_most_silent(),
+            backends: all,
+        }
+    }
+}
+
+/// The name of an algorithm, as it is written.
+fn word(algorithm: Algorithm) -> &'static str {
+    let mut words = Algorithm::WORDS.iter();
+    let found = words.find(|(_, one)| *one == algorithm);
+    found.map_or("", |(word, _)| word)
+}
+
+/// One backend at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendStatus {
+    /// What it is called.
+    pub name: String,
+    /// The address that is tried first; empty while none is known.
+    pub address: String,
+    /// `up`, `suspect` (others are preferred), `down`, `draining` or `disabled`.
+    pub state: &'static str,
+    /// What was seen last that was bad; empty while it is up and its last check was good.
+    pub reason: String,
+    /// Since when it has been up or down.
+    pub since_seconds: f64,
+    /// In how many seconds it is checked next; `null` before the first check is planned.
+    pub next_check_seconds: Option<f64>,
+    /// Its share of the requests, beside the weights of the others.
+    pub weight: u32,
+    /// The weight that is configured.
+    pub configured_weight: u32,
+    /// Whether it is used only when no other is up.
+    pub is_backup: bool,
+    /// Whether it is otherwise than the configuration says, because an operator has changed it.
+    pub differs_from_file: bool,
+    /// Requests under way there.
+    pub in_flight: usize,
+    /// The most that may be; `null` is any number.
+    pub max_in_flight: Option<usize>,
+    /// Idle connections to it.
+    pub idle: usize,
+    /// Requests that have ended there.
+    pub requests: u64,
+    /// How many end in a second, of late.
+    pub requests_per_second: f64,
+    /// Requests that it failed, or answered with a status of 500 or more.
+    pub errors: u64,
+    /// Its share of the requests of its group in the last minute.
+    pub share: f64,
+    /// Half of the requests of the last minute took no longer; `null` if there were none.
+    pub p50_seconds: Option<f64>,
+    /// The same of 99 in a hundred.
+    pub p99_seconds: Option<f64>,
+    /// Requests and errors of each of the last sixty seconds, oldest first.
+    pub history: Vec<[u64; 2]>,
+    /// The last checks: `good`, `bad` or `late`, newest last.
+    pub checks: Vec<&'static str>,
+    /// How far its health lets it have requests.
+    #[serde(skip)]
+    pub standing: Standing,
+    /// Whether its health is good, whatever the operator wants.
+    #[serde(skip)]
+    pub is_up: bool,
+    /// Whether it gets new requests.
+    #[serde(skip)]
+    pub is_live: bool,
+}
+
+impl BackendStatus {
+    fn of(member: &Member<Conn>, max_in_flight: Option<usize>, now: Instant) -> Self {
+        let backend = &member.backend;
+        let (state, standing) = (backend.state().clone(), backend.standing());
+        let address = backend.addresses.first();
+        let until = |next: Instant| next.saturating_duration_since(now).as_secs_f64();
+        Self {
+            name: backend.name.to_string(),
+            address: address.map_or_else(String::new, |one| one.to_string()),
+            state: state_word(state.admin, standing),
+            reason: match state.health.state() {
+                State::Up { bad: 0 } => String::new(),
+                _ => state.reason,
+            },
+            since_seconds: now.saturating_duration_since(state.since).as_secs_f64(),
+            next_check_seconds: state.next_check.map(until),
+            weight: member.weight,
+            configured_weight: member.weight,
+            is_backup: member.is_backup,
+            differs_from_file: false,
+            in_flight: backend.in_flight(),
+            max_in_flight,
+            idle: backend.idle.len(),
+            requests: 0,
+            requests_per_second: 0.0,
+            errors: 0,
+            share: 0.0,
+            p50_seconds: None,
+            p99_seconds: None,
+            history: Vec::new(),
+            checks: Vec::new(),
+            standing,
+            is_up: backend.is_up(),
+            is_live: backend.is_live(),
+        }
+    }
+}
+
+fn state_word(admin: AdminState, standing: Standing) -> &'static str {
+    match (admin, standing) {
+        (AdminState::Disabled, _) => "disabled",
+        (AdminState::Draining, _) => "draining",
+        (AdminState::Enabled, Standing::Clear) => "up",
+        (AdminState::Enabled, Standing::Suspect | Standing::LastResort) => "suspect",
+        (AdminState::Enabled, Standing::Down | Standing::DownSilent) => "down",
+    }
+}
