@@ -10,22 +10,29 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("net", &[]),
-    ("backends", &[]),
-    ("engine", &["net"]),
+    ("metrics", &[]),
+    ("backends", &["metrics"]),
+    ("engine", &["metrics", "net"]),
     ("log", &["backends", "http", "net"]),
-    ("config", &["backends", "engine", "http", "log", "net"]),
+    (
+        "config",
+        &["backends", "engine", "http", "log", "metrics", "net"],
+    ),
     ("discovery", &["backends", "net"]),
-    ("health", &["backends", "config", "http", "log", "net"]),
+    (
+        "health",
+        &["backends", "config", "http", "log", "metrics", "net"],
+    ),
     (
         "exchange",
         &[
-            "backends", "config", "engine", "health", "http", "log", "net",
+            "backends", "config", "engine", "health", "http", "log", "metrics", "net",
         ],
     ),
     (
         "session",
         &[
-            "backends", "config", "engine", "exchange", "health", "http", "log", "net",
+            "backends", "config", "engine", "exchange", "health", "http", "log", "metrics", "net",
         ],
     ),
     (
@@ -39,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "health",
             "http",
             "log",
+            "metrics",
             "net",
             "session",
         ],
@@ -46,7 +54,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// At the root of the crate; `admin`, `explain` and `guide` are to come.
-const MOST_ROOMS: usize = 12;
+const MOST_ROOMS: usize = 15;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

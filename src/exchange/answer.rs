@@ -16,6 +16,7 @@ use crate::http::error::{Cause, Error, Phase};
 use crate::http::interim_rate::InterimRate;
 use crate::http::scan::HeadScan;
 use crate::log::event::Event;
+use crate::metrics::lanes::WorkerState;
 use crate::net::buffer::{Buffer, STORAGE_BYTES};
 use crate::net::conn::{Conn, Moved};
 use std::io;
@@ -226,6 +227,7 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Moved, Error> {
+        turn.note(WorkerState::WaitingForBackend);
         let blocking = exchange.may_block(turn);
         if exchange.is_sent && !self.is_begun && turn.skips_reading(blocking) {
             return Ok(Moved::WouldWait);

@@ -16,6 +16,7 @@ use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::log::event::Event;
+use crate::metrics::lanes::WorkerState;
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
@@ -214,6 +215,7 @@ impl Exchange {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<Flow>, Error> {
+        turn.note(WorkerState::Choosing);
         if let Some(pause) = self.pause(client, turn) {
             return pause.map(Some);
         }
@@ -239,6 +241,7 @@ impl Exchange {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<Flow>, Error> {
+        turn.note(WorkerState::Connecting);
         let ExchangePhase::Connecting(attempt, dial) = &mut self.phase else {
             return Ok(None);
         };
@@ -355,8 +358,14 @@ fn cannot_connect(error: &io::Error, shared: &Shared) -> Error {
 /// would be lost. If it has unread bytes, they would be taken for the next answer.
 fn usable_idle(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
     while let Some((conn, since)) = backend.idle.take() {
-        if now.saturating_duration_since(since) <= limit && conn.is_quiet() {
+        if now.saturating_duration_since(since) > limit {
+            continue;
+        }
+        if conn.is_quiet() {
             return Some(conn);
+        }
+        if let Some(metrics) = &backend.metrics {
+            metrics.stale.count();
         }
     }
     None

@@ -7,6 +7,7 @@ use super::expectation::Expectation;
 use super::identity::identify;
 use super::key::{is_secure, key_of};
 use super::listeners::Listeners;
+use super::measure::Measure;
 use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
@@ -57,6 +58,8 @@ impl Exchange {
             identity: &identity,
             reading,
         };
+        client.note_request(head, &group.name, now);
+        let measure = Measure::of(&group, destination.route, now);
         let listeners = Listeners::begin(&accepted, client.written, turn, now);
         Self {
             request: Request {
@@ -83,7 +86,7 @@ impl Exchange {
             key: key_of(head, peer, settings),
             response_headers: destination.response_headers.clone(),
             short: None,
-            listeners,
+            listeners: listeners.counted_by(measure),
             attempt_began: now,
             timer: ProgressTimer::default(),
             group,

@@ -42,12 +42,23 @@ impl Exchange {
 
     /// Ends it because there is no memory for what it would have to hold.
     pub fn run_out(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        self.end_with(Cause::NoMemory, client, turn)
+    }
+
+    /// Ends it because an operator has asked for that.
+    pub fn end_as_asked(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        self.end_with(Cause::Ended, client, turn)
+    }
+
+    /// Ends it where it stands, because of us.
+    fn end_with(&mut self, cause: Cause, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         let phase = match (self.answer.is_awaited(), self.upload.is_received()) {
             (false, _) => Phase::ResponseBody,
             (true, false) => Phase::RequestBody,
             (true, true) => Phase::ResponseHead,
         };
-        let error = Error::proxy(phase, Cause::NoMemory);
+        let error = Error::proxy(phase, cause);
+        self.end_queueing(Some(&error), turn);
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let Some(backend) = phase.backend() {
             self.report_attempt_end(backend, Err(&error), turn);
@@ -98,6 +109,7 @@ fn reply(error: &Error, failures: &[Failure], in_json: bool, backends: &Backends
             "Every backend is at its limit, and none had room in time.",
             attempts(failures),
         ),
+        Cause::Ended => ("An operator has ended this request.", Vec::new()),
         Cause::NoBudget => (
             "No backend could answer this request, and the retry budget is used up.",
             attempts(failures),

@@ -38,6 +38,11 @@ impl Exchange {
         self.tries == 0 && !hold.is_zero() && !turn.shared.is_stopping()
     }
 
+    /// Until when it waits for a backend to come up.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|held| held.until)
+    }
+
     /// Waits for a backend to come up, or ends with `error` if it may not wait or has waited for long
     /// enough.
     pub(super) fn hold(

@@ -3,6 +3,7 @@
 //!
 //! No listener may block or take a lock, and what is switched off costs a branch.
 
+use super::measure::Measure;
 use super::shared::{Shared, Turn, log_output};
 use crate::config::Group;
 use crate::http::error::Error;
@@ -19,6 +20,8 @@ pub struct Listeners {
     written: u64,
     /// What is printed of it.
     record: Record,
+    /// What is counted of it.
+    measure: Measure,
 }
 
 /// What has come of a request.
@@ -49,14 +52,23 @@ impl Listeners {
             started: now,
             written,
             record: Record::new(mode, &shared.stories, now),
+            measure: Measure::default(),
         };
         listeners.report(&Event::Accepted(accepted), turn);
         listeners
     }
 
+    /// The same, and the request is counted.
+    #[must_use]
+    pub fn counted_by(self, measure: Measure) -> Self {
+        Self { measure, ..self }
+    }
+
     /// Reports that this has happened.
     pub fn report(&mut self, event: &Event<'_>, turn: &Turn<'_>) {
-        self.record.note(event, turn.now());
+        let now = turn.now();
+        self.record.note(event, now);
+        self.measure.note(event, now);
     }
 
     /// Reports that it is over.
@@ -75,6 +87,12 @@ impl Listeners {
         };
         self.report(&Event::Ended(&ended), turn);
         self.record.print(&ended, now, &mut log_output(turn));
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn measure(&self) -> &Measure {
+        &self.measure
     }
 
     /// When the exchange began.

@@ -28,6 +28,8 @@
 //! | [`shared`] | what all sessions share |
 //! | [`identity`] | how a request is named |
 //! | [`listeners`] | what happens to a request is reported here |
+//! | [`measure`] | a listener that counts |
+//! | `standpoint` | where a parked request stands, and what it waits for |
 //! | [`client`], [`pin`] | the client's connection, and a backend connection that belongs to it |
 //! | [`expectation`] | a body that is held back until the backend asks for it |
 //! | `key` | what decides which backend it goes to, and the cookie of sticky sessions |
@@ -50,6 +52,7 @@ mod hold;
 pub mod identity;
 mod key;
 pub mod listeners;
+pub mod measure;
 mod moves;
 pub mod pin;
 mod queue;
@@ -60,6 +63,7 @@ pub mod shared;
 mod shortage;
 pub mod slot;
 mod splice;
+mod standpoint;
 pub mod terms;
 #[cfg(test)]
 mod testing;

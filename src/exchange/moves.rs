@@ -95,7 +95,9 @@ impl Exchange {
     /// Whether what may have reached a backend may be sent again.
     pub(super) fn is_within_budget(&self, turn: &Turn<'_>) -> bool {
         let is_within = |percent| self.group.backends.may_send_again(percent, turn.now());
-        self.group.settings.retry_budget.is_none_or(is_within)
+        let is_within = self.group.settings.retry_budget.is_none_or(is_within);
+        self.listeners.measure().count_budget(is_within);
+        is_within
     }
 
     /// Begins an attempt elsewhere, or waits for a backend.

@@ -34,6 +34,11 @@ impl Exchange {
         self.queued.is_some()
     }
 
+    /// Until when it waits there.
+    pub(super) fn queued_until(&self) -> Option<Instant> {
+        self.queued.as_ref().map(|place| place.until)
+    }
+
     /// The session is being parked under `key`: a lease that it gets makes it ready.
     pub fn watch_queue(&self, readiness: &Arc<Readiness>, key: usize) {
         if let Some(queued) = &self.queued {
@@ -113,7 +118,8 @@ impl Exchange {
         waits
     }
 
-    fn end_queueing(&mut self, error: Option<&Error>, turn: &Turn<'_>) {
+    /// Leaves the queue, if it stands there.
+    pub(super) fn end_queueing(&mut self, error: Option<&Error>, turn: &Turn<'_>) {
         if let Some(queued) = self.queued.take() {
             let waited = turn.now().saturating_duration_since(queued.since);
             let left = Event::LeftQueue { waited, error };

@@ -15,6 +15,7 @@ use crate::health::SharedHealth;
 use crate::log::dates::Dates;
 use crate::log::writer::LogWriter;
 use crate::log::{Output, Stories};
+use crate::metrics::Observed;
 #[cfg(test)]
 use crate::net::conn::Conn;
 use arc_swap::Guard;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub connections: Arc<ConnectionLimit>,
     /// How much each client may send.
     pub clients: Arc<ClientLimits>,
+    /// What is counted and noted for those who look, if it was asked for.
+    pub observed: Option<Arc<Observed>>,
     /// When all of this began.
     pub started: Instant,
     /// Set once, when a stop is asked for.
@@ -59,9 +62,28 @@ impl Shared {
             stories: Stories::default(),
             connections,
             clients,
+            observed: None,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, and what happens is counted and noted.
+    #[must_use]
+    pub fn observed_by(self, observed: Arc<Observed>) -> Self {
+        Self {
+            health: self.health.noting(Arc::clone(&observed.changes)),
+            observed: Some(observed),
+            ..self
+        }
+    }
+
+    /// Notes that something has changed, for those who look: `group` and `backend` are empty where it
+    /// concerns more than one.
+    pub fn note_recent(&self, group: &str, backend: &str, text: String) {
+        if let Some(observed) = &self.observed {
+            observed.changes.note(group, backend, text);
         }
     }
 

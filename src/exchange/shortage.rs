@@ -46,6 +46,12 @@ impl Exchange {
         true
     }
 
+    /// Whether this is such a wait.
+    pub(super) fn is_short(&self, wait_for: &WaitFor) -> bool {
+        let short = self.short.as_ref();
+        short.is_some_and(|short| short.next >= wait_for.deadline)
+    }
+
     /// The wait until the next try. A connection that becomes idle meanwhile is used then.
     pub(super) fn pause(
         &mut self,

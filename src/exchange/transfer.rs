@@ -78,6 +78,7 @@ impl Exchange {
             return Ok(None);
         };
         let is_deferred = self.expectation.is_deferred();
+        let sent = self.upload.total_sent();
         let sending = self.upload.pump(
             &client.conn,
             &mut client.inbound,
@@ -109,7 +110,11 @@ impl Exchange {
         };
         let (was_begun, received) = (self.answer.is_begun, self.answer.received);
         let answering = self.answer.pump(&mut served, client, backend, turn);
-        if self.answer.received > received {
+        let (sent, received_now) = (
+            self.upload.total_sent() - sent,
+            self.answer.received - received,
+        );
+        if received_now > 0 {
             let (backend, now) = (&attempt.backend, turn.now());
             let is_first_there = !attempt.is_reused;
             if was_begun {
@@ -121,6 +126,11 @@ impl Exchange {
             if !self.answer.is_awaited() {
                 attempt.pass_trial(&self.group, turn.shared);
             }
+        }
+        if sent > 0 || received_now > 0 {
+            let is_first = !was_begun && received_now > 0;
+            let measure = self.listeners.measure();
+            measure.count_bytes([sent, received_now], is_first, turn.now());
         }
         Ok(Some((sending, answering?)))
     }

@@ -13,6 +13,7 @@
 //! Each but the last two brings the next check at once. Must not know which requests wait where:
 //! nothing here ends one.
 
+use super::changes;
 use super::shared::SharedHealth;
 use crate::backends::group::Change;
 use crate::backends::health::{Evidence, Observation, Transition};
@@ -159,6 +160,12 @@ fn note(
         return;
     };
     log_silence(&change);
+    changes::note(
+        shared,
+        group,
+        backend,
+        (&change, finding, &counted.to_string()),
+    );
     let (name, reason) = (&backend.name, &finding.reason);
     match (change.transition, change.lasted) {
         (Some(Transition::Suspected), _) => log::debug!("Server {name} is suspect ({reason})."),

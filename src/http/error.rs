@@ -75,6 +75,8 @@ pub enum Cause {
     Unacknowledged,
     /// Not a byte has come from the backend for `--rescue-after`, on any connection.
     Mute,
+    /// An operator has asked for its end.
+    Ended,
 }
 
 /// One failure.
@@ -224,6 +226,7 @@ impl Cause {
             Cause::WentDown => "went_down",
             Cause::Unacknowledged => "unacknowledged",
             Cause::Mute => "silent",
+            Cause::Ended => "ended",
         }
     }
 
@@ -279,6 +282,7 @@ impl fmt::Display for Error {
             Cause::WentDown => write!(out, "it went down while {phase}"),
             Cause::Unacknowledged => write!(out, "the request did not arrive"),
             Cause::Mute => write!(out, "silent for too long while {phase}"),
+            Cause::Ended => write!(out, "ended by an operator while {phase}"),
         }
     }
 }
@@ -324,6 +328,7 @@ mod tests {
             ),
             (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
             (Error::proxy(Phase::Connect, Cause::NoPort), 503, "PC"),
+            (Error::proxy(Phase::ResponseHead, Cause::Ended), 503, "PH"),
         ];
         for (error, status, code) in table {
             assert_eq!((error.status(), error.code()), (status, code), "{error:?}");

@@ -114,14 +114,16 @@ fn difference<T: PartialEq>(old: &[T], new: &[T], name: impl Fn(&T) -> String) -
     parts
 }
 
-/// Logs them.
-pub(super) fn log(changes: &Changes) {
-    match changes.done.as_slice() {
-        [] => log::warn!("Reloaded."),
-        lines => log::warn!("Reloaded: {}", lines.join("; ")),
-    }
+/// Logs them; returns what was logged of what has changed.
+pub(super) fn log(changes: &Changes) -> String {
+    let text = match changes.done.as_slice() {
+        [] => "Reloaded.".into(),
+        lines => format!("Reloaded: {}", lines.join("; ")),
+    };
+    log::warn!("{text}");
     if !changes.kept.is_empty() {
         let kept = changes.kept.join(", ");
         log::warn!("Not changed without a restart: {kept}.");
     }
+    text
 }

@@ -9,6 +9,7 @@
 //! | `stop` | how a balancer is asked to stop |
 //! | `threads` | how its threads begin and end |
 //! | `status` | what it is doing now |
+//! | `sampler` | a thread that reads the counters once a second |
 //! | `reload`, `groups` | from one configuration to another while it serves |
 //! | `changes` | what is logged of that |
 //! | `prepare` | ports, names and the first checks, for a start and for a reload |
@@ -26,6 +27,7 @@ mod listeners;
 mod memory;
 mod prepare;
 mod reload;
+mod sampler;
 mod start;
 mod start_error;
 mod status;
@@ -76,6 +78,8 @@ pub struct Server {
     ending: Arc<Waker>,
     workers: Vec<JoinHandle<()>>,
     health: JoinHandle<()>,
+    /// Reads the counters, if anything is counted.
+    sampler: Option<JoinHandle<()>>,
     /// What a reload needs, until there is a thread for it.
     reloader: Option<Reloader>,
     reloading: Option<JoinHandle<()>>,
@@ -130,6 +134,7 @@ impl Server {
         end_threads(&self.engine, self.workers);
         self.ending.wake();
         join(self.health);
+        self.sampler.into_iter().for_each(join);
         if let Some(reloader) = self.reloader {
             reloader.resolving.end();
         }

@@ -130,10 +130,15 @@ impl Reloader {
     /// Gets ready all that may fail or take time; `None` if a stop was asked for meanwhile.
     fn prepare(&self, config: Config) -> Result<Option<Prepared>, StartError> {
         let shared = &self.engine.shared;
-        let plan = plan(&config, &shared.snapshot().groups);
+        let observed = shared.observed.as_ref();
+        let plan = plan(&config, &shared.snapshot().groups, observed.is_some());
         let (settings, routes) = (config.settings.clone(), config.effective_routes());
         let snapshot = Snapshot::new(settings, plan.groups(), routes);
-        let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
+        let mut snapshot = snapshot.map_err(StartError::Routing)?;
+        if let Some(observed) = observed {
+            snapshot.count_by(&observed.routes);
+        }
+        let snapshot = Arc::new(snapshot);
         let interval = config.settings.resolve_interval;
         let resolver = resolve(&plan.backends(), interval, &self.stop)?;
         // One of its own: the health thread lowers the other.
@@ -180,7 +185,7 @@ impl Reloader {
         shared.health.hand_over(prepared.checks);
         self.pending.put(prepared.listeners);
         self.resolving.replace(prepared.resolver, &self.engine);
-        changes::log(&changes);
+        shared.note_recent("", "", changes::log(&changes));
         self.config = prepared.config;
     }
 }

@@ -151,6 +151,7 @@ pub(super) fn send(
         identity: &identity,
         reading: peer.reading,
     };
+    count(reply.status, turn);
     let mut listeners = Listeners::begin(&accepted, 0, turn, now);
     listeners.report(&Event::AnsweredHere(reply.status), turn);
     let date = turn.local.dates.at(now);
@@ -175,6 +176,7 @@ pub(super) fn send(
 /// Answers a request that is refused, and closes the connection.
 pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let Refusal { status, why } = refusal;
+    count(status, turn);
     let error = match status {
         503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
         _ => Error::client(Phase::RequestHead, cause(refusal)),
@@ -209,6 +211,13 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
     reply.write(&delivery, id, turn.tail(&mut client.outbound));
     client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
+}
+
+/// Counts an answer of our own to a request without a route.
+fn count(status: u16, turn: &Turn<'_>) {
+    if let Some(observed) = &turn.shared.observed {
+        observed.unrouted.count(status);
+    }
 }
 
 fn cause(refusal: Refusal) -> Cause {

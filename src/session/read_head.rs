@@ -15,6 +15,7 @@ use crate::http::Refusal;
 use crate::http::framing::Framing;
 use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
+use crate::metrics::lanes::WorkerState;
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
 use std::net::SocketAddr;
@@ -95,6 +96,7 @@ impl ReadHead {
             if self.skips_reading(client, blocking, turn) {
                 return self.wait(false, client, turn);
             }
+            turn.note(WorkerState::ReadingClient);
             match turn.read(&client.conn, &mut client.inbound, blocking) {
                 Ok(Moved::Bytes(_)) => self.note_bytes(turn),
                 Ok(Moved::WouldWait) => return self.wait(true, client, turn),

@@ -55,6 +55,18 @@ impl Lb {
         self.status.status()
     }
 
+    /// What gives its status, its requests and its metrics.
+    pub fn handle(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    /// A balancer over these backends of which everything is gathered that can be seen.
+    pub fn observed(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Self {
+        let mut config = config_of(backends, change);
+        config.observes = true;
+        Self::start(config)
+    }
+
     /// A balancer over these backends with default settings, but for a short drain.
     pub fn over(backends: &[SocketAddr]) -> Self {
         Self::with(backends, |_| {})

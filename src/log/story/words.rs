@@ -38,7 +38,8 @@ fn failure(name: &Name, error: &Error) -> String {
             | Cause::NoPort
             | Cause::NoneLive
             | Cause::Full
-            | Cause::NoBudget,
+            | Cause::NoBudget
+            | Cause::Ended,
             _,
         ) => return format!("{name}: {error}"),
     };
