@@ -419,3 +419,23 @@ fn a_wait_for_a_backend_or_for_its_answer_is_said_once() {
     assert_eq!(lb.client().get("/").status, 503);
     line(&lb.errors, "#1 no backend is up, waiting for one");
 }
+
+#[test]
+fn requests_one_after_the_other_have_no_numbers_and_their_lines_come_in_order() {
+    const REQUESTS: usize = 100;
+    let origin = Origin::answering(SMALL);
+    let lb = LbProgram::start(0, &[&origin.address.to_string()]);
+    for _ in 0..REQUESTS {
+        assert_eq!(lb.client().get("/").status, 200);
+    }
+    for _ in 0..REQUESTS {
+        let is_of_request =
+            |line: &str| line.contains("Received request") || line.contains("Response from");
+        let lines = lines_up_to(&lb.errors, is_of_request);
+        let first = lines.last().unwrap();
+        assert!(first.starts_with("Received request from "), "{lines:#?}");
+        let lines = lines_up_to(&lb.errors, is_of_request);
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("Response from server "), "{lines:#?}");
+    }
+}

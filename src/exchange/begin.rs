@@ -57,7 +57,7 @@ impl Exchange {
             identity: &identity,
             reading,
         };
-        let listeners = Listeners::begin(&accepted, client.written, turn, now);
+        let listeners = Listeners::begin(&accepted, settings.log, client.written, turn, now);
         Self {
             request: Request {
                 method: head.method,

@@ -3,7 +3,7 @@
 use super::attempt::Attempt;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::exchange::client::Client;
-use crate::exchange::listeners::ResponseResult;
+use crate::exchange::listeners::RequestOutcome;
 use crate::exchange::shared::Turn;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::conn::Conn;
@@ -88,12 +88,12 @@ impl Exchange {
         client: &Client,
         turn: &mut Turn<'_>,
     ) {
-        let result = ResponseResult {
+        let outcome = RequestOutcome {
             status,
             bytes: self.answer.content(),
             written: client.written + client.outbound.len() as u64,
             error,
         };
-        self.listeners.end(&result, Some(&self.group), turn);
+        self.listeners.end(&outcome, Some(&self.group), turn);
     }
 }

@@ -6,8 +6,8 @@
 use super::shared::{Shared, Turn, log_output};
 use crate::config::Group;
 use crate::http::error::Error;
-use crate::log::Record;
 use crate::log::event::{AcceptedRequest, Ending, Event, Load};
+use crate::log::{LogMode, Record};
 use std::time::Instant;
 
 /// All that listen to one exchange.
@@ -23,7 +23,7 @@ pub struct Listeners {
 
 /// What has come of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct ResponseResult<'e> {
+pub struct RequestOutcome<'e> {
     /// The status that the client got, or would have got.
     pub status: u16,
     /// Bytes of content that the client got.
@@ -35,20 +35,20 @@ pub struct ResponseResult<'e> {
 }
 
 impl Listeners {
-    /// Reports that a request was accepted `now`.
+    /// Reports that a request was accepted `now`, of which this is printed, by a client to which so
+    /// many bytes were `written` before.
     #[must_use]
     pub fn begin(
         accepted: &AcceptedRequest<'_>,
+        mode: LogMode,
         written: u64,
         turn: &Turn<'_>,
         now: Instant,
     ) -> Self {
-        let shared = turn.shared;
-        let mode = shared.snapshot().settings.log;
         let mut listeners = Self {
             started: now,
             written,
-            record: Record::new(mode, &shared.stories, now),
+            record: Record::new(mode, &turn.shared.stories, now),
         };
         listeners.report(&Event::Accepted(accepted), turn);
         listeners
@@ -60,13 +60,18 @@ impl Listeners {
     }
 
     /// Reports that it is over.
-    pub fn end(&mut self, result: &ResponseResult<'_>, group: Option<&Group>, turn: &mut Turn<'_>) {
+    pub fn end(
+        &mut self,
+        outcome: &RequestOutcome<'_>,
+        group: Option<&Group>,
+        turn: &mut Turn<'_>,
+    ) {
         let now = turn.now();
         let ended = Ending {
-            status: result.status,
-            bytes: result.bytes,
-            sent: result.written.saturating_sub(self.written),
-            error: result.error,
+            status: outcome.status,
+            bytes: outcome.bytes,
+            sent: outcome.written.saturating_sub(self.written),
+            error: outcome.error,
             took: now.saturating_duration_since(self.started),
             load: match self.record.wants_load() {
                 true => load(group, turn.shared),

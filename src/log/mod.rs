@@ -196,6 +196,8 @@ pub struct RefusedRequest<'e> {
     pub error: &'e Error,
     /// Open connections of clients.
     pub connections: usize,
+    /// How many stories there are now.
+    pub stories: &'e Stories,
 }
 
 impl RefusedRequest<'_> {
@@ -203,7 +205,10 @@ impl RefusedRequest<'_> {
     pub fn print(&self, mode: LogMode, why: &str, now: Instant, output: &mut Output<'_>) {
         let (client, status) = (self.client, self.status);
         match mode {
-            LogMode::Story => log::info!("Refused request from {client}: {status} ({why})"),
+            LogMode::Story => {
+                let number = self.stories.prefix(self.connection);
+                log::info!("{number}Refused request from {client}: {status} ({why})");
+            }
             LogMode::Off => log::debug!("refused {client}: {status} ({why})"),
             LogMode::Access | LogMode::Json | LogMode::Haproxy => {
                 self.print_line(mode, now, output)

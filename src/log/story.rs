@@ -71,6 +71,7 @@ pub(super) struct Story {
     /// Servers that the request has failed at, and why.
     failures: String,
     failure_count: usize,
+    last_retry: String,
     last_failure: Option<Error>,
     preview: Preview,
 }
@@ -103,6 +104,7 @@ impl Story {
             status_line: String::new(),
             failures: String::new(),
             failure_count: 0,
+            last_retry: String::new(),
             last_failure: None,
             preview: Preview::Done,
         }
@@ -158,7 +160,7 @@ impl Story {
                     self.tell(&words::left_queue(*waited, *error));
                 }
             }
-            Event::Retried(retry) => self.tell(&words::retry(retry)),
+            Event::Retried(retry) => self.see_retry(words::retry(retry)),
             Event::Parked(awaited) => self.see_wait(*awaited, now),
             Event::AttemptBegun { backend, .. } => {
                 self.expect(backend.name.to_string(), now);
@@ -181,6 +183,15 @@ impl Story {
             Event::LastBytes { status, bytes } => self.end_well(*status, *bytes, now),
             Event::Ended(ended) => self.end(ended),
             Event::AttemptEnded(_) => {}
+        }
+    }
+
+    /// A request that waits for a port, or for a backend to come up, fails again and again for the same
+    /// reason, which is printed once.
+    fn see_retry(&mut self, line: String) {
+        if line != self.last_retry {
+            self.tell(&line);
+            self.last_retry = line;
         }
     }
 

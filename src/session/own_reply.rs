@@ -5,7 +5,7 @@ use super::{Stage, Step};
 use crate::config::Settings;
 use crate::exchange::client::Client;
 use crate::exchange::identity::identify;
-use crate::exchange::listeners::{Listeners, ResponseResult};
+use crate::exchange::listeners::{Listeners, RequestOutcome};
 use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::health::loop_detection;
 use crate::http::delivery::Delivery;
@@ -151,7 +151,7 @@ pub(super) fn send(
         identity: &identity,
         reading: peer.reading,
     };
-    let mut listeners = Listeners::begin(&accepted, 0, turn, now);
+    let mut listeners = Listeners::begin(&accepted, snapshot.settings.log, 0, turn, now);
     listeners.report(&Event::AnsweredHere(reply.status), turn);
     let date = turn.local.dates.at(now);
     let delivery = Delivery {
@@ -162,13 +162,13 @@ pub(super) fn send(
     };
     let before = outbound.len();
     reply.write(&delivery, identity.id.as_ref(), turn.tail(outbound));
-    let result = ResponseResult {
+    let outcome = RequestOutcome {
         status: reply.status,
         bytes: 0,
         written: (outbound.len() - before) as u64,
         error: error.as_ref(),
     };
-    listeners.end(&result, None, turn);
+    listeners.end(&outcome, None, turn);
     goes_on
 }
 
@@ -190,6 +190,7 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         status,
         error: &error,
         connections: turn.shared.connections.open(),
+        stories: &turn.shared.stories,
     };
     let now = turn.now();
     refused.print(settings.log, why, now, &mut log_output(turn));

@@ -11,6 +11,7 @@ use crate::http::forward::NO_EDITS;
 use crate::http::identity::NO_IDENTITY;
 use crate::http::method::Method;
 use crate::http::request;
+use crate::log::LogMode;
 use crate::log::event::AcceptedRequest;
 use crate::net::conn::Blocking;
 use crate::net::testing::pair;
@@ -28,7 +29,7 @@ fn listeners(client: SocketAddr, turn: &Turn<'_>) -> Listeners {
         identity: &NO_IDENTITY,
         reading: Duration::ZERO,
     };
-    Listeners::begin(&accepted, 0, turn, turn.now())
+    Listeners::begin(&accepted, LogMode::Off, 0, turn, turn.now())
 }
 
 /// How many turns it takes to pass on the heads that came at once, while another session is

@@ -16,6 +16,16 @@ pub(super) struct InFlight {
 }
 
 impl Stories {
+    /// What a line begins with that is all there is to say of a request: the number of its connection
+    /// while another request is in flight.
+    pub(in crate::log) fn prefix(&self, number: u32) -> String {
+        let Self(count) = self;
+        match count.load(Relaxed) {
+            0 => String::new(),
+            _ => format!("#{number} "),
+        }
+    }
+
     pub(super) fn begin(&self) -> InFlight {
         // Only a count: nothing else is read by it.
         self.0.fetch_add(1, Relaxed);
@@ -45,5 +55,28 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_story_has_company_while_another_one_has_not_ended() {
+        let stories = Stories::default();
+        assert_eq!(stories.prefix(7), "");
+        let mut first = stories.begin();
+        assert!(!first.has_company());
+        assert_eq!(stories.prefix(7), "#7 ");
+        let second = stories.begin();
+        assert!(first.has_company() && second.has_company());
+        first.end();
+        assert!(first.has_company() && !second.has_company());
+        first.end();
+        drop(first);
+        assert!(!second.has_company());
+        drop(second);
+        assert_eq!(stories.prefix(7), "");
     }
 }
