@@ -9,6 +9,7 @@
 
 mod support;
 
+use lb::config::Switch;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::io::{Read, Write};
@@ -249,6 +250,8 @@ fn measure(crowd: &Crowd, talk: &Talk) -> [usize; WINDOWS] {
         // No check and no new connection to a backend while we count.
         config.health.interval = Duration::from_secs(3600);
         config.timeouts.backend_idle = Duration::from_secs(3600);
+        // Ids are on by default; both are made of numbers that are kept in place.
+        config.traceparent = Some(Switch::On);
     });
     // Twice as many, who take turns at the backends: so many connections then rest at each.
     let mut clients = Clients::of(&lb, crowd.connections * 2);

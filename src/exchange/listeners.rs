@@ -55,8 +55,9 @@ impl Listeners {
     }
 
     /// Reports that this has happened.
+    #[inline]
     pub fn report(&mut self, event: &Event<'_>, turn: &Turn<'_>) {
-        self.record.note(event, turn.now());
+        self.record.note(event, || turn.now());
     }
 
     /// Reports that it is over.

@@ -142,13 +142,14 @@ impl Record {
         }
     }
 
-    /// Notes what has happened `now`.
-    pub fn note(&mut self, event: &Event<'_>, now: Instant) {
+    /// Notes what has happened `now`. The time is asked for only where it is printed.
+    #[inline]
+    pub fn note(&mut self, event: &Event<'_>, now: impl FnOnce() -> Instant) {
         match &mut self.entry {
             Entry::Nothing => note_retry(event),
-            Entry::Story(story) => story.note(event, now),
+            Entry::Story(story) => story.note(event, now()),
             Entry::Line(entry) => {
-                entry.note(event, now.saturating_duration_since(self.started));
+                entry.note(event, now().saturating_duration_since(self.started));
                 note_retry(event);
             }
         }

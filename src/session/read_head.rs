@@ -112,7 +112,8 @@ impl ReadHead {
 
     /// How long the head took to come.
     fn reading(&self, turn: &Turn<'_>) -> Duration {
-        let begun = self.begun;
+        // As a rule it comes in one piece.
+        let begun = self.begun.filter(|begun| *begun != turn.now());
         begun.map_or(Duration::ZERO, |begun| {
             turn.now().saturating_duration_since(begun)
         })
