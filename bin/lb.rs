@@ -15,9 +15,9 @@ use lb::config::Config;
 use lb::config::cli::commands::{self, CommandOutput};
 use lb::config::cli::{self, ConfigSource};
 use lb::config::file::Colors;
-use lb::log::LogMode;
 use lb::log::dates::Dates;
-use lb::log::writer::LogWriter;
+use lb::log::writer::{LogWriter, Printer};
+use lb::log::{LogMode, STATE};
 use lb::server::{Ended, Reload, Server, StartError, Stop};
 use log::{Level, LevelFilter};
 use std::io::{IsTerminal as _, Write};
@@ -82,7 +82,7 @@ fn run(
 ) -> Result<Ended, Box<dyn std::error::Error>> {
     let file = file.map(reload_on_hup).transpose()?;
     signals::withstand().map_err(StartError::Resources)?;
-    let (log, printer) = LogWriter::start().map_err(StartError::Resources)?;
+    let (log, printer) = start_log(&config)?;
     start_logging(&config, level, log.clone());
     // Before the start: as process 1 of a container nothing stops us but a handler of our own.
     let stop = Stop::new()?;
@@ -115,6 +115,18 @@ fn serve(
     Ok(ended)
 }
 
+/// Starts what prints. `USR1` has the file for lines about requests opened anew.
+fn start_log(config: &Config) -> Result<(LogWriter, Printer), StartError> {
+    let Some(path) = &config.settings.log_file else {
+        return LogWriter::start().map_err(StartError::Resources);
+    };
+    let started = LogWriter::start_with_file(path);
+    let (log, printer) = started.map_err(|error| StartError::LogFile(path.clone(), error))?;
+    let reopened = log.clone();
+    signals::on_usr1(move || reopened.reopen());
+    Ok((log, printer))
+}
+
 /// Has `HUP` ask for a reload of the file.
 fn reload_on_hup(file: WatchedFile) -> Result<(WatchedFile, Reload), StartError> {
     let reload = Reload::new()?;
@@ -134,15 +146,16 @@ fn reloading(
     Ok(server)
 }
 
-/// Sends what is logged to the log as plain lines. Where no story is printed that people
-/// watch, warnings begin with the time, as access lines have it.
+/// Sends what is logged to the log as plain lines. What changes in the state of a backend begins with
+/// the time, as access lines have it; so do all warnings where no story is printed that people watch.
 fn start_logging(config: &Config, level: LevelFilter, log: LogWriter) {
     let is_story = config.settings.log == LogMode::Story && level >= Level::Info;
     env_logger::Builder::new()
         .filter_level(level)
         .target(env_logger::Target::Pipe(Box::new(log)))
         .format(move |out, record| {
-            if record.level() <= Level::Warn && !is_story {
+            let is_dated = record.target() == STATE || !is_story;
+            if record.level() <= Level::Warn && is_dated {
                 write!(out, "{} ", Dates::default().logged(Instant::now()))?;
             }
             writeln!(out, "{}", record.args())

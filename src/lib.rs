@@ -75,6 +75,7 @@
 //! log          engine            what is printed; queue, workers, parking lot
 //! simulation                     what an algorithm would do, in virtual time
 //! backends     net      http     which backend is next; sockets; HTTP as values
+//! metrics                        what is counted and noted for those who look
 //! ```
 //!
 //! # Threads
@@ -84,6 +85,7 @@
 //! | main | accepts clients, and pushes their sockets onto the channel | reads from a client |
 //! | `worker-N` | gives sessions their turns, and reports what they see of backends; without a job, one polls the lot and the others sleep | blocks for one session for more than 20 ms |
 //! | `health` | checks every backend at its own time; recalls sessions that wait for one that is lost | ends a request |
+//! | `sample` | reads the counters once a second, if anything is to look at them | delays a request |
 //! | `resolve` | has the names of backends looked up again | holds up anything |
 //! | `look-up` | looks up one name, then ends | delays another name |
 //! | `reload` | reads the file again, checks what is new in it, then puts all of it into use | waits for a request |
@@ -104,6 +106,7 @@ pub mod exchange;
 pub mod health;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod server;
 pub mod session;

@@ -342,6 +342,10 @@ fn a_weight_changes_the_shares_at_once() {
     assert_eq!(shares(&lb, &origins), [20, 20]);
     let changed = stage.change(origins[0].address, "weight", r#"{"weight": 3}"#);
     assert_eq!(json(&changed), serde_json::json!({"weight": 3}));
+    let status = lb.status();
+    let backend = &status.groups[0].backends[0];
+    assert_eq!((backend.weight, backend.configured_weight), (3, 1));
+    assert!(backend.differs_from_file);
     assert_eq!(shares(&lb, &origins), [30, 10]);
     stage.change(origins[0].address, "weight", r#"{"weight": 0}"#);
     assert_eq!(shares(&lb, &origins), [0, 40]);

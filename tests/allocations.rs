@@ -9,6 +9,7 @@
 
 mod support;
 
+use lb::config::Switch;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::io::{Read, Write};
@@ -16,7 +17,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
-use support::{Lb, PATIENCE, find};
+use support::{Lb, PATIENCE, Setup, find};
 
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -49,25 +50,42 @@ struct Crowd {
     /// Whether an answer is read while it comes. Where clients let it wait, because the one that
     /// drives them reads from another, a long one is held by its session in storage of its own.
     reads_at_once: bool,
+    /// Whether all is counted and noted that can be seen.
+    is_observed: bool,
 }
 
-const CROWDS: [Crowd; 3] = [
+const CROWDS: [Crowd; 5] = [
     // Waits in a worker's blocking read.
     Crowd {
         workers: 16,
         connections: 1,
         reads_at_once: true,
+        is_observed: false,
     },
     // Wait in the lot.
     Crowd {
         workers: 16,
         connections: 8,
         reads_at_once: false,
+        is_observed: false,
     },
     Crowd {
         workers: 2,
         connections: 64,
         reads_at_once: false,
+        is_observed: false,
+    },
+    Crowd {
+        workers: 16,
+        connections: 1,
+        reads_at_once: true,
+        is_observed: true,
+    },
+    Crowd {
+        workers: 2,
+        connections: 64,
+        reads_at_once: false,
+        is_observed: true,
     },
 ];
 
@@ -244,11 +262,17 @@ impl Clients {
 /// Allocations of this crowd in each window.
 fn measure(crowd: &Crowd, talk: &Talk) -> [usize; WINDOWS] {
     let backends = [(); 2].map(|()| start_backend(talk, crowd.connections));
-    let lb = Lb::with(&backends, |config| {
+    let start = match crowd.is_observed {
+        true => Lb::observed,
+        false => Lb::with,
+    };
+    let lb = start(&backends, |config: &mut Setup| {
         config.workers = crowd.workers;
         // No check and no new connection to a backend while we count.
         config.health.interval = Duration::from_secs(3600);
         config.timeouts.backend_idle = Duration::from_secs(3600);
+        // Ids are on by default; both are made of numbers that are kept in place.
+        config.traceparent = Some(Switch::On);
     });
     // Twice as many, who take turns at the backends: so many connections then rest at each.
     let mut clients = Clients::of(&lb, crowd.connections * 2);
@@ -274,9 +298,11 @@ fn a_request_on_a_kept_connection_allocates_nothing_of_its_own() {
                 _ => REQUESTS * JOBS_PER_REQUEST / JOBS_PER_BLOCK,
             };
             is_free &= windows.iter().min() < Some(&(blocks + BACKGROUND));
+            let seen = if crowd.is_observed { ", observed" } else { "" };
             let (connections, workers, name) = (crowd.connections, crowd.workers, talk.name);
-            report +=
-                &format!("{connections} connections, {workers} workers, {name}: {windows:?}\n");
+            report += &format!(
+                "{connections} connections, {workers} workers, {name}{seen}: {windows:?}\n"
+            );
         }
     }
     println!("{report}");

@@ -3,17 +3,23 @@
 
 mod support;
 
+use lb::config::Switch;
 use std::io::Write as _;
 use std::net::Shutdown;
 use std::sync::mpsc;
-use support::{Client, Lb, Origin};
+use support::{Client, Lb, Origin, Setup};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// Ids differ from request to request; `request_names` tests them.
+fn without_ids(setup: &mut Setup) {
+    setup.request_id = Switch::Off;
+}
 
 #[test]
 fn a_request_reaches_the_backend_in_canonical_form() {
     let origin = Origin::answering(HELLO);
-    let lb = Lb::over(&[origin.address]);
+    let lb = Lb::with(&[origin.address], without_ids);
     let mut client = lb.client();
     client.send(
         "POST http://example.com:81/a?b=%20 HTTP/1.1\r\nhost: other\r\nX-a:  1 \r\n\
@@ -35,7 +41,7 @@ fn a_response_reaches_the_client_in_canonical_form() {
         "HTTP/1.1 404 Not  here\r\nServer: x\r\nConnection: x-drop\r\nX-Drop: 1\r\nKeep-Alive: 5\r\n\
          Set-Cookie: a\r\nSet-Cookie: b\r\nDate: then\r\ncontent-length: 2\r\n\r\nno",
     );
-    let response = Lb::over(&[origin.address]).client().get("/");
+    let response = Lb::with(&[origin.address], without_ids).client().get("/");
     assert_eq!(
         response.head,
         "HTTP/1.1 404 Not  here\nServer: x\nSet-Cookie: a\nSet-Cookie: b\nDate: then\n\

@@ -10,26 +10,38 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("net", &[]),
-    ("backends", &[]),
-    ("engine", &["net"]),
-    ("log", &["backends", "http"]),
+    ("metrics", &[]),
+    ("backends", &["metrics"]),
+    ("engine", &["metrics", "net"]),
+    ("log", &["backends", "http", "net"]),
     ("simulation", &["backends"]),
     (
         "config",
-        &["backends", "engine", "http", "log", "net", "simulation"],
+        &[
+            "backends",
+            "engine",
+            "http",
+            "log",
+            "metrics",
+            "net",
+            "simulation",
+        ],
     ),
     ("discovery", &["backends", "net"]),
-    ("health", &["backends", "config", "http", "log", "net"]),
+    (
+        "health",
+        &["backends", "config", "http", "log", "metrics", "net"],
+    ),
     (
         "exchange",
         &[
-            "backends", "config", "engine", "health", "http", "log", "net",
+            "backends", "config", "engine", "health", "http", "log", "metrics", "net",
         ],
     ),
     (
         "session",
         &[
-            "backends", "config", "engine", "exchange", "health", "http", "log", "net",
+            "backends", "config", "engine", "exchange", "health", "http", "log", "metrics", "net",
         ],
     ),
     (
@@ -43,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "health",
             "http",
             "log",
+            "metrics",
             "net",
             "session",
         ],
@@ -50,8 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("admin", &["backends", "config", "http", "net", "server"]),
 ];
 
-/// At the root of the crate: as many as one still keeps in mind; `metrics`, `explain` and `guide` are to
-/// come.
+/// At the root of the crate: as many as one still keeps in mind; `explain` and `guide` are to come.
 const MOST_ROOMS: usize = 16;
 
 fn files(folder: &Path) -> Vec<PathBuf> {

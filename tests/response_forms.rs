@@ -4,6 +4,7 @@
 
 mod support;
 
+use lb::config::Switch;
 use support::{Lb, Origin};
 
 /// A backend that answers the first request of a connection like this and then closes it.
@@ -25,7 +26,11 @@ fn passed_on(request: &str, answer: &str) -> String {
 fn passed_on_bytes(request: &str, answer: &[u8]) -> Vec<u8> {
     let origin = once(answer);
     // One failure would be enough.
-    let lb = Lb::with(&[origin.address], |config| config.health.eject_after = 1);
+    let lb = Lb::with(&[origin.address], |config| {
+        config.health.eject_after = 1;
+        // Ids differ from request to request.
+        config.request_id = Switch::Off;
+    });
     let mut client = lb.client();
     client.send(request);
     let bytes = client.read_to_end();

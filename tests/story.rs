@@ -7,7 +7,9 @@ mod support;
 use crossbeam_channel::Receiver;
 use rustix::process::Signal;
 use std::process::{Child, Stdio};
-use support::{Client, LbProgram, PATIENCE, Program, lb_command, lines_of};
+use std::thread;
+use std::time::Duration;
+use support::{Client, LbProgram, Origin, PATIENCE, Program, lb_command, lines_of, nobody};
 
 /// Waits for these lines, one right behind the other; of one that ends with `…`, the beginning.
 fn expect(errors: &Receiver<String>, lines: &[&str]) {
@@ -105,7 +107,8 @@ fn each_round_of_checks_is_logged_with_the_last_result_of_each_server() {
     set_status(&two, 500);
     let down =
         format!("Server {second} is DOWN after 2 failed checks (status code: 500); 1 of 2 up");
-    assert_eq!(line(&lb.errors, " is DOWN "), down);
+    let change = line(&lb.errors, " is DOWN ");
+    assert!(has_time(&change) && change.ends_with(&down), "{change}");
     let is_ill = format!("Server {second} is unhealthy (status code: 500).");
     for _ in 0..2 {
         expect(&lb.errors, &[beginning, &is_well(&first), &is_ill]);
@@ -114,7 +117,7 @@ fn each_round_of_checks_is_logged_with_the_last_result_of_each_server() {
     let up = line(&lb.errors, " is UP");
     let begins = format!("Server {second} is UP, it was down for ");
     assert!(
-        up.starts_with(&begins) && up.ends_with(" s; 2 of 2 up"),
+        has_time(&up) && up.contains(&begins) && up.ends_with(" s; 2 of 2 up"),
         "{up}"
     );
     expect(
@@ -251,4 +254,188 @@ fn a_request_that_goes_nowhere_is_told_with_the_reason() {
     let failed = line(&lb.errors, "Request ");
     let reason = "Request GET /x HTTP/1.1 failed: no backend is up (answered 503, ";
     assert!(failed.starts_with(reason), "{failed}");
+}
+
+const SMALL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Answers each request at once, but one for `/slow…` only when it is let go.
+fn held() -> (Origin, crossbeam_channel::Sender<()>) {
+    let (go, may_go) = crossbeam_channel::unbounded();
+    let origin = Origin::scripted(move |served| {
+        while let Some(request) = served.request() {
+            if request.starts_with("GET /slow") {
+                let _ = may_go.recv();
+            }
+            served.client.send(SMALL);
+        }
+    });
+    (origin, go)
+}
+
+/// All lines up to one that fits, which is the last.
+fn lines_up_to(errors: &Receiver<String>, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        let line = errors.recv_timeout(PATIENCE);
+        lines.push(line.unwrap_or_else(|_| panic!("not in {lines:#?}")));
+        if lines.last().is_some_and(|line| fits(line)) {
+            return lines;
+        }
+    }
+}
+
+#[test]
+fn while_requests_overlap_each_line_says_which_one_it_is_about() {
+    let (origin, go) = held();
+    let name = origin.address.to_string();
+    let lb = LbProgram::start(0, &[&name]);
+    let (mut first, mut second) = (lb.client(), lb.client());
+    first.send("GET /slow1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    let alone = line(&lb.errors, "Received request from ");
+    assert!(
+        alone.starts_with("Received request from 127.0.0.1:"),
+        "{alone}"
+    );
+    second.send("GET /slow2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    let beginning = "#2 Received request from 127.0.0.1:";
+    lines_up_to(&lb.errors, |line| line.starts_with(beginning));
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(
+        (first.response().status, second.response().status),
+        (200, 200)
+    );
+    // Whichever ended first was not alone.
+    let response = |line: &str| line.contains("Response from server ");
+    let mut lines = lines_up_to(&lb.errors, response);
+    lines.extend(lines_up_to(&lb.errors, response));
+    let is_named = |line: &String| line.starts_with("#1 is GET /slow1 HTTP/1.1 from 127.0.0.1:");
+    let is_answered = |number: &str| {
+        let numbered = format!("{number}Response from server {name}: HTTP/1.1 200 OK (2 bytes, ");
+        lines
+            .iter()
+            .filter(|line| line.starts_with(&numbered))
+            .count()
+    };
+    assert_eq!(is_answered("#2 "), 1, "{lines:#?}");
+    let named = lines.iter().filter(|line| is_named(line)).count();
+    assert!(named <= 1 && is_answered("#1 ") == named, "{lines:#?}");
+    assert_eq!(is_answered("#1 ") + is_answered(""), 1, "{lines:#?}");
+}
+
+#[test]
+fn a_request_that_began_alone_is_named_when_another_one_is_there() {
+    let (origin, go) = held();
+    let name = origin.address.to_string();
+    let lb = LbProgram::start(0, &[&name]);
+    let (mut first, mut second) = (lb.client(), lb.client());
+    first.send("GET /slow1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    // It begins with half a body, so it is in flight until the rest comes.
+    second.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx");
+    lines_up_to(&lb.errors, |line| line.starts_with("#2 Received request"));
+    go.send(()).unwrap();
+    assert_eq!(first.response().status, 200);
+    let lines = lines_up_to(&lb.errors, |line| line.contains("Response from server "));
+    let is_named = |line: &&String| line.starts_with("#1 is GET /slow1 HTTP/1.1 from 127.0.0.1:");
+    assert_eq!(lines.iter().filter(is_named).count(), 1, "{lines:#?}");
+    assert!(
+        lines
+            .last()
+            .unwrap()
+            .starts_with("#1 Response from server "),
+        "{lines:#?}"
+    );
+    second.send("y");
+    assert_eq!(second.response().status, 200);
+    line(&lb.errors, "#2 Response from server ");
+    // The next one is alone again.
+    assert_eq!(second.get("/fast").status, 200);
+    lines_up_to(&lb.errors, |line| {
+        line.starts_with("Received request from ")
+    });
+    lines_up_to(&lb.errors, |line| line.starts_with("Response from server "));
+}
+
+#[test]
+fn a_retry_is_said_in_words_with_the_number_of_the_connection() {
+    let (mut one, two) = (Program::backend(0), Program::backend(0));
+    let (first, second) = (name(&one), name(&two));
+    let lb = LbProgram::start(0, &[&first, &second, "--health-interval", "1h"]);
+    one.kill();
+    for _ in 0..2 {
+        assert_eq!(lb.client().get("/").status, 200);
+    }
+    let retry = format!(" {first} refused, trying {second}");
+    let retry = line(&lb.errors, &retry);
+    let number = retry.split(' ').next().unwrap();
+    assert!(["#1", "#2"].contains(&number), "{retry}");
+    expect(&lb.errors, &[&format!("Response from server {second}: …")]);
+}
+
+#[test]
+fn the_wait_in_a_queue_is_said_when_it_begins_and_if_it_was_long_when_it_ends() {
+    let (origin, go) = held();
+    let name = origin.address.to_string();
+    let lb = LbProgram::start(0, &[&name, "--max-in-flight", "1"]);
+    let (mut first, mut second) = (lb.client(), lb.client());
+    first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    origin.request();
+    second.send("GET /fast HTTP/1.1\r\nHost: a\r\n\r\n");
+    line(
+        &lb.errors,
+        "#2 every backend is at its limit, waiting in the queue",
+    );
+    // As long as a wait must be that is said afterwards.
+    thread::sleep(Duration::from_millis(300));
+    go.send(()).unwrap();
+    assert_eq!(
+        (first.response().status, second.response().status),
+        (200, 200)
+    );
+    let left = line(&lb.errors, "#2 left the queue after ");
+    assert!(left.ends_with(" s"), "{left}");
+}
+
+#[test]
+fn a_wait_for_a_backend_or_for_its_answer_is_said_once() {
+    let slow = Origin::scripted(|served| {
+        while served.request().is_some() {
+            // Longer than an answer may take that is not worth a line.
+            thread::sleep(Duration::from_millis(600));
+            served.client.send(SMALL);
+        }
+    });
+    let name = slow.address.to_string();
+    let lb = LbProgram::start(0, &[&name]);
+    assert_eq!(lb.client().get("/").status, 200);
+    let lines = lines_up_to(&lb.errors, |line| line.starts_with("Response from server "));
+    let wait = format!("#1 waiting for {name} to answer, 0.");
+    let waits = lines.iter().filter(|line| line.starts_with(&wait));
+    assert_eq!(waits.count(), 1, "{lines:#?}");
+    let lb = LbProgram::start(0, &[&nobody().to_string(), "--hold", "300ms"]);
+    assert_eq!(lb.client().get("/").status, 503);
+    line(&lb.errors, "#1 no backend is up, waiting for one");
+}
+
+#[test]
+fn requests_one_after_the_other_have_no_numbers_and_their_lines_come_in_order() {
+    const REQUESTS: usize = 100;
+    let origin = Origin::answering(SMALL);
+    let lb = LbProgram::start(0, &[&origin.address.to_string()]);
+    for _ in 0..REQUESTS {
+        assert_eq!(lb.client().get("/").status, 200);
+    }
+    for _ in 0..REQUESTS {
+        let is_of_request =
+            |line: &str| line.contains("Received request") || line.contains("Response from");
+        let lines = lines_up_to(&lb.errors, is_of_request);
+        let first = lines.last().unwrap();
+        assert!(first.starts_with("Received request from "), "{lines:#?}");
+        let lines = lines_up_to(&lb.errors, is_of_request);
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("Response from server "), "{lines:#?}");
+    }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `INT`, `TERM`, `QUIT` | the caller's stop |
 //! | `HUP` | the caller's reload; without a file a line that says why nothing happens |
-//! | `USR1` | a line that says why nothing happens: to service managers it means "reopen the log file" |
+//! | `USR1` | opens the caller's log file anew; without one a line that says why nothing happens |
 //! | `TSTP`, `STOP`, `CONT`, `KILL`, and what the system sends for a fault of ours | what they do to any program |
 //! | all others: `USR2`, `ALRM`, `IO`, `XCPU`, `TTOU`, …, real-time signals | nothing |
 //!
@@ -65,6 +65,15 @@ pub(crate) fn withstand() -> io::Result<()> {
 /// What `HUP` does where there is something to reload.
 static ON_HUP: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
+/// What `USR1` does where there is a log file.
+static ON_USR1: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Calls `reopen` for each `USR1`. To be called once.
+pub(crate) fn on_usr1(reopen: impl Fn() + Send + Sync + 'static) {
+    // A second call would change nothing.
+    let _ = ON_USR1.set(Box::new(reopen));
+}
+
 /// Calls `reload` for each `HUP`. To be called once, before [`withstand`].
 pub(crate) fn on_hup(reload: impl Fn() + Send + Sync + 'static) {
     // A second call would change nothing.
@@ -73,9 +82,10 @@ pub(crate) fn on_hup(reload: impl Fn() + Send + Sync + 'static) {
 
 /// Also done when the process was started with `HUP` ignored (`nohup`): in any case it lives on.
 fn follow(signal: i32) {
-    match (signal, ON_HUP.get()) {
-        (SIGHUP, Some(reload)) => reload(),
-        (SIGHUP, None) => log::warn!(
+    match (signal, ON_HUP.get(), ON_USR1.get()) {
+        (SIGHUP, Some(reload), _) => reload(),
+        (SIGUSR1, _, Some(reopen)) => reopen(),
+        (SIGHUP, None, _) => log::warn!(
             "HUP: there is no file to read, the command line is all the configuration there is; \
              to change it, start lb anew, or with --config."
         ),

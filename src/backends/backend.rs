@@ -13,9 +13,10 @@ use super::key;
 use super::name::Name;
 use super::slow_start::SlowStart;
 use super::standing::{Published, Standing};
+use crate::metrics::BackendMetrics;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// After this time without a byte, a backend that serves one connection at a time may be waiting for
@@ -82,6 +83,8 @@ pub struct Backend<C> {
     pub heard: Heard,
     /// Requests that failed there, one after the other.
     pub failures: Failures,
+    /// What is counted of it, if anything is. A request that is there holds it too.
+    pub metrics: Option<Arc<BackendMetrics>>,
     /// The name as it is hashed.
     pub(super) hashed_name: Box<str>,
     /// Requests that are under way there. `in_flight` counts them.
@@ -127,6 +130,7 @@ impl<C> Backend<C> {
             slow_start: SlowStart::default(),
             heard: Heard::new(now),
             failures: Failures::default(),
+            metrics: None,
             in_flight: AtomicUsize::new(0),
             standing: Published::default(),
             is_wanted: AtomicBool::new(true),
@@ -136,6 +140,15 @@ impl<C> Backend<C> {
             is_to_be_checked: AtomicBool::new(false),
             is_rest_watched: AtomicBool::new(false),
             has_rested: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, and what happens there is counted.
+    #[must_use]
+    pub fn observed(self) -> Self {
+        Self {
+            metrics: Some(Arc::default()),
+            ..self
         }
     }
 

@@ -21,7 +21,7 @@ pub fn changed_headings(old: &Settings, new: &Settings) -> Vec<&'static str> {
             heading::FORWARDING,
             of_forwarding(old) != of_forwarding(new),
         ),
-        (heading::LOGGING, old.log != new.log),
+        (heading::LOGGING, of_logging(old) != of_logging(new)),
         (heading::ADMIN, old.admin != new.admin),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);
@@ -48,6 +48,11 @@ fn of_forwarding(of: &Settings) -> impl PartialEq {
     (fields, of.trusted_proxies.clone())
 }
 
+fn of_logging(of: &Settings) -> impl PartialEq {
+    let ids = (of.request_id, of.traceparent);
+    (of.log, of.log_file.clone(), ids)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +63,7 @@ mod tests {
     fn another(key: &Key) -> &'static str {
         let values = ["7", "17s", "17KiB", "/x7", "x7", "10.0.0.0/8", "204"];
         let words = [
-            "path", "hash", "batch", "close", "append", "access", "haproxy", ":7",
+            "path", "hash", "batch", "close", "append", "access", "haproxy", ":7", "off",
         ];
         let mut all = values.into_iter().chain(words);
         let fits =

@@ -6,6 +6,7 @@ use super::Settings;
 use super::quantities::written;
 use crate::backends::Algorithm;
 use crate::http::forwarded::ForwardedFields;
+use crate::log::LogMode;
 
 /// How a setting is spelled where it was written.
 pub(super) struct Spelling {
@@ -34,7 +35,7 @@ pub(super) fn find(
     is_set: &dyn Fn(&str) -> bool,
     spelling: &Spelling,
 ) -> Vec<Contradiction> {
-    let rules: [Rule; 7] = [
+    let rules: [Rule; 8] = [
         of_forwarding,
         of_checks,
         of_threads,
@@ -42,6 +43,7 @@ pub(super) fn find(
         of_clients,
         of_stopping,
         of_admin,
+        of_logging,
     ];
     let found = rules.iter().flat_map(|rule| rule(settings));
     let found = found.chain(of_choice(settings, is_set));
@@ -252,6 +254,26 @@ fn of_admin(settings: &Settings) -> Vec<Found> {
         ],
         vec![address],
     )
+}
+
+fn log_word(mode: LogMode) -> &'static str {
+    let mut words = LogMode::WORDS.iter();
+    words
+        .find(|(_, one)| *one == mode)
+        .map_or("off", |(word, _)| word)
+}
+
+fn of_logging(settings: &Settings) -> Vec<Found> {
+    let has_no_lines = settings.log_file.is_some() && !settings.log.has_lines();
+    let found = has_no_lines.then(|| Found {
+        flags: &["log-file", "log"],
+        is_idle: false,
+        reason: "{0} is for lines of requests, and {1} says that there are none (a story goes to \
+                 stderr)",
+        named: vec![name("log-file"), with("log", log_word(settings.log))],
+        example: vec![with("log", "access"), with("log-file", "access.log")],
+    });
+    found.into_iter().collect()
 }
 
 fn of_choice(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> Vec<Found> {

@@ -64,6 +64,7 @@ use httparse::Header;
 use ipnet::IpNet;
 use quantities::{count, duration, duration_or_none, size};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use values::one_of;
 
@@ -241,15 +242,62 @@ pub struct Settings {
 
     /// What to print of each request
     ///
-    /// Its story (stderr), an access line (stdout), or nothing.
-    #[arg(long, value_name = "story|access|off", default_value = "story",
+    /// Its story (stderr); a line (stdout) in the combined format, in JSON or as HAProxy has it; or
+    /// nothing.
+    #[arg(long, value_name = "story|access|json|haproxy|off", default_value = "story",
           hide_possible_values = true, value_parser = one_of(&LogMode::WORDS),
           help_heading = heading::LOGGING)]
     pub log: LogMode,
 
+    /// Write the lines of --log to a file
+    ///
+    /// They are added to its end. It is opened anew when USR1 comes, for the sake of log rotation.
+    #[arg(long, value_name = "FILE", help_heading = heading::LOGGING, hide_short_help = true)]
+    pub log_file: Option<PathBuf>,
+
+    /// X-Request-Id, for backends, clients and logs
+    ///
+    /// One from a trusted proxy is kept, any other request gets a new one.
+    // On, as users of reverse proxies expect it; it costs a few tenths of a percent of a request.
+    #[arg(long, value_name = "on|off", default_value = "on",
+          hide_possible_values = true, value_parser = one_of(&Switch::WORDS),
+          help_heading = heading::LOGGING, hide_short_help = true)]
+    pub request_id: Switch,
+
+    /// Take part in traces (W3C traceparent)
+    ///
+    /// A trace that comes is continued, any other request begins one; auto: where the log shows it.
+    // A step that no log and no collector knows of is a hole in the trace, and a trace begun here has
+    // every backend record it. So only who can look such steps up gets them unasked.
+    #[arg(long, value_name = "auto|on|off", default_value = "auto",
+          hide_possible_values = true, value_parser = one_of(&Switch::WORDS_OR_AUTO),
+          help_heading = heading::LOGGING, hide_short_help = true)]
+    pub traceparent: OrNone<Switch>,
+
     /// What the operator sees and steers it by.
     #[command(flatten)]
     pub admin: AdminSettings,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
+impl Switch {
+    /// The values as they are written.
+    pub const WORDS: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+
+    /// The same where the balancer may decide by itself.
+    pub const WORDS_OR_AUTO: [(&'static str, OrNone<Self>); 3] = [
+        ("auto", None),
+        ("on", Some(Self::On)),
+        ("off", Some(Self::Off)),
+    ];
 }
 
 impl Default for Settings {
@@ -285,7 +333,24 @@ impl Settings {
         }
     }
 
-    fn is_trusted(&self, address: IpAddr) -> bool {
+    /// Whether requests get an id.
+    #[must_use]
+    pub fn names_requests(&self) -> bool {
+        self.request_id == Switch::On
+    }
+
+    /// Whether requests are steps of traces.
+    #[must_use]
+    pub fn traces_requests(&self) -> bool {
+        match self.traceparent {
+            Some(switch) => switch == Switch::On,
+            None => self.log.shows_traces(),
+        }
+    }
+
+    /// Whether a peer is one of `--trusted-proxies`.
+    #[must_use]
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
         let mut nets = self.trusted_proxies.iter();
         nets.any(|net| net.contains(&address))
     }

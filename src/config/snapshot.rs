@@ -7,6 +7,8 @@ use crate::backends::Backends;
 use crate::http::Refusal;
 use crate::http::field_rules::FieldRules;
 use crate::http::request::RequestHead;
+use crate::metrics::GroupMetrics;
+use crate::metrics::routes::{RouteId, RouteNames};
 use crate::net::conn::Conn;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub struct Group {
     pub settings: Settings,
     /// Its backends. They stay the same through a reload, whatever becomes of their number.
     pub backends: Arc<Backends<Conn>>,
+    /// What is counted of it, if anything is. It stays the same too.
+    pub metrics: Option<Arc<GroupMetrics>>,
 }
 
 /// Where a route leads.
@@ -41,6 +45,8 @@ pub struct Destination {
     pub group: Arc<Group>,
     /// What becomes of the fields of its responses, if there are rules.
     pub response_headers: Option<Arc<FieldRules>>,
+    /// The number under which its requests are counted.
+    pub route: RouteId,
 }
 
 /// What becomes of a request.
@@ -92,6 +98,14 @@ impl Snapshot {
         })
     }
 
+    /// Has the requests of each route counted under its name, which stays the same through a reload.
+    pub fn count_by(&mut self, names: &RouteNames) {
+        let routes = self.routes.all().iter();
+        for (route, destination) in routes.zip(&mut self.destinations) {
+            destination.route = names.id_of(&route.name());
+        }
+    }
+
     /// The route that takes a request, and where it leads.
     #[must_use]
     pub fn route(&self, head: &RequestHead<'_, '_>) -> Routed<'_> {
@@ -110,6 +124,7 @@ fn destination(route: &RouteConfig, groups: &[Arc<Group>]) -> Result<Destination
     Ok(Destination {
         group: Arc::clone(group.ok_or_else(no_group)?),
         response_headers: (!rules.is_empty()).then(|| Arc::new(rules.clone())),
+        route: RouteId::default(),
     })
 }
 
@@ -123,6 +138,7 @@ impl Snapshot {
             name: name.into(),
             settings: settings.clone(),
             backends,
+            metrics: None,
         };
         let routes = vec![RouteConfig::to_group(name)];
         let snapshot = Self::new(settings, vec![Arc::new(group)], routes);

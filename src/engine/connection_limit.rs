@@ -5,7 +5,7 @@
 //! counts towards the budget in [`super::memory`]. Dropping the permit gives both back.
 
 use super::memory::{Claim, Memory, PER_CONNECTION};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use std::time::Duration;
 pub struct ConnectionLimit {
     limit: usize,
     open: AtomicUsize,
+    /// Connections that there were so far.
+    counted: AtomicU32,
     memory: Memory,
     /// Only for waiting; the count is the atomic one.
     waiting: Mutex<()>,
@@ -25,6 +27,8 @@ pub struct ConnectionLimit {
 #[derive(Debug)]
 pub struct Permit {
     connections: Arc<ConnectionLimit>,
+    /// Which connection it is, counted from 1.
+    number: u32,
     /// Bytes beyond [`PER_CONNECTION`].
     held: usize,
     /// The session of the connection exists.
@@ -38,6 +42,7 @@ impl ConnectionLimit {
         Arc::new(Self {
             limit,
             open: AtomicUsize::new(0),
+            counted: AtomicU32::new(0),
             memory,
             waiting: Mutex::new(()),
             changed: Condvar::new(),
@@ -83,6 +88,8 @@ impl ConnectionLimit {
         self.memory.promise(PER_CONNECTION);
         Permit {
             connections: Arc::clone(self),
+            // Nothing else depends on it.
+            number: self.counted.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             held: 0,
             is_begun: false,
         }
@@ -115,6 +122,12 @@ impl ConnectionLimit {
 }
 
 impl Permit {
+    /// Which connection it is, counted from 1 since the start.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The session of the connection is made, which takes from the system what it counts.
     pub fn begin(&mut self) {
         if !self.is_begun {

@@ -75,6 +75,7 @@ pub mod thread_policy;
 pub mod turn;
 pub mod worker;
 
+use crate::metrics::lanes::Lanes;
 use crate::net::block::BlockCache;
 use crate::net::conn::Conn;
 use connection_limit::{ConnectionLimit, Permit};
@@ -103,6 +104,9 @@ pub trait Session: Park + Debug + Send + Sized + 'static {
 
     /// Whether it is taken from the queue before others: see [`Queue::putting_first`].
     fn goes_first(&self) -> bool;
+
+    /// Where each worker notes what it does, if anything is to see it.
+    fn lanes(shared: &Self::Shared) -> Option<&Lanes>;
 }
 
 /// How a turn has ended.

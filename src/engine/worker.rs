@@ -5,6 +5,7 @@ use super::queue::{Poll, Taker};
 use super::thread_policy::ThreadPolicy;
 use super::turn::{IoCache, Turn};
 use super::{Engine, Job, Outcome, Session};
+use crate::metrics::lanes::{Lane, WorkerState};
 use crate::net::readiness::Reports;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,20 +23,23 @@ pub fn start<S: Session>(engine: &Arc<Engine<S>>, count: usize) -> io::Result<Ve
             let engine = Arc::clone(engine);
             std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || work(&engine))
+                .spawn(move || work(&engine, number))
         })
         .collect()
 }
 
 // spine 05
-fn work<S: Session>(engine: &Engine<S>) {
+fn work<S: Session>(engine: &Engine<S>, number: usize) {
+    let lane = S::lanes(&engine.shared).and_then(|lanes| lanes.of(number - 1));
     let (mut cache, mut local) = (IoCache::sharing(&engine.blocks), S::Local::default());
     let (mut taker, mut polling) = (Taker::default(), Polling::default());
     let mut policy = ThreadPolicy::of_this_thread(&engine.policy);
     let scheduler = engine.queue.scheduler();
     scheduler.add_worker();
     while let Some(job) = engine.queue.take(&mut taker, |poll, jobs| {
+        note(lane, WorkerState::LeadingPoll);
         polling.run(engine, poll, jobs);
+        note(lane, WorkerState::WaitingForJob);
         // A thread may be the leader for long and serve nothing.
         policy.follow();
     }) {
@@ -51,6 +55,7 @@ fn work<S: Session>(engine: &Engine<S>) {
             scheduler,
             had_last_turn,
         );
+        turn.lane = lane;
         // A panic costs this session, not the worker. What it may leave half done is dropped with
         // the session, or empty.
         let outcome = catch_unwind(AssertUnwindSafe(|| session.advance(&mut turn)));
@@ -65,6 +70,14 @@ fn work<S: Session>(engine: &Engine<S>) {
             Err(_) => log::error!("a session failed and was closed; this is a bug in lb"),
         }
         policy.follow();
+        note(lane, WorkerState::WaitingForJob);
+    }
+}
+
+/// Notes what the worker does, for no session.
+fn note(lane: Option<&Lane>, state: WorkerState) {
+    if let Some(lane) = lane {
+        lane.leave(state);
     }
 }
 

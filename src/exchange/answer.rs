@@ -16,6 +16,7 @@ use crate::http::error::{Cause, Error, Phase};
 use crate::http::interim_rate::InterimRate;
 use crate::http::scan::HeadScan;
 use crate::log::event::Event;
+use crate::metrics::lanes::WorkerState;
 use crate::net::buffer::{Buffer, STORAGE_BYTES};
 use crate::net::conn::{Conn, Moved};
 use std::io;
@@ -117,6 +118,7 @@ impl Answer {
         let until = client.written + TURN_BYTES as u64;
         loop {
             if !client.outbound.is_empty() {
+                self.report_last_bytes(exchange, turn);
                 let held = client.outbound.len();
                 let is_flushed = client.flush(exchange.may_block(turn), turn)?;
                 self.is_forwarded |= !self.is_awaited() && client.outbound.len() < held;
@@ -148,6 +150,19 @@ impl Answer {
         }
     }
 
+    /// Reports it if what is outbound is the end of the response.
+    fn report_last_bytes(&self, exchange: &mut Served<'_>, turn: &Turn<'_>) {
+        if let AnswerPhase::Relayed(body) = &self.phase
+            && body.is_complete()
+        {
+            let event = Event::LastBytes {
+                status: self.terms.status,
+                bytes: body.content,
+            };
+            exchange.listeners.report(&event, turn);
+        }
+    }
+
     /// Turns bytes from the backend into bytes for the client; returns whether there was anything to
     /// do.
     fn digest(
@@ -164,7 +179,7 @@ impl Answer {
             AnswerPhase::Awaited(_) => Ok(has_heads),
             AnswerPhase::Relayed(body) => {
                 let event = Event::Body(self.from_backend.bytes());
-                exchange.record.note(&event, turn.now());
+                exchange.listeners.report(&event, turn);
                 relay(body, &mut self.from_backend, &mut client.outbound, turn)
                     .map(|has_moved| has_moved || has_heads)
             }
@@ -183,7 +198,7 @@ impl Answer {
     ) -> Result<bool, Error> {
         let passed = match &mut self.phase {
             // The story shows the beginning of the body, so it must not be spliced.
-            AnswerPhase::Relayed(body) if !exchange.record.wants_body() => {
+            AnswerPhase::Relayed(body) if !exchange.listeners.wants_body() => {
                 let broken = Error::backend(Phase::ResponseBody, Cause::Reset);
                 let from = Source::small(backend);
                 splice::pass(body, &from, broken, turn, |pipe, turn| {
@@ -212,6 +227,7 @@ impl Answer {
         backend: &Conn,
         turn: &mut Turn<'_>,
     ) -> Result<Moved, Error> {
+        turn.note(WorkerState::WaitingForBackend);
         let blocking = exchange.may_block(turn);
         if exchange.is_sent && !self.is_begun && turn.skips_reading(blocking) {
             return Ok(Moved::WouldWait);

@@ -1,6 +1,7 @@
 //! One attempt at one backend: which one is picked, and the connection to it.
 
 mod pinned;
+mod report;
 
 use super::client::Client;
 use super::failure::Failure;
@@ -15,6 +16,7 @@ use crate::config::{Group, Settings};
 use crate::http::Refusal;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::log::event::Event;
+use crate::metrics::lanes::WorkerState;
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::dial::{Dial, Dialed};
@@ -213,6 +215,7 @@ impl Exchange {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<Flow>, Error> {
+        turn.note(WorkerState::Choosing);
         if let Some(pause) = self.pause(client, turn) {
             return pause.map(Some);
         }
@@ -231,15 +234,6 @@ impl Exchange {
         }
     }
 
-    /// Begins the attempt of `phase`.
-    pub(super) fn enter(&mut self, phase: ExchangePhase, turn: &Turn<'_>) {
-        self.phase = phase;
-        if let ExchangePhase::Transferring(attempt, _) = &self.phase {
-            self.record
-                .note(&Event::Attempt(&attempt.backend.name), turn.now());
-        }
-    }
-
     /// Phase 2: goes on connecting, address after address.
     // spine 23
     pub(super) fn connect(
@@ -247,6 +241,7 @@ impl Exchange {
         client: &mut Client,
         turn: &Turn<'_>,
     ) -> Result<Option<Flow>, Error> {
+        turn.note(WorkerState::Connecting);
         let ExchangePhase::Connecting(attempt, dial) = &mut self.phase else {
             return Ok(None);
         };
@@ -284,7 +279,9 @@ impl Exchange {
         listen_first(&conn)?;
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Connecting(attempt, _) = phase {
-            self.enter(ExchangePhase::Transferring(attempt, conn), turn);
+            self.listeners
+                .report(&Event::Connected(&attempt.backend), turn);
+            self.phase = ExchangePhase::Transferring(attempt, conn);
         }
         Ok(())
     }
@@ -361,8 +358,14 @@ fn cannot_connect(error: &io::Error, shared: &Shared) -> Error {
 /// would be lost. If it has unread bytes, they would be taken for the next answer.
 fn usable_idle(backend: &Backend<Conn>, limit: Duration, now: Instant) -> Option<Conn> {
     while let Some((conn, since)) = backend.idle.take() {
-        if now.saturating_duration_since(since) <= limit && conn.is_quiet() {
+        if now.saturating_duration_since(since) > limit {
+            continue;
+        }
+        if conn.is_quiet() {
             return Some(conn);
+        }
+        if let Some(metrics) = &backend.metrics {
+            metrics.stale.count();
         }
     }
     None

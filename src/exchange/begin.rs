@@ -4,7 +4,10 @@
 use super::answer::Answer;
 use super::client::Client;
 use super::expectation::Expectation;
+use super::identity::identify;
 use super::key::{is_secure, key_of};
+use super::listeners::Listeners;
+use super::measure::Measure;
 use super::shared::Turn;
 use super::upload::Upload;
 use super::wait_for::ProgressTimer;
@@ -14,18 +17,20 @@ use crate::config::{Destination, Settings};
 use crate::http::accept::prefers_json;
 use crate::http::auth;
 use crate::http::body::{Body, Encoding};
-use crate::http::forward::write_request;
+use crate::http::forward::write_named_request;
 use crate::http::forwarded::Hop;
 use crate::http::framing::Framing;
+use crate::http::identity::Identity;
 use crate::http::request::RequestHead;
-use crate::log::Record;
+use crate::log::event::AcceptedRequest;
 use crate::net::buffer::Buffer;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Exchange {
-    /// An exchange for the request with this head, which is not needed any more afterwards.
+    /// An exchange for the request with this head, which is not needed any more afterwards. It took
+    /// `reading` to come, and is complete `now`.
     #[must_use]
     // spine 13
     pub fn begin(
@@ -33,7 +38,7 @@ impl Exchange {
         (route, destination): (&RouteMatch<'_>, &Destination),
         client: &Client,
         turn: &mut Turn<'_>,
-        now: Instant,
+        (reading, now): (Duration, Instant),
     ) -> Self {
         let group = Arc::clone(&destination.group);
         let settings = &group.settings;
@@ -42,7 +47,19 @@ impl Exchange {
             _ => Encoding::Plain,
         };
         let body = Body::new(head.framing, encoding, !head.options.nominates_any());
-        let rewritten = rewrite(head, route, client, settings, turn);
+        let peer = client.address.ip();
+        let identity = identify(head.fields, peer, settings, &mut turn.local.random);
+        let rewritten = rewrite(head, (route, &identity), client, settings, turn);
+        let accepted = AcceptedRequest {
+            head,
+            client: client.address,
+            connection: client.number,
+            group: Some(&group.name),
+            identity: &identity,
+            reading,
+        };
+        client.note_request(head, &group.name, now);
+        let listeners = Listeners::begin(&accepted, settings.log, client.written, turn, now);
         Self {
             request: Request {
                 method: head.method,
@@ -51,7 +68,8 @@ impl Exchange {
                 upgrade: head.upgrade.map(Box::from),
                 authenticates_connection: auth::is_used(head.fields),
                 prefers_json: prefers_json(head.fields),
-                is_secure: is_secure(head, settings.sender(client.address.ip())),
+                is_secure: is_secure(head, settings.sender(peer)),
+                id: identity.id,
             },
             phase: ExchangePhase::Waiting,
             upload: Upload::new(rewritten, body, settings.limits.max_body),
@@ -64,10 +82,11 @@ impl Exchange {
             has_arrived: false,
             held: None,
             queued: None,
-            key: key_of(head, client.address.ip(), settings),
+            key: key_of(head, peer, settings),
             response_headers: destination.response_headers.clone(),
             short: None,
-            record: Record::begin(head, client.address, settings.log, now),
+            listeners: listeners.counted_by(Measure::of(&group, destination.route, now)),
+            attempt_began: now,
             timer: ProgressTimer::default(),
             group,
         }
@@ -77,7 +96,7 @@ impl Exchange {
 /// The head as the backend gets it.
 fn rewrite(
     head: &RequestHead<'_, '_>,
-    route: &RouteMatch<'_>,
+    (route, identity): (&RouteMatch<'_>, &Identity),
     client: &Client,
     settings: &Settings,
     turn: &mut Turn<'_>,
@@ -100,7 +119,7 @@ fn rewrite(
         stripped: route.stripped,
     };
     let mut to_backend = Buffer::default();
-    write_request(head, &hop, turn.tail(&mut to_backend));
+    write_named_request(head, &hop, identity, turn.tail(&mut to_backend));
     to_backend
 }
 

@@ -4,11 +4,15 @@ use super::pin::Pin;
 use crate::engine::client_limit::ConnectionPermit;
 use crate::exchange::shared::Turn;
 use crate::http::error::{Cause, Error, Phase};
+use crate::http::request::RequestHead;
+use crate::metrics::lanes::WorkerState;
+use crate::metrics::live::LiveSession;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Blocking, Conn, Moved};
 use crate::net::pipe::Pipe;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// A client connection with its buffers.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct Client {
     pub conn: Conn,
     /// The client's address.
     pub address: SocketAddr,
+    /// The number of the connection, counted from 1 since the start.
+    pub number: u32,
     /// Bytes that came in and are not used yet: heads, bodies, requests that came early.
     pub inbound: Buffer,
     /// Bytes that are not written yet.
@@ -27,6 +33,8 @@ pub struct Client {
     pub pin: Option<Box<Pin>>,
     /// The client that this connection counts for, where the connections of a client are limited.
     pub counted: Option<Box<CountedClient>>,
+    /// Where the session is seen, if anything is to see it. In a box: mostly nothing is.
+    pub live: Option<Box<LiveSession>>,
 }
 
 /// A client whose connection is counted.
@@ -41,20 +49,32 @@ pub struct CountedClient {
 impl Client {
     /// A client that was just accepted.
     #[must_use]
-    pub fn new(conn: Conn, address: SocketAddr) -> Self {
+    pub fn new(conn: Conn, address: SocketAddr, number: u32) -> Self {
         Self {
             conn,
             address,
+            number,
             inbound: Buffer::default(),
             outbound: Buffer::default(),
             written: 0,
             pin: None,
             counted: None,
+            live: None,
+        }
+    }
+
+    /// A request with this head has begun.
+    pub fn note_request(&self, head: &RequestHead<'_, '_>, group: &str, now: Instant) {
+        if let Some(live) = &self.live {
+            let (method, target) = (head.method_name.as_bytes(), head.target.rest.as_bytes());
+            let began = live.micros(now);
+            live.slot().begin_request(method, target, group, began);
         }
     }
 
     /// Writes what is outbound; returns whether all of it is written.
     pub fn flush(&mut self, blocking: Blocking, turn: &mut Turn<'_>) -> Result<bool, Error> {
+        turn.note(WorkerState::WritingClient);
         match turn.write(&self.conn, self.outbound.bytes(), blocking) {
             Ok(Moved::Bytes(count)) => {
                 self.outbound.consume(count);

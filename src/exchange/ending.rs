@@ -1,12 +1,11 @@
 //! The end of an exchange that went well: what becomes of its two connections.
 
 use super::attempt::Attempt;
-use super::shared::log_output;
 use super::{Exchange, ExchangePhase, Flow};
 use crate::exchange::client::Client;
+use crate::exchange::listeners::RequestOutcome;
 use crate::exchange::shared::Turn;
 use crate::http::error::{Cause, Error, Phase};
-use crate::log::event::Ending;
 use crate::net::conn::Conn;
 use std::sync::Arc;
 
@@ -21,10 +20,11 @@ impl Exchange {
         self.settle_failures(turn);
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         if let ExchangePhase::Transferring(mut attempt, conn) = phase {
+            self.report_attempt_end(&attempt.backend, Ok(terms.status), turn);
             attempt.succeed(&self.group, turn.shared);
             self.keep_connection(attempt, conn, is_reusable, client, turn);
         }
-        self.end_record(terms.status, None, turn);
+        self.report_end(terms.status, None, client, turn);
         self.release(turn);
         match (terms.keeps_client, self.request.keeps_alive) {
             (true, _) => Flow::NextRequest,
@@ -66,27 +66,34 @@ impl Exchange {
     }
 
     /// The connections go on as a tunnel.
-    pub(super) fn switch(&mut self, turn: &mut Turn<'_>) -> Flow {
+    pub(super) fn switch(&mut self, client: &Client, turn: &mut Turn<'_>) -> Flow {
         self.settle_failures(turn);
         let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
         let ExchangePhase::Transferring(mut attempt, conn) = phase else {
             return Flow::Close;
         };
+        self.report_attempt_end(&attempt.backend, Ok(101), turn);
         attempt.succeed(&self.group, turn.shared);
+        self.report_end(101, None, client, turn);
         let rest = std::mem::take(&mut self.answer).into_rest();
-        self.end_record(101, None, turn);
         self.upload.release(turn);
         Flow::Tunnel(conn, attempt.backend, Arc::clone(&self.group), rest)
     }
 
-    /// Prints what is left to print of it.
-    pub(super) fn end_record(&mut self, status: u16, error: Option<&Error>, turn: &mut Turn<'_>) {
-        let ended = Ending {
+    /// Tells that it is over.
+    pub(super) fn report_end(
+        &mut self,
+        status: u16,
+        error: Option<&Error>,
+        client: &Client,
+        turn: &mut Turn<'_>,
+    ) {
+        let outcome = RequestOutcome {
             status,
             bytes: self.answer.content(),
+            written: client.written + client.outbound.len() as u64,
             error,
         };
-        let now = turn.now();
-        self.record.end(&ended, now, &mut log_output(turn));
+        self.listeners.end(&outcome, Some(&self.group), turn);
     }
 }

@@ -9,7 +9,6 @@ use crate::http::delivery::Delivery;
 use crate::http::error::{Blame, Cause, Error, Phase};
 use crate::http::reply::{Content, Reply};
 use crate::log::durations::seconds;
-use crate::log::event::Event;
 use crate::net::conn::Conn;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -29,30 +28,43 @@ impl Exchange {
             false => error.status(),
         };
         log::debug!("{}: {error} ({})", client.address, error.code());
-        for failed in &self.failures {
-            let event = Event::Failed(&failed.backend.name, &failed.error);
-            self.record.note(&event, turn.now());
+        let is_answered = !is_committed && status != 499;
+        if is_answered {
+            self.reply(&error, client, turn);
         }
-        self.end_record(status, Some(&error), turn);
+        self.report_end(status, Some(&error), client, turn);
         self.release(turn);
-        match (is_committed, status) {
-            (true, _) | (_, 499) => Flow::Close,
-            (false, _) => {
-                self.reply(&error, client, turn);
-                Flow::Linger
-            }
+        match is_answered {
+            true => Flow::Linger,
+            false => Flow::Close,
         }
     }
 
     /// Ends it because there is no memory for what it would have to hold.
     pub fn run_out(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        self.end_with(Cause::NoMemory, client, turn)
+    }
+
+    /// Ends it because an operator has asked for that.
+    pub fn end_as_asked(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
+        self.end_with(Cause::Ended, client, turn)
+    }
+
+    /// Ends it where it stands, because of us.
+    fn end_with(&mut self, cause: Cause, client: &mut Client, turn: &mut Turn<'_>) -> Flow {
         let phase = match (self.answer.is_awaited(), self.upload.is_received()) {
             (false, _) => Phase::ResponseBody,
             (true, false) => Phase::RequestBody,
             (true, true) => Phase::ResponseHead,
         };
-        self.phase = ExchangePhase::Waiting;
-        self.give_up(Error::proxy(phase, Cause::NoMemory), client, turn)
+        let error = Error::proxy(phase, cause);
+        self.end_queueing(Some(&error), turn);
+        let phase = std::mem::replace(&mut self.phase, ExchangePhase::Waiting);
+        if let Some(backend) = phase.backend() {
+            self.report_attempt_end(backend, Err(&error), turn);
+        }
+        drop(phase);
+        self.give_up(error, client, turn)
     }
 
     /// Answers in the backend's place. What is outbound of the backend's answer is replaced.
@@ -73,7 +85,11 @@ impl Exchange {
             self.request.prefers_json,
             &self.group.backends,
         );
-        reply.write(&delivery, turn.tail(&mut client.outbound));
+        reply.write(
+            &delivery,
+            self.request.id.as_ref(),
+            turn.tail(&mut client.outbound),
+        );
     }
 }
 
@@ -93,6 +109,7 @@ fn reply(error: &Error, failures: &[Failure], in_json: bool, backends: &Backends
             "Every backend is at its limit, and none had room in time.",
             attempts(failures),
         ),
+        Cause::Ended => ("An operator has ended this request.", Vec::new()),
         Cause::NoBudget => (
             "No backend could answer this request, and the retry budget is used up.",
             attempts(failures),

@@ -5,6 +5,7 @@ use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::WaitFor;
 use crate::http::error::{Error, Phase};
+use crate::log::event::Event;
 use crate::net::Interest;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,11 @@ impl Exchange {
         self.tries == 0 && !hold.is_zero() && !turn.shared.is_stopping()
     }
 
+    /// Until when it waits for a backend to come up.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|held| held.until)
+    }
+
     /// Waits for a backend to come up, or ends with `error` if it may not wait or has waited for long
     /// enough.
     pub(super) fn hold(
@@ -46,6 +52,7 @@ impl Exchange {
         turn: &Turn<'_>,
     ) -> Result<Flow, Error> {
         let (now, hold) = (Instant::now(), self.group.settings.hold);
+        let is_new = self.held.is_none();
         let begin = || {
             let until = now + hold;
             Box::new(Held { until, looked: now })
@@ -55,6 +62,9 @@ impl Exchange {
         let until = held.until;
         if !self.may_hold(turn) || now >= until {
             return Err(error);
+        }
+        if is_new {
+            self.listeners.report(&Event::Held, turn);
         }
         // The backends that failed may come up.
         self.failures.clear();

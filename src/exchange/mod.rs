@@ -26,6 +26,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`shared`] | what all sessions share |
+//! | [`identity`] | how a request is named |
+//! | [`listeners`] | what happens to a request is reported here |
+//! | [`measure`] | a listener that counts |
+//! | `standpoint` | where a parked request stands, and what it waits for |
 //! | [`client`], [`pin`] | the client's connection, and a backend connection that belongs to it |
 //! | [`expectation`] | a body that is held back until the backend asks for it |
 //! | `key` | what decides which backend it goes to, and the cookie of sticky sessions |
@@ -45,7 +49,10 @@ pub mod expectation;
 pub mod failure;
 mod give_up;
 mod hold;
+pub mod identity;
 mod key;
+pub mod listeners;
+pub mod measure;
 mod moves;
 pub mod pin;
 mod queue;
@@ -56,6 +63,7 @@ pub mod shared;
 mod shortage;
 pub mod slot;
 mod splice;
+mod standpoint;
 pub mod terms;
 #[cfg(test)]
 mod testing;
@@ -65,13 +73,13 @@ pub mod upload;
 pub mod wait_for;
 mod waits;
 
-use crate::backends::{Key, Lease};
+use crate::backends::{Backend, Key, Lease};
 use crate::config::Group;
 use crate::http::Version;
 use crate::http::error::Error;
 use crate::http::field_rules::FieldRules;
 use crate::http::method::Method;
-use crate::log::Record;
+use crate::http::request_id::RequestId;
 use crate::net::buffer::Buffer;
 use crate::net::conn::Conn;
 use crate::net::dial::Dial;
@@ -81,6 +89,7 @@ use client::Client;
 use expectation::Expectation;
 use failure::Failure;
 use hold::Held;
+use listeners::Listeners;
 use queue::Queued;
 use shared::Turn;
 use shortage::Short;
@@ -108,6 +117,8 @@ pub struct Request {
     pub prefers_json: bool,
     /// The client has sent it over TLS.
     pub is_secure: bool,
+    /// Its id, which the client gets with the response.
+    pub id: Option<RequestId>,
 }
 
 /// Where an exchange stands.
@@ -119,6 +130,16 @@ pub enum ExchangePhase {
     Connecting(Attempt, Box<Dial>),
     /// Request and response pass through this connection.
     Transferring(Attempt, Conn),
+}
+
+impl ExchangePhase {
+    /// The backend of its attempt.
+    fn backend(&self) -> Option<&Backend<Conn>> {
+        match self {
+            Self::Waiting => None,
+            Self::Connecting(attempt, _) | Self::Transferring(attempt, _) => Some(&attempt.backend),
+        }
+    }
 }
 
 /// An exchange in progress. It can stop at any byte and go on later.
@@ -151,7 +172,9 @@ pub struct Exchange {
     response_headers: Option<Arc<FieldRules>>,
     /// Set while it waits for a descriptor or port of ours.
     short: Option<Box<Short>>,
-    record: Record,
+    listeners: Listeners,
+    /// When the attempt under way began, or the last one.
+    attempt_began: Instant,
     timer: ProgressTimer<Progress>,
 }
 
@@ -246,7 +269,7 @@ impl Exchange {
             None if self.is_queued() => "in the queue".into(),
             None => "no backend yet".into(),
         };
-        (self.record.started(), format!("{request} -> {backend}"))
+        (self.listeners.started(), format!("{request} -> {backend}"))
     }
 
     /// How much memory it will hold when it is parked.

@@ -5,12 +5,15 @@ use super::attempt::FULL;
 use super::failure::Failure;
 use super::retry::{self, Attempted};
 use super::{Exchange, ExchangePhase};
+use crate::backends::Backend;
 use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::ProgressTimer;
 use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
-use crate::log::event::Event;
+use crate::log::event::{Event, Retry};
+use crate::net::conn::Conn;
+use std::sync::Arc;
 
 /// The request may have reached a backend, and too many such requests were sent again lately.
 const NO_BUDGET: Error = Error::proxy(Phase::ResponseHead, Cause::NoBudget);
@@ -73,15 +76,16 @@ impl Exchange {
         let was_sent = self.upload.total_sent() > 0;
         let is_try = was_sent && !attempt.is_reused;
         self.tries += u32::from(is_try);
-        let event = Event::Retried(&attempt.backend.name, &error);
-        self.record.note(&event, turn.now());
+        let from = Arc::clone(attempt.backend.backend());
+        self.report_attempt_end(&from, Err(&error), turn);
         attempt.end(&error, turn);
         if may_be_repeated && error.is_shortage() {
-            return self.outlast(error, turn).then_some(()).ok_or(error);
+            let goes_on = self.outlast(&from, error, turn);
+            return goes_on.then_some(()).ok_or(error);
         }
         let ended = match may_be_repeated {
             true if is_try && !self.is_within_budget(turn) => NO_BUDGET,
-            true => return self.go_elsewhere(error, was_sent, turn),
+            true => return self.go_elsewhere((&from, error), was_sent, turn),
             false => error,
         };
         self.blame_last(false, turn);
@@ -91,11 +95,18 @@ impl Exchange {
     /// Whether what may have reached a backend may be sent again.
     pub(super) fn is_within_budget(&self, turn: &Turn<'_>) -> bool {
         let is_within = |percent| self.group.backends.may_send_again(percent, turn.now());
-        self.group.settings.retry_budget.is_none_or(is_within)
+        let is_within = self.group.settings.retry_budget.is_none_or(is_within);
+        self.listeners.measure().count_budget(is_within);
+        is_within
     }
 
     /// Begins an attempt elsewhere, or waits for a backend.
-    fn go_elsewhere(&mut self, error: Error, was_sent: bool, turn: &Turn<'_>) -> Result<(), Error> {
+    fn go_elsewhere(
+        &mut self,
+        (from, error): (&Backend<Conn>, Error),
+        was_sent: bool,
+        turn: &Turn<'_>,
+    ) -> Result<(), Error> {
         let next = self.find_next(turn);
         let waits = matches!(next, Err(FULL)) || self.may_hold(turn);
         let moves = next.is_ok() || waits;
@@ -103,8 +114,7 @@ impl Exchange {
         if !moves {
             return Err(error);
         }
-        log::debug!("{error}; trying another");
-        self.begin_again(next.ok(), turn);
+        self.retry((from, &error), next.ok(), turn);
         Ok(())
     }
 
@@ -128,8 +138,25 @@ impl Exchange {
         another(&self.failures)
     }
 
-    /// Begins again in `phase`, or waits for a backend if that is `None`.
-    pub(super) fn begin_again(&mut self, phase: Option<ExchangePhase>, turn: &Turn<'_>) {
+    /// Tells that the request leaves a backend because of an error, and begins again in `next`, or waits
+    /// for a backend if that is `None`.
+    pub(super) fn retry(
+        &mut self,
+        (from, error): (&Backend<Conn>, &Error),
+        next: Option<ExchangePhase>,
+        turn: &Turn<'_>,
+    ) {
+        let retry = Retry {
+            from,
+            error,
+            to: next.as_ref().and_then(ExchangePhase::backend),
+            was_sent: self.upload.total_sent() > 0,
+        };
+        self.listeners.report(&Event::Retried(&retry), turn);
+        self.begin_again(next, turn);
+    }
+
+    fn begin_again(&mut self, phase: Option<ExchangePhase>, turn: &Turn<'_>) {
         self.enter(phase.unwrap_or(ExchangePhase::Waiting), turn);
         self.upload.rewind();
         self.expectation.rewind();
@@ -224,7 +251,8 @@ mod tests {
         let mut fixture = Fixture::new(2, Settings::default());
         let error = Error::proxy(Phase::Connect, Cause::Exhausted);
         let mut under_way = fixture.connecting(GET);
-        assert!(under_way.exchange.outlast(error, &fixture.turn()));
+        let from = Arc::clone(&fixture.backends[0]);
+        assert!(under_way.exchange.outlast(&from, error, &fixture.turn()));
         let place = |fixture: &mut Fixture, under_way: &mut UnderWay| {
             let UnderWay {
                 exchange, client, ..

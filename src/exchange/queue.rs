@@ -9,6 +9,7 @@ use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::WaitFor;
 use crate::http::error::{Cause, Error, Phase};
+use crate::log::event::Event;
 use crate::net::Interest;
 use crate::net::conn::Conn;
 use crate::net::readiness::Readiness;
@@ -19,6 +20,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Queued {
     waiting: Waiting<Conn>,
+    since: Instant,
     /// After this the client gets 503.
     until: Instant,
     /// It waits for the backend on which the client's authentication depends.
@@ -30,6 +32,11 @@ impl Exchange {
     #[must_use]
     pub fn is_queued(&self) -> bool {
         self.queued.is_some()
+    }
+
+    /// Until when it waits there.
+    pub(super) fn queued_until(&self) -> Option<Instant> {
+        self.queued.as_ref().map(|place| place.until)
     }
 
     /// The session is being parked under `key`: a lease that it gets makes it ready.
@@ -52,7 +59,8 @@ impl Exchange {
             Some(got) => got,
             None => return Some(Err(FULL)),
         };
-        let is_for_pin = self.queued.take().is_some_and(|place| place.is_for_pin);
+        let is_for_pin = self.queued.as_ref().is_some_and(|place| place.is_for_pin);
+        self.end_queueing(None, turn);
         let Picked::Lease(lease) = got else {
             return None;
         };
@@ -78,12 +86,15 @@ impl Exchange {
             Some(only) => WaitsFor::Only(Arc::clone(only)),
             None => WaitsFor::AnyBut(self.failed_backends()),
         };
+        let behind = self.group.backends.waiting();
         let joined = self.group.backends.wait(self.key, waits_for);
         self.queued = Some(Box::new(Queued {
             waiting: joined.map_err(|QueueFull| FULL)?,
+            since: turn.now(),
             until: turn.now() + self.group.settings.choice.queue_timeout,
             is_for_pin: pin.is_some(),
         }));
+        self.listeners.report(&Event::Queued { behind }, turn);
         Ok(())
     }
 
@@ -101,10 +112,19 @@ impl Exchange {
                 self.wait_unless_client_left(Phase::Queue, wait_for, client, turn)
             }
         };
-        if waits.is_err() {
-            self.queued = None;
+        if let Err(error) = &waits {
+            self.end_queueing(Some(error), turn);
         }
         waits
+    }
+
+    /// Leaves the queue, if it stands there.
+    pub(super) fn end_queueing(&mut self, error: Option<&Error>, turn: &Turn<'_>) {
+        if let Some(queued) = self.queued.take() {
+            let waited = turn.now().saturating_duration_since(queued.since);
+            let left = Event::LeftQueue { waited, error };
+            self.listeners.report(&left, turn);
+        }
     }
 
     /// Where it has failed, and is not to be tried again.

@@ -21,7 +21,7 @@ use crate::config::OnDown;
 use crate::exchange::shared::{Shared, Turn};
 use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
-use crate::log::event::Event;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A request must be acknowledged within this time: five times the kernel's usual time until it sends
@@ -135,7 +135,8 @@ impl Exchange {
         let Some(left) = self.attempt() else {
             return false;
         };
-        let (failure, name) = (left.failure(error), left.backend.name.clone());
+        let failure = left.failure(error);
+        let backend = Arc::clone(&failure.backend);
         self.failures.push(failure);
         let Some(better) =
             ExchangePhase::at_clear(&self.group, self.key, may_be_backup, &self.failures, turn)
@@ -143,9 +144,8 @@ impl Exchange {
             self.failures.pop();
             return false;
         };
-        log::debug!("{name}: {error}; trying another");
-        self.record.note(&Event::Retried(&name, &error), turn.now());
-        self.begin_again(Some(better), turn);
+        self.report_attempt_end(&backend, Err(&error), turn);
+        self.retry((&backend, &error), Some(better), turn);
         true
     }
 

@@ -2,11 +2,11 @@
 
 use super::Request;
 use super::expectation::Expectation;
+use super::listeners::Listeners;
 use crate::config::Settings;
 use crate::exchange::shared::Turn;
 use crate::http::Version;
 use crate::http::forward::ResponseEdits;
-use crate::log::Record;
 use crate::net::conn::Blocking;
 
 /// The part of an exchange that an answer needs to know.
@@ -19,8 +19,8 @@ pub struct Served<'x> {
     pub request: &'x Request,
     /// Whether the body is held back.
     pub expectation: &'x mut Expectation,
-    /// What is printed of it.
-    pub record: &'x mut Record,
+    /// They learn what happens.
+    pub listeners: &'x mut Listeners,
     /// Whether nothing but the response can move.
     pub is_sent: bool,
     /// Whether the client has sent all of its request, so that another may follow.

@@ -12,12 +12,14 @@ use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::memory::Claim;
 use crate::engine::turn;
 use crate::health::SharedHealth;
-use crate::log::Output;
 use crate::log::dates::Dates;
 use crate::log::writer::LogWriter;
+use crate::log::{Output, Stories};
+use crate::metrics::Observed;
 #[cfg(test)]
 use crate::net::conn::Conn;
 use arc_swap::Guard;
+use fastrand::Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -30,12 +32,16 @@ pub type Turn<'w> = turn::Turn<'w, Shared, Local>;
 pub struct Shared {
     /// The settings and groups as they are now, and what is known of the health of their backends.
     pub health: SharedHealth,
-    /// Where access lines go.
+    /// Where lines about requests go.
     pub log: LogWriter,
+    /// How many requests the story tells of now.
+    pub stories: Stories,
     /// How many connections are open, and how many may be.
     pub connections: Arc<ConnectionLimit>,
     /// How much each client may send.
     pub clients: Arc<ClientLimits>,
+    /// What is counted and noted for those who look, if it was asked for.
+    pub observed: Option<Arc<Observed>>,
     /// When all of this began.
     pub started: Instant,
     /// Set once, when a stop is asked for.
@@ -53,11 +59,31 @@ impl Shared {
         Self {
             health,
             log,
+            stories: Stories::default(),
             connections,
             clients,
+            observed: None,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, and what happens is counted and noted.
+    #[must_use]
+    pub fn observed_by(self, observed: Arc<Observed>) -> Self {
+        Self {
+            health: self.health.noting(Arc::clone(&observed.changes)),
+            observed: Some(observed),
+            ..self
+        }
+    }
+
+    /// Notes that something has changed, for those who look: `group` and `backend` are empty where it
+    /// concerns more than one.
+    pub fn note_recent(&self, group: &str, backend: &str, text: String) {
+        if let Some(observed) = &self.observed {
+            observed.changes.note(group, backend, text);
         }
     }
 
@@ -143,11 +169,13 @@ pub struct Local {
     pub dates: Dates,
     /// Boxes for exchanges.
     pub exchanges: SpareSlots<Exchange>,
-    /// Where lines of the access log are gathered.
+    /// Where ids come from.
+    pub random: Rng,
+    /// Where lines about requests are gathered.
     text: Vec<u8>,
 }
 
-/// What is needed to print a line of the access log.
+/// What is needed to print a line about a request.
 pub fn log_output<'t>(turn: &'t mut Turn<'_>) -> Output<'t> {
     Output {
         dates: &mut turn.local.dates,

@@ -2,11 +2,13 @@
 //! has ports of its own, or waits for a while. No backend is to blame.
 
 use super::{Exchange, ExchangePhase, Flow};
+use crate::backends::Backend;
 use crate::exchange::client::Client;
 use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::WaitFor;
 use crate::http::error::{Cause, Error, Phase};
 use crate::net::Interest;
+use crate::net::conn::Conn;
 use std::time::{Duration, Instant};
 
 /// How long to wait before the next try.
@@ -24,7 +26,7 @@ pub(super) struct Short {
 impl Exchange {
     /// Goes to another backend, if only ports to the last one are short; otherwise pauses, and then
     /// tries all of them again. Returns whether it goes on.
-    pub(super) fn outlast(&mut self, error: Error, turn: &Turn<'_>) -> bool {
+    pub(super) fn outlast(&mut self, from: &Backend<Conn>, error: Error, turn: &Turn<'_>) -> bool {
         let now = turn.now();
         let until = now + self.group.settings.timeouts.connect;
         let begin = || Box::new(Short { until, next: now });
@@ -40,8 +42,14 @@ impl Exchange {
             short.next = now + PAUSE;
             self.failures.retain(|failure| !failure.error.is_shortage());
         }
-        self.begin_again(next, turn);
+        self.retry((from, &error), next, turn);
         true
+    }
+
+    /// Whether this is such a wait.
+    pub(super) fn is_short(&self, wait_for: &WaitFor) -> bool {
+        let short = self.short.as_ref();
+        short.is_some_and(|short| short.next >= wait_for.deadline)
     }
 
     /// The wait until the next try. A connection that becomes idle meanwhile is used then.
@@ -69,7 +77,7 @@ mod tests {
         let exchange = &mut under_way.exchange;
         let failure = exchange.attempt().expect("connecting").failure(error);
         exchange.failures.push(failure);
-        let goes_on = exchange.outlast(error, &fixture.turn());
+        let goes_on = exchange.outlast(&fixture.backends[0].clone(), error, &fixture.turn());
         (goes_on, under_way.exchange)
     }
 
@@ -110,6 +118,6 @@ mod tests {
         short.until = began;
         assert!(exchange.pause(&client, &fixture.turn()).is_none());
         let error = Error::proxy(Phase::Connect, Cause::NoPort);
-        assert!(!exchange.outlast(error, &fixture.turn()));
+        assert!(!exchange.outlast(&fixture.backends[0].clone(), error, &fixture.turn()));
     }
 }

@@ -162,7 +162,7 @@ impl Fixture {
         let head = request::parse(head.as_bytes(), &mut table).expect("valid");
         let ((own, client_end), (_, server)) = (pair(), pair());
         let address = own.local_addr().expect("connected");
-        let client = Client::new(own, address);
+        let client = Client::new(own, address, 1);
         let snapshot = Arc::clone(&self.shared.snapshot());
         let Routed::To(route, destination) = snapshot.route(&head) else {
             panic!("one group takes all");
@@ -170,7 +170,13 @@ impl Fixture {
         let mut turn = self.turn();
         let now = turn.now();
         UnderWay {
-            exchange: Exchange::begin(&head, (&route, destination), &client, &mut turn, now),
+            exchange: Exchange::begin(
+                &head,
+                (&route, destination),
+                &client,
+                &mut turn,
+                (Duration::ZERO, now),
+            ),
             client,
             client_end,
             server,

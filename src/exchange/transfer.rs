@@ -41,7 +41,7 @@ impl Exchange {
             match (sending, answering) {
                 (_, AnswerProgress::Complete) => return Ok(Some(self.finish(client, turn))),
                 (_, AnswerProgress::Switched) if self.upload.is_complete() => {
-                    return Ok(Some(self.switch(turn)));
+                    return Ok(Some(self.switch(client, turn)));
                 }
                 (UploadProgress::Ended, AnswerProgress::Switched) => {
                     return Err(self.cannot_switch());
@@ -78,6 +78,7 @@ impl Exchange {
             return Ok(None);
         };
         let is_deferred = self.expectation.is_deferred();
+        let sent = self.upload.total_sent();
         let sending = self.upload.pump(
             &client.conn,
             &mut client.inbound,
@@ -97,18 +98,23 @@ impl Exchange {
         let mut served = Served {
             edits: ResponseEdits {
                 rules,
+                request_id: self.request.id.as_ref(),
                 cookie: new_cookie(&self.group.settings.choice, self.key, tag, &self.request),
             },
             settings: &self.group.settings,
             request: &self.request,
             expectation: &mut self.expectation,
-            record: &mut self.record,
+            listeners: &mut self.listeners,
             is_sent: sending.is_at_rest(),
             is_received: self.upload.is_received(),
         };
         let (was_begun, received) = (self.answer.is_begun, self.answer.received);
         let answering = self.answer.pump(&mut served, client, backend, turn);
-        if self.answer.received > received {
+        let (sent, received_now) = (
+            self.upload.total_sent() - sent,
+            self.answer.received - received,
+        );
+        if received_now > 0 {
             let (backend, now) = (&attempt.backend, turn.now());
             let is_first_there = !attempt.is_reused;
             if was_begun {
@@ -120,6 +126,11 @@ impl Exchange {
             if !self.answer.is_awaited() {
                 attempt.pass_trial(&self.group, turn.shared);
             }
+        }
+        if sent > 0 || received_now > 0 {
+            let is_first = !was_begun && received_now > 0;
+            let measure = self.listeners.measure();
+            measure.count_bytes([sent, received_now], is_first, turn.now());
         }
         Ok(Some((sending, answering?)))
     }

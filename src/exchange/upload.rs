@@ -12,6 +12,7 @@ use crate::http::Refusal;
 use crate::http::body::Body;
 use crate::http::chunked::CHUNK_OVERHEAD;
 use crate::http::error::{Cause, Error, Phase};
+use crate::metrics::lanes::WorkerState;
 use crate::net::buffer::{Buffer, STORAGE_BYTES};
 use crate::net::conn::{Blocking, Conn, Moved};
 use std::io;
@@ -205,6 +206,7 @@ impl Upload {
 
     /// Sends what is in the buffer; returns whether all of it was taken.
     fn send(&mut self, backend: &Conn, turn: &mut Turn<'_>) -> bool {
+        turn.note(WorkerState::WritingBackend);
         let unsent = &self.to_backend.bytes()[self.sent..];
         match turn.write(backend, unsent, Blocking::Never) {
             Ok(Moved::Bytes(count)) => {
@@ -277,6 +279,7 @@ impl Upload {
         inbound: &mut Buffer,
         turn: &mut Turn<'_>,
     ) -> Result<bool, Error> {
+        turn.note(WorkerState::ReadingClient);
         match turn.read(client, inbound, Blocking::Never) {
             Ok(Moved::Bytes(_)) => Ok(true),
             Ok(Moved::WouldWait) => Ok(false),

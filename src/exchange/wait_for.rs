@@ -77,6 +77,12 @@ impl<P: PartialEq> ProgressTimer<P> {
         *self.since.get_or_insert(now) + timeout
     }
 
+    /// Since when there has been no progress; `None` if [`Self::deadline`] was never asked.
+    #[must_use]
+    pub fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// How long there has been no progress; zero if [`Self::deadline`] was never asked.
     #[must_use]
     pub fn waited(&self, now: Instant) -> Duration {

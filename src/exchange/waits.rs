@@ -21,10 +21,10 @@ use super::shared::Turn;
 use super::transfer::Progress;
 use super::upload::UploadProgress;
 use super::wait_for::{Peer, WaitFor};
-use super::{Exchange, Flow};
+use super::{Exchange, ExchangePhase, Flow};
 use crate::health::observations;
 use crate::http::error::{Cause, Error, Phase};
-use crate::log::event::Event;
+use crate::log::event::{Awaited, Event};
 use crate::net::{Interest, REPORTS_END};
 use std::time::{Duration, Instant};
 
@@ -188,8 +188,20 @@ impl Exchange {
                 wait_for.deadline = wait_for.deadline.min(turn.now() + LATE);
             }
         }
-        self.record.note(&Event::Parked, turn.now());
+        self.listeners.report(&Event::Parked(self.awaited()), turn);
         Ok(Flow::WouldWait(wait_for))
+    }
+
+    fn awaited(&self) -> Awaited {
+        match &self.phase {
+            ExchangePhase::Waiting if self.is_queued() => Awaited::Room,
+            ExchangePhase::Waiting if self.short.is_some() => Awaited::Resources,
+            ExchangePhase::Waiting => Awaited::Backend,
+            ExchangePhase::Connecting(..) => Awaited::Connection,
+            ExchangePhase::Transferring(..) if !self.answer.is_awaited() => Awaited::Body,
+            ExchangePhase::Transferring(..) if self.upload.is_complete() => Awaited::Response,
+            ExchangePhase::Transferring(..) => Awaited::Request,
+        }
     }
 
     /// Whether the client has sent all of its request, gets none of its answer yet, and wants none

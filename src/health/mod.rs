@@ -16,9 +16,11 @@
 //! | `usual` | how long probes of a backend usually take |
 //! | `symptom` | why a check failed |
 //! | [`observations`] | what requests see of backends, and what follows from each observation |
+//! | `changes` | the same for those who look: what changed, and how often |
 //! | `report` | what is logged of checks, round by round |
 //! | [`loop_detection`] | how a check recognises this balancer itself |
 
+mod changes;
 pub mod loop_detection;
 pub mod observations;
 mod probe;
@@ -34,6 +36,7 @@ use crate::backends::health::Observation;
 use crate::backends::{Backend, Finding};
 use crate::config::Group;
 use crate::http::error::Cause;
+use crate::metrics::checks::CheckResult;
 use crate::net::conn::Conn;
 use crate::net::waker::Waker;
 use crate::net::{Interest, wait_many};
@@ -251,11 +254,23 @@ fn take(shared: &SharedHealth, group: &Group, backend: &Backend<Conn>, seen: &Se
             (Observation::Bad(evidence), symptom.to_string())
         }
     };
+    count_check(backend, seen);
     let finding = Finding {
         reason,
         is_unreachable: *seen == Seen::Bad(Symptom::Connect(Cause::Unreachable)),
     };
     observations::observe_check(shared, group, backend, observation, &finding);
+}
+
+/// Counts a check, for those who look.
+fn count_check(backend: &Backend<Conn>, seen: &Seen) {
+    if let Some(metrics) = &backend.metrics {
+        metrics.checks.count(match seen {
+            Seen::Good => CheckResult::Good,
+            Seen::Late(_) => CheckResult::Late,
+            Seen::Bad(_) => CheckResult::Bad,
+        });
+    }
 }
 
 /// Logs once that a backend is this balancer itself: the command line is wrong.

@@ -13,12 +13,14 @@
 //! Each but the last two brings the next check at once. Must not know which requests wait where:
 //! nothing here ends one.
 
+use super::changes;
 use super::shared::SharedHealth;
 use crate::backends::group::Change;
 use crate::backends::health::{Evidence, Observation, Transition};
 use crate::backends::{Backend, Finding, Name};
 use crate::config::Group;
 use crate::http::error::{Blame, Cause, Error, Phase};
+use crate::log::STATE;
 use crate::log::durations::seconds;
 use crate::net::conn::Conn;
 use std::time::{Duration, Instant};
@@ -158,13 +160,19 @@ fn note(
         return;
     };
     log_silence(&change);
+    changes::note(
+        shared,
+        group,
+        backend,
+        (&change, finding, &counted.to_string()),
+    );
     let (name, reason) = (&backend.name, &finding.reason);
     match (change.transition, change.lasted) {
         (Some(Transition::Suspected), _) => log::debug!("Server {name} is suspect ({reason})."),
         (Some(Transition::Cleared), _) => log::debug!("Server {name} is free of suspicion."),
         (Some(Transition::Down), Some(_)) => {
             let (up, of) = (change.up, change.of);
-            log::warn!("Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
+            log::warn!(target: STATE, "Server {name} is DOWN after {counted} ({reason}); {up} of {of} up");
         }
         (Some(Transition::Up), Some(lasted)) => {
             let slow_start = group.settings.health.slow_start;
@@ -178,7 +186,7 @@ fn note(
 
 fn log_up(name: &Name, lasted: Duration, change: &Change<Conn>) {
     let (up, of, lasted) = (change.up, change.of, seconds(lasted));
-    log::warn!("Server {name} is UP, it was down for {lasted}; {up} of {of} up");
+    log::warn!(target: STATE, "Server {name} is UP, it was down for {lasted}; {up} of {of} up");
 }
 
 fn log_silence(change: &Change<Conn>) {

@@ -3,6 +3,7 @@
 use super::Checks;
 use super::loop_detection::OpenChecks;
 use crate::config::Snapshot;
+use crate::metrics::changes::ChangeLog;
 use crate::net::waker::Waker;
 use arc_swap::{ArcSwap, Guard};
 use std::io;
@@ -22,6 +23,8 @@ pub struct SharedHealth {
     new_checks: Mutex<Option<Checks>>,
     /// A backend has changed since the health thread looked last.
     pub(super) has_changed: AtomicBool,
+    /// Where changes are noted for those who look, if any do.
+    pub(super) changes: Option<Arc<ChangeLog>>,
     /// Set once, when the balancer stops: what fails then says nothing about a backend.
     is_stopping: AtomicBool,
 }
@@ -35,8 +38,16 @@ impl SharedHealth {
             waker: Waker::new()?,
             new_checks: Mutex::default(),
             has_changed: AtomicBool::new(false),
+            changes: None,
             is_stopping: AtomicBool::new(false),
         })
+    }
+
+    /// The same, and changes of backends are noted there.
+    #[must_use]
+    pub fn noting(self, changes: Arc<ChangeLog>) -> Self {
+        let changes = Some(changes);
+        Self { changes, ..self }
     }
 
     /// The settings and groups as they are now.

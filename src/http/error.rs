@@ -75,6 +75,8 @@ pub enum Cause {
     Unacknowledged,
     /// Not a byte has come from the backend for `--rescue-after`, on any connection.
     Mute,
+    /// An operator has asked for its end.
+    Ended,
 }
 
 /// One failure.
@@ -202,6 +204,32 @@ impl Error {
 }
 
 impl Cause {
+    /// One word for logs that programs read. These words stay as they are.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Cause::Refused => "refused",
+            Cause::Unreachable => "unreachable",
+            Cause::TimedOut => "timed_out",
+            Cause::Reset => "reset",
+            Cause::Vanished => "vanished",
+            Cause::Aborted => "aborted",
+            Cause::Closed => "closed",
+            Cause::Message(_) => "bad_message",
+            Cause::Exhausted => "no_descriptor",
+            Cause::NoMemory => "no_memory",
+            Cause::NoPort => "no_port",
+            Cause::NoneLive => "none_up",
+            Cause::Full => "full",
+            Cause::NoBudget => "no_budget",
+            Cause::Unresolved => "unresolved",
+            Cause::WentDown => "went_down",
+            Cause::Unacknowledged => "unacknowledged",
+            Cause::Mute => "silent",
+            Cause::Ended => "ended_by_operator",
+        }
+    }
+
     /// What an I/O error while connecting means.
     #[must_use]
     pub fn of_connect(error: &io::Error) -> Self {
@@ -254,6 +282,7 @@ impl fmt::Display for Error {
             Cause::WentDown => write!(out, "it went down while {phase}"),
             Cause::Unacknowledged => write!(out, "the request did not arrive"),
             Cause::Mute => write!(out, "silent for too long while {phase}"),
+            Cause::Ended => write!(out, "ended by an operator while {phase}"),
         }
     }
 }
@@ -299,6 +328,7 @@ mod tests {
             ),
             (Error::proxy(Phase::Connect, Cause::Exhausted), 503, "PC"),
             (Error::proxy(Phase::Connect, Cause::NoPort), 503, "PC"),
+            (Error::proxy(Phase::ResponseHead, Cause::Ended), 503, "PH"),
         ];
         for (error, status, code) in table {
             assert_eq!((error.status(), error.code()), (status, code), "{error:?}");

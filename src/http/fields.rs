@@ -28,8 +28,14 @@ pub enum Field {
     Hop,
     /// `Max-Forwards`: how many more proxies a `TRACE` or `OPTIONS` may pass.
     MaxForwards,
+    /// `X-Request-Id`
+    RequestId,
     /// `TE`
     Te,
+    /// `traceparent`
+    TraceParent,
+    /// `tracestate`
+    TraceState,
     /// `Transfer-Encoding`
     TransferEncoding,
     /// `Upgrade`
@@ -63,6 +69,9 @@ impl Field {
             (7, _) => Field::Upgrade,
             (9, _) => Field::Forwarded,
             (10, Some(b'C' | b'c')) => Field::Connection,
+            (10, Some(b'T' | b't')) => Field::TraceState,
+            (11, Some(b'T' | b't')) => Field::TraceParent,
+            (12, Some(b'X' | b'x')) => Field::RequestId,
             (12, _) => Field::MaxForwards,
             (14, Some(b'C' | b'c')) => Field::ContentLength,
             (15, _) => Field::XForwardedFor,
@@ -109,7 +118,10 @@ impl Field {
             Field::Forwarded => "Forwarded",
             Field::Host => "Host",
             Field::MaxForwards => "Max-Forwards",
+            Field::RequestId => "X-Request-Id",
             Field::Te => "TE",
+            Field::TraceParent => "traceparent",
+            Field::TraceState => "tracestate",
             Field::TransferEncoding => "Transfer-Encoding",
             Field::Upgrade => "Upgrade",
             Field::XForwardedFor => "X-Forwarded-For",

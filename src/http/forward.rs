@@ -10,7 +10,9 @@ use super::field_rules::{FieldRules, NO_RULES};
 use super::fields::Field;
 use super::forwarded::{ForwardedFields, Hop, write_forwarded};
 use super::framing::{Framing, content_length};
+use super::identity::{Identity, NO_IDENTITY};
 use super::request::RequestHead;
+use super::request_id::RequestId;
 use super::response::ResponseHead;
 use super::stripped_prefix::write_target;
 use super::write::{write_decimal, write_field};
@@ -37,11 +39,21 @@ fn write_via(version: Version, name: Option<&str>, out: &mut Vec<u8>) {
 
 /// Appends the head of `request` as a backend gets it: HTTP/1.1, origin form.
 pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec<u8>) {
+    write_named_request(request, hop, &NO_IDENTITY, out);
+}
+
+/// The same of a request that has a name.
+pub fn write_named_request(
+    request: &RequestHead<'_, '_>,
+    hop: &Hop<'_>,
+    identity: &Identity,
+    out: &mut Vec<u8>,
+) {
     write_request_line(request, hop, out);
     let host = hop.rules.host().or(request.host);
     write_field("Host", host.unwrap_or(hop.fallback_host.as_bytes()), out);
     for (place, field) in request.fields.iter().enumerate() {
-        let passes = request_field_passes(request, place, hop.forwarded);
+        let passes = request_field_passes(request, place, hop.forwarded, identity);
         if passes && !hop.rules.touches(field.name) {
             write_field(field.name, field.value, out);
         }
@@ -56,6 +68,7 @@ pub fn write_request(request: &RequestHead<'_, '_>, hop: &Hop<'_>, out: &mut Vec
     write_request_connection(request, out);
     write_via(request.version, hop.via, out);
     write_forwarded(request, hop, out);
+    identity.write(|name| hop.rules.touches(name), out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -73,9 +86,13 @@ fn request_field_passes(
     request: &RequestHead<'_, '_>,
     place: usize,
     forwarded: ForwardedFields,
+    identity: &Identity,
 ) -> bool {
     let is_nominated = || request.options.nominates(place);
     match Field::of(request.fields[place].name) {
+        field @ (Field::RequestId | Field::TraceParent | Field::TraceState) => {
+            !identity.replaces(field) && !is_nominated()
+        }
         Field::EndToEnd | Field::Accept | Field::Date => !is_nominated(),
         Field::Expect => request.expects_continue,
         Field::MaxForwards => request.max_forwards.is_none() && !is_nominated(),
@@ -133,12 +150,15 @@ pub struct ResponseEdits<'e> {
     pub rules: &'e FieldRules,
     /// The cookie that the client is to have.
     pub cookie: Option<StickyCookie<'e>>,
+    /// The id of the request, which takes the place of any that the backend says.
+    pub request_id: Option<&'e RequestId>,
 }
 
 /// Leaves a response as it is.
 pub static NO_EDITS: ResponseEdits<'static> = ResponseEdits {
     rules: &NO_RULES,
     cookie: None,
+    request_id: None,
 };
 
 impl ResponseEdits<'_> {
@@ -147,6 +167,15 @@ impl ResponseEdits<'_> {
         if let Some(cookie) = &self.cookie {
             cookie.write(out);
         }
+        if let Some(id) = self.own_request_id() {
+            id.write_field(out);
+        }
+    }
+
+    /// The id that is written, unless the route rules that field.
+    fn own_request_id(&self) -> Option<&RequestId> {
+        let is_ruled = |_: &&RequestId| self.rules.touches(Field::RequestId.name());
+        self.request_id.filter(|id| !is_ruled(id))
     }
 }
 
@@ -168,15 +197,7 @@ pub fn write_response(
     let mut has_date = false;
     for (place, field) in response.fields.iter().enumerate() {
         let kind = Field::of(field.name);
-        let passes = !matches!(
-            kind,
-            Field::Connection
-                | Field::Hop
-                | Field::Te
-                | Field::TransferEncoding
-                | Field::Upgrade
-                | Field::ContentLength
-        );
+        let passes = response_field_passes(kind, edits);
         if passes && !response.options.nominates(place) && !edits.rules.touches(field.name) {
             has_date |= kind == Field::Date;
             write_field(field.name, field.value, out);
@@ -192,6 +213,20 @@ pub fn write_response(
     write_response_connection(response, delivery, out);
     write_via(response.version, via, out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a field of this kind is for the client and not rewritten by us.
+fn response_field_passes(kind: Field, edits: &ResponseEdits<'_>) -> bool {
+    match kind {
+        Field::Connection
+        | Field::Hop
+        | Field::Te
+        | Field::TransferEncoding
+        | Field::Upgrade
+        | Field::ContentLength => false,
+        Field::RequestId => edits.request_id.is_none(),
+        _ => true,
+    }
 }
 
 /// Exactly the framing field that the body is then written in.

@@ -16,6 +16,7 @@
 //! | [`chunked`], [`chunk_writer`], [`body`] | a body, piece by piece, in and out |
 //! | [`auth`] | authentication that belongs to a connection |
 //! | [`forward`], [`forwarded`] | the head as we send it on, and what it says of the client |
+//! | [`identity`], [`request_id`], [`trace_context`] | how a request is named |
 //! | [`client_address`] | who the client is behind proxies |
 //! | [`field_rules`], [`stripped_prefix`] | what a route changes in a head |
 //! | [`write`](mod@write) | the smallest parts of what is sent |
@@ -38,16 +39,19 @@ pub mod forward;
 pub mod forwarded;
 pub mod framing;
 pub mod host;
+pub mod identity;
 pub mod interim_rate;
 pub mod list;
 pub mod method;
 pub mod reply;
 pub mod request;
+pub mod request_id;
 pub mod request_line;
 pub mod response;
 pub mod scan;
 pub mod stripped_prefix;
 pub mod target;
+pub mod trace_context;
 pub mod write;
 
 /// The two versions that we speak with clients. Backends are always spoken to in 1.1.

@@ -5,6 +5,7 @@ use super::Version;
 use super::delivery::Delivery;
 use super::method::Method;
 use super::request::RequestHead;
+use super::request_id::RequestId;
 use super::write::write_field;
 use std::io::Write as _;
 
@@ -71,8 +72,8 @@ impl Reply {
         }
     }
 
-    /// Appends the whole answer, head and body.
-    pub fn write(&self, delivery: &Delivery<'_>, out: &mut Vec<u8>) {
+    /// Appends the whole answer, head and body, to a request with this id.
+    pub fn write(&self, delivery: &Delivery<'_>, id: Option<&RequestId>, out: &mut Vec<u8>) {
         let (status, reason) = (self.status, reason(self.status));
         let (body, content_type) = self.body();
         // Writing to a Vec cannot fail, here and below.
@@ -87,6 +88,9 @@ impl Reply {
         let _ = write!(out, "Content-Length: {}\r\n", body.len());
         if let Some(seconds) = self.retry_after {
             let _ = write!(out, "Retry-After: {seconds}\r\n");
+        }
+        if let Some(id) = id {
+            id.write_field(out);
         }
         match (delivery.keep_alive, delivery.version) {
             (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
@@ -178,7 +182,7 @@ mod tests {
             ..Reply::new(503, "none is up")
         };
         let mut out = Vec::new();
-        reply.write(&delivery, &mut out);
+        reply.write(&delivery, None, &mut out);
         let head = "HTTP/1.1 503 Service Unavailable\r\nDate: now\r\n\
             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 35\r\nRetry-After: 1\r\n\
             Connection: close\r\n\r\n";
@@ -186,7 +190,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&out), expected);
         delivery.method = Method::Head;
         out.clear();
-        reply.write(&delivery, &mut out);
+        reply.write(&delivery, None, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), head);
     }
 

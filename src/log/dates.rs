@@ -1,6 +1,7 @@
 //! The time of day as text, for `Date` and for the log. Written anew once a second, and the
 //! clock that knows it is asked no more often.
 
+use super::stamp::Stamp;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,6 +29,8 @@ pub struct Dates {
     logged: String,
     /// When the next second begins; `None` before the first.
     until: Option<Instant>,
+    /// Two clocks at the same moment, in the second that is current.
+    synced: Option<(Instant, SystemTime)>,
 }
 
 impl Default for Dates {
@@ -36,6 +39,7 @@ impl Default for Dates {
             date: [b' '; DATE_BYTES],
             logged: String::new(),
             until: None,
+            synced: None,
         }
     }
 }
@@ -53,10 +57,22 @@ impl Dates {
         &self.logged
     }
 
+    /// The time of day at `then`, which is now or was a while ago, with milliseconds.
+    pub fn stamp(&mut self, then: Instant, now: Instant) -> Stamp {
+        self.keep_up(now);
+        let (instant, time) = self.synced.unwrap_or((now, SystemTime::UNIX_EPOCH));
+        let time = match then.checked_duration_since(instant) {
+            Some(since) => time + since,
+            None => time - (instant - then),
+        };
+        Stamp::of(time)
+    }
+
     fn keep_up(&mut self, now: Instant) {
         if self.until.is_none_or(|until| now >= until) {
             let time = SystemTime::now();
             self.until = Some(now + rest_of_second(time));
+            self.synced = Some((now, time));
             self.write(time);
         }
     }
@@ -97,6 +113,24 @@ mod tests {
         let date = HttpDate(dates.date);
         assert_eq!(date.as_str(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(dates.logged, "06/Nov/1994:08:49:37 +0000");
+    }
+
+    #[test]
+    fn a_stamp_of_a_moment_ago_is_that_much_earlier() {
+        let (mut dates, now) = (Dates::default(), Instant::now());
+        let before = SystemTime::now();
+        let stamp = dates.stamp(now, now);
+        let (_, time) = dates.synced.expect("in use");
+        assert!(time >= before && stamp == Stamp::of(time));
+        let day = Duration::from_secs(86_400);
+        if let Some(then) = now.checked_sub(day) {
+            assert_eq!(dates.stamp(then, now), Stamp::of(time - day));
+        }
+        let millis = Duration::from_millis(7);
+        assert_eq!(
+            dates.stamp(now + millis, now + millis),
+            Stamp::of(time + millis)
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Each excerpt has a bound, which holds for what is written, so that none pushes the fields
 //! behind it out of the line.
 
+use crate::http::write::write_hex;
+
 /// Bytes that are written of a field's value, or of a target.
 pub(super) const MAX_VALUE_BYTES: usize = 1024;
 
@@ -50,6 +52,8 @@ pub(super) enum Place {
     Quoted,
     /// In running text.
     Plain,
+    /// In a string of JSON.
+    Json,
 }
 
 /// Text that does nothing to a terminal: control characters (C1 included) and invisible characters are
@@ -65,11 +69,6 @@ pub(super) fn excerpt(value: &[u8], max: usize) -> String {
     write_excerpt(value, max, Place::Plain, &mut out);
     // Only whole characters are written.
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Appends the beginning of a value, as it stands between double quotes.
-pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
-    write_excerpt(value, MAX_VALUE_BYTES, Place::Quoted, out);
 }
 
 /// Appends the beginning of `value` in at most `max` bytes; what is left out is marked.
@@ -107,13 +106,24 @@ fn write_escaped(value: &[u8], max: usize, place: Place, out: &mut Vec<u8>) {
 
 fn write_character(character: char, place: Place, out: &mut Vec<u8>) {
     if character.is_control() || is_invisible(character) {
-        out.extend(character.escape_default().map(|ascii| ascii as u8));
+        match place {
+            Place::Json => write_units(character, out),
+            _ => out.extend(character.escape_default().map(|ascii| ascii as u8)),
+        }
         return;
     }
-    if place == Place::Quoted && matches!(character, '"' | '\\') {
+    if place != Place::Plain && matches!(character, '"' | '\\') {
         out.push(b'\\');
     }
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// As JSON spells a character out: with its units in UTF-16.
+fn write_units(character: char, out: &mut Vec<u8>) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        out.extend_from_slice(b"\\u");
+        write_hex(&unit.to_be_bytes(), out);
+    }
 }
 
 fn is_invisible(character: char) -> bool {
@@ -131,7 +141,7 @@ mod tests {
 
     fn quoted(value: &[u8]) -> String {
         let mut out = Vec::new();
-        write_quoted(value, &mut out);
+        write_excerpt(value, MAX_VALUE_BYTES, Place::Quoted, &mut out);
         String::from_utf8(out).expect("UTF-8 whatever came")
     }
 

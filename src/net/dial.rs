@@ -93,6 +93,12 @@ impl Dial {
         self.current + 1 < self.addresses.len()
     }
 
+    /// When all addresses together have had their time.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
     /// When the present address has had its time.
     #[must_use]
     pub fn address_due(&self) -> Instant {

@@ -116,6 +116,7 @@ impl Changes {
         self.keep("max-memory", &old.max_memory, &new.max_memory);
         self.keep("the admin listener", &old.admin, &new.admin);
         let (before, after) = (old.sockets.of_clients(), new.sockets.of_clients());
+        self.keep("log-file", &old.log_file, &new.log_file);
         self.keep("the sockets of clients", &before, &after);
     }
 
@@ -143,14 +144,16 @@ fn difference<T: PartialEq>(old: &[T], new: &[T], name: impl Fn(&T) -> String) -
     parts
 }
 
-/// Logs them: `what` was done, and by which cause.
-pub(super) fn log(what: &str, changes: &Changes) {
-    match changes.done.as_slice() {
-        [] => log::warn!("{what}."),
-        lines => log::warn!("{what}: {}", lines.join("; ")),
-    }
+/// Logs them: `what` was done. Returns what was logged of what has changed.
+pub(super) fn log(what: &str, changes: &Changes) -> String {
+    let text = match changes.done.as_slice() {
+        [] => format!("{what}."),
+        lines => format!("{what}: {}", lines.join("; ")),
+    };
+    log::warn!("{text}");
     if !changes.kept.is_empty() {
         let kept = changes.kept.join(", ");
         log::warn!("Not changed without a restart: {kept}.");
     }
+    text
 }

@@ -51,18 +51,19 @@ impl Plan {
     }
 }
 
-/// What follows from `config` where these groups are in use.
-pub(super) fn plan(config: &Config, old: &[Arc<Group>]) -> Plan {
+/// What follows from `config` where these groups are in use. With `is_observed`, what happens in them is
+/// counted.
+pub(super) fn plan(config: &Config, old: &[Arc<Group>], is_observed: bool) -> Plan {
     let planned = |new: &GroupConfig| {
         let same = old.iter().find(|group| group.name == new.name);
-        plan_group(new, same)
+        plan_group(new, same, is_observed)
     };
     Plan {
         groups: config.groups.iter().map(planned).collect(),
     }
 }
 
-fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
+fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>, is_observed: bool) -> PlannedGroup {
     let known = old.map(|old| old.backends.all());
     let known = known.iter().flat_map(|all| all.iter());
     let known: HashMap<Name, _> = known.map(|one| (one.name.normalized(), one)).collect();
@@ -72,7 +73,7 @@ fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
         let backend = match known.get(&configured.name.normalized()) {
             Some(same) => Arc::clone(same),
             None => {
-                let new = new_backend(configured, config);
+                let new = new_backend(configured, config, is_observed);
                 added.push(Arc::clone(&new));
                 new
             }
@@ -92,6 +93,10 @@ fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
         name: config.name.clone(),
         settings: config.settings.clone(),
         backends,
+        metrics: match old {
+            Some(old) => old.metrics.clone(),
+            None => is_observed.then(Arc::default),
+        },
     });
     PlannedGroup {
         group,
@@ -101,9 +106,17 @@ fn plan_group(config: &GroupConfig, old: Option<&Arc<Group>>) -> PlannedGroup {
     }
 }
 
-fn new_backend(configured: &BackendConfig, group: &GroupConfig) -> Arc<Backend<Conn>> {
+fn new_backend(
+    configured: &BackendConfig,
+    group: &GroupConfig,
+    is_observed: bool,
+) -> Arc<Backend<Conn>> {
     let health = Health::new(group.settings.health.rise, group.settings.health.fall);
-    Arc::new(Backend::new(configured.name.clone(), health))
+    let backend = Backend::new(configured.name.clone(), health);
+    Arc::new(match is_observed {
+        true => backend.observed(),
+        false => backend,
+    })
 }
 
 fn member(backend: Arc<Backend<Conn>>, configured: &BackendConfig) -> Member<Conn> {
@@ -112,5 +125,49 @@ fn member(backend: Arc<Backend<Conn>>, configured: &BackendConfig) -> Member<Con
         weight: configured.weight,
         is_backup: configured.is_backup,
         admin: configured.admin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Listen, Settings};
+
+    fn config(ports: &[u16]) -> Config {
+        let name = |port: &u16| Name {
+            host: "127.0.0.1".into(),
+            port: *port,
+        };
+        let listen = Listen {
+            address: None,
+            port: 0,
+        };
+        let names = ports.iter().map(name).collect();
+        Config::of_one_group(listen, names, Vec::new(), Settings::default())
+    }
+
+    #[test]
+    fn what_is_counted_stays_with_its_group_and_its_backend_through_a_reload() {
+        let groups = plan(&config(&[1, 2]), &[], true).groups();
+        let counted = |group: &Group, place: usize| {
+            let metrics = group.backends.all()[place].metrics.clone();
+            metrics.expect("it is counted")
+        };
+        counted(&groups[0], 1).attempts.add(5);
+        let ended = &groups[0].metrics.as_ref().expect("it is counted").ended;
+        ended.add(7);
+        let reloaded = plan(&config(&[2, 3]), &groups, true);
+        let after = reloaded.groups();
+        reloaded.put_into_use();
+        assert_eq!(counted(&after[0], 0).attempts.read(), 5);
+        assert_eq!(counted(&after[0], 1).attempts.read(), 0);
+        let metrics = after[0].metrics.as_ref().expect("it is counted");
+        assert_eq!(metrics.ended.read(), 7);
+    }
+
+    #[test]
+    fn nothing_is_counted_unless_that_was_asked_for() {
+        let groups = plan(&config(&[1]), &[], false).groups();
+        assert!(groups[0].metrics.is_none() && groups[0].backends.all()[0].metrics.is_none());
     }
 }

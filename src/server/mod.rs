@@ -9,6 +9,7 @@
 //! | `stop` | how a balancer is asked to stop |
 //! | `threads` | how its threads begin and end |
 //! | `status` | what it is doing now |
+//! | `sampler` | a thread that reads the counters once a second |
 //! | `reload`, `groups` | from one configuration to another while it serves |
 //! | [`steer`], `overlay` | what an operator changes while it serves |
 //! | `changes` | what is logged of that |
@@ -28,6 +29,7 @@ mod memory;
 mod overlay;
 mod prepare;
 mod reload;
+mod sampler;
 mod start;
 mod start_error;
 mod status;
@@ -52,6 +54,7 @@ use crate::net::waker::Waker;
 use crate::session::ClientSession;
 use drain::{drain, end_threads};
 use listeners::{Listeners, PendingChange};
+use overlay::SharedOverlay;
 use reload::SharedReloader;
 use std::io;
 use std::net::SocketAddr;
@@ -81,9 +84,13 @@ pub struct Server {
     ending: Arc<Waker>,
     workers: Vec<JoinHandle<()>>,
     health: JoinHandle<()>,
+    /// Reads the counters, if anything is counted.
+    sampler: Option<JoinHandle<()>>,
     /// What changes the configuration.
     reloader: SharedReloader,
     reloading: Option<JoinHandle<()>>,
+    /// What an operator has changed.
+    overlay: SharedOverlay,
     /// No stop was asked for before the first client could come.
     is_in_use: bool,
 }
@@ -139,6 +146,7 @@ impl Server {
         end_threads(&self.engine, self.workers);
         self.ending.wake();
         join(self.health);
+        self.sampler.into_iter().for_each(join);
         self.reloading.into_iter().for_each(join_soon);
         reload::lock(&self.reloader).resolving.end();
         ended

@@ -4,6 +4,8 @@
 
 use crate::backends::{AdminState, Name};
 use crate::config::{BackendConfig, Config, GroupConfig};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 /// A change of one backend of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,9 @@ pub enum BackendChange {
     Remove,
 }
 
+/// The overlay that is in use, for those who show it.
+pub(super) type SharedOverlay = Arc<ArcSwap<Overlay>>;
+
 /// All that an operator has changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overlay(Vec<Laid>);
@@ -33,6 +38,8 @@ struct Laid {
     group: String,
     name: Name,
     wanted: Option<BackendConfig>,
+    /// As it is written; `None` for a backend that the configuration does not have.
+    written: Option<BackendConfig>,
 }
 
 impl Laid {
@@ -53,9 +60,15 @@ impl Overlay {
         config
     }
 
-    /// Whether a backend is not as it is written.
-    pub(super) fn has(&self, group: &str, name: &Name) -> bool {
-        self.0.iter().any(|laid| laid.is_of(group, name))
+    fn laid(&self, group: &str, name: &Name) -> Option<&Laid> {
+        self.0.iter().find(|laid| laid.is_of(group, name))
+    }
+
+    /// The weight that is written, where the backend is not as it is written.
+    pub(super) fn written_weight(&self, group: &str, name: &Name) -> Option<u32> {
+        let laid = self.laid(group, name)?;
+        let entry = laid.written.as_ref().or(laid.wanted.as_ref())?;
+        Some(entry.weight)
     }
 
     /// The same with another change, where `now` is the group as it is with what was changed before.
@@ -70,11 +83,13 @@ impl Overlay {
         let mut laid = self.0.clone();
         laid.retain(|laid| !laid.is_of(&now.name, name));
         let wanted = wanted(find(now, name), name, change);
-        if wanted.as_ref() != in_config(written, &now.name, name) {
+        let written = in_config(written, &now.name, name);
+        if wanted.as_ref() != written {
             laid.push(Laid {
                 group: now.name.clone(),
                 name: name.normalized(),
                 wanted,
+                written: written.cloned(),
             });
         }
         Self(laid)
@@ -197,7 +212,15 @@ mod tests {
             ("c".into(), 2, AdminState::Enabled),
         ];
         assert_eq!(backends(&overlay.over(&written)), expected);
-        assert!(overlay.has("default", &name("a")) && overlay.has("default", &name("b")));
+        assert!(
+            overlay.laid("default", &name("a")).is_some()
+                && overlay.laid("default", &name("b")).is_some()
+        );
+        let written_weight = |host: &str| overlay.written_weight("default", &name(host));
+        assert_eq!(
+            ["a", "c", "d"].map(written_weight),
+            [Some(1), Some(2), None]
+        );
         let back = changed(
             &written,
             &[
@@ -205,7 +228,7 @@ mod tests {
                 ("a", BackendChange::State(AdminState::Enabled)),
             ],
         );
-        assert!(!back.has("default", &name("a")));
+        assert!(back.laid("default", &name("a")).is_none());
     }
 
     #[test]
@@ -222,6 +245,11 @@ mod tests {
         ];
         assert_eq!(backends(&kept.over(&new)), expected);
         new.groups[0].name = "other".into();
-        assert!(!overlay.kept(&written, &new).has("default", &name("a")));
+        assert!(
+            overlay
+                .kept(&written, &new)
+                .laid("default", &name("a"))
+                .is_none()
+        );
     }
 }

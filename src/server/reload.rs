@@ -10,7 +10,7 @@
 use super::changes::{self, Changes};
 use super::groups::{Plan, plan};
 use super::listeners::{ListenerChange, PendingChange};
-use super::overlay::Overlay;
+use super::overlay::{Overlay, SharedOverlay};
 use super::prepare::{bind, check_added, open, resolve};
 use super::threads::{join_soon, spawn};
 use super::{StartError, Stop};
@@ -73,7 +73,7 @@ pub(super) struct Reloader {
     /// As it is written.
     pub(super) written: Config,
     /// What an operator has changed since.
-    pub(super) overlay: Overlay,
+    pub(super) overlay: SharedOverlay,
     /// What is in use: both together.
     pub(super) config: Config,
 }
@@ -151,11 +151,11 @@ fn reload(reloader: &SharedReloader, source: &Source) {
 impl Reloader {
     /// What was changed by hand stays with the backends whose entries are as they were.
     fn reload(&mut self, written: Config) {
-        let overlay = self.overlay.kept(&self.written, &written);
+        let overlay = self.overlay.load().kept(&self.written, &written);
         match self.prepare(overlay.over(&written), LookUps::All) {
             Ok(Some(prepared)) => {
-                self.commit("Reloaded", prepared);
-                (self.written, self.overlay) = (written, overlay);
+                self.commit("Reloaded", prepared, overlay);
+                self.written = written;
             }
             Ok(None) => {}
             Err(error) => log::warn!("{error}\nThe configuration stays as it was."),
@@ -169,10 +169,15 @@ impl Reloader {
         look_ups: LookUps,
     ) -> Result<Option<Prepared>, StartError> {
         let shared = &self.engine.shared;
-        let plan = plan(&config, &shared.snapshot().groups);
+        let observed = shared.observed.as_ref();
+        let plan = plan(&config, &shared.snapshot().groups, observed.is_some());
         let (settings, routes) = (config.settings.clone(), config.effective_routes());
         let snapshot = Snapshot::new(settings, plan.groups(), routes);
-        let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
+        let mut snapshot = snapshot.map_err(StartError::Routing)?;
+        if let Some(observed) = observed {
+            snapshot.count_by(&observed.routes);
+        }
+        let snapshot = Arc::new(snapshot);
         let interval = config.settings.resolve_interval;
         let resolver = match look_ups {
             LookUps::All => Some(resolve(&plan.backends(), interval, &self.stop)?),
@@ -211,8 +216,8 @@ impl Reloader {
         })
     }
 
-    /// Puts it into use, and logs `what` was done.
-    pub(super) fn commit(&mut self, what: &str, prepared: Prepared) {
+    /// Puts it into use, and logs `what` was done. It is what is written with this over it.
+    pub(super) fn commit(&mut self, what: &str, prepared: Prepared, overlay: Overlay) {
         let shared = &self.engine.shared;
         let changes = Changes::between(&self.config, &prepared.config);
         prepared.plan.put_into_use();
@@ -224,7 +229,8 @@ impl Reloader {
         if let Some(resolver) = prepared.resolver {
             self.resolving.replace(resolver, &self.engine);
         }
-        changes::log(what, &changes);
+        shared.note_recent("", "", changes::log(what, &changes));
+        self.overlay.store(Arc::new(overlay));
         self.config = prepared.config;
     }
 }

@@ -2,17 +2,18 @@
 
 use super::groups::{Plan, plan};
 use super::listeners::{Listeners, PendingChange};
-use super::overlay::Overlay;
+use super::overlay::SharedOverlay;
 use super::prepare::{bind, check_added, open, resolve};
 use super::reload::{Reloader, Resolving};
 use super::threads::spawn;
-use super::{Server, StartError, Stop, announce, capacity};
+use super::{Server, StartError, Stop, announce, capacity, sampler};
 use crate::config::{Config, Listen, Snapshot};
 use crate::engine::connection_limit::ConnectionLimit;
 use crate::engine::{Engine, worker};
 use crate::exchange::shared::Shared;
 use crate::health::SharedHealth;
 use crate::log::writer::LogWriter;
+use crate::metrics::Observed;
 use crate::net::limits;
 use crate::net::listener::Listener;
 use crate::net::waker::Waker;
@@ -31,7 +32,7 @@ impl Server {
     pub fn start_until(stop: Stop, config: Config, log: LogWriter) -> Result<Self, StartError> {
         let descriptors = limits::raise_descriptor_limit();
         let listeners = bind_all(&config, &stop)?;
-        let plan = plan(&config, &[]);
+        let plan = plan(&config, &[], config.is_observed());
         let engine = engine(shared(&config, &plan, log, descriptors)?)?;
         let ending = Arc::new(Waker::new().map_err(StartError::Resources)?);
         let pending = Arc::new(PendingChange::new().map_err(StartError::Resources)?);
@@ -43,22 +44,28 @@ impl Server {
             open(listen, listener)?;
         }
         let is_in_use = !stop.is_requested();
+        let overlay = SharedOverlay::default();
         let workers = worker::start(&engine, config.settings.workers);
         let server = Self {
             workers: workers.map_err(StartError::Resources)?,
             health: spawn("health", &engine, &ending, |engine, ending| {
                 checks.run(&engine.shared.health, ending, || recall_lost(engine));
             })?,
+            sampler: match engine.shared.observed {
+                Some(_) => Some(spawn("sample", &engine, &ending, sampler::run)?),
+                None => None,
+            },
             reloader: Arc::new(Mutex::new(Reloader {
                 engine: Arc::clone(&engine),
                 stop: stop.clone(),
                 pending: Arc::clone(&pending),
                 resolving: Resolving::start(resolver, &engine)?,
                 written: config.clone(),
-                overlay: Overlay::default(),
+                overlay: Arc::clone(&overlay),
                 config,
             })),
             reloading: None,
+            overlay,
             stop,
             ending,
             listeners: Listeners::new(listeners),
@@ -95,15 +102,21 @@ fn shared(
     log: LogWriter,
     descriptors: u64,
 ) -> Result<Shared, StartError> {
-    let connections = ConnectionLimit::new(
-        capacity::connections(config, descriptors),
-        capacity::memory(config)?,
-    );
+    let limit = capacity::connections(config, descriptors);
+    let connections = ConnectionLimit::new(limit, capacity::memory(config)?);
+    let observed = (config.is_observed()).then(|| Observed::new(config.settings.workers, limit));
     let (settings, routes) = (config.settings.clone(), config.effective_routes());
     let snapshot = Snapshot::new(settings, plan.groups(), routes);
-    let snapshot = Arc::new(snapshot.map_err(StartError::Routing)?);
-    let health = SharedHealth::new(snapshot).map_err(StartError::Resources)?;
-    Ok(Shared::new(health, log, connections))
+    let mut snapshot = snapshot.map_err(StartError::Routing)?;
+    if let Some(observed) = &observed {
+        snapshot.count_by(&observed.routes);
+    }
+    let health = SharedHealth::new(Arc::new(snapshot)).map_err(StartError::Resources)?;
+    let shared = Shared::new(health, log, connections);
+    Ok(match observed {
+        Some(observed) => shared.observed_by(observed),
+        None => shared,
+    })
 }
 
 /// Queues all sessions that wait for a backend that is lost, or for any to come up, so that each

@@ -5,6 +5,7 @@ use crate::config::RoutingError;
 use crate::net::limits::{self, Shortage};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// Why a balancer could not start.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub enum StartError {
     Resolve(String, io::Error),
     /// Groups and routes do not fit together.
     Routing(RoutingError),
+    /// The file for lines about requests cannot be opened.
+    LogFile(PathBuf, io::Error),
     /// Threads or descriptors are short.
     Resources(io::Error),
     /// There are too few descriptors for a single client.
@@ -65,6 +68,18 @@ impl fmt::Display for StartError {
                     _ => "choose another address",
                 };
                 write!(out, "cannot listen on {address}: {error}: {cure}")
+            }
+            StartError::LogFile(path, error) => {
+                let cure = match error.kind() {
+                    io::ErrorKind::NotFound => "create its directory first",
+                    io::ErrorKind::PermissionDenied => {
+                        "let this user write there, or name another file"
+                    }
+                    io::ErrorKind::IsADirectory => "name a file in it",
+                    _ => "name another file",
+                };
+                let path = path.display();
+                write!(out, "cannot open the log file {path}: {error}: {cure}")
             }
             StartError::Resolve(host, error) => {
                 write!(

@@ -3,7 +3,7 @@
 
 use super::StartError;
 use super::overlay::{BackendChange, find};
-use super::reload::{LookUps, SharedReloader, lock};
+use super::reload::{LookUps, Reloader, SharedReloader, lock};
 use crate::backends::{Backend, Name};
 use crate::config::{BackendConfig, GroupConfig};
 use crate::net::conn::Conn;
@@ -78,6 +78,7 @@ impl Steering {
         check(now, backend, change)?;
         let overlay = reloader
             .overlay
+            .load()
             .with(&reloader.written, now, backend, change);
         let config = overlay.over(&reloader.written);
         let before = reloader.backend(group, backend);
@@ -92,20 +93,13 @@ impl Steering {
             .prepare(config, look_ups)
             .map_err(SteerError::Failed)?
             .ok_or(SteerError::Stopping)?;
-        reloader.commit(&format!("Changed by {by}"), prepared);
-        reloader.overlay = overlay;
+        reloader.commit(&format!("Changed by {by}"), prepared, overlay);
         let after = reloader.backend(group, backend);
         after.or(before).map(Steered).ok_or(SteerError::Stopping)
     }
-
-    /// Whether a backend is not as it is written in the configuration.
-    #[must_use]
-    pub fn differs(&self, group: &str, backend: &Name) -> bool {
-        lock(&self.0).overlay.has(group, backend)
-    }
 }
 
-impl super::reload::Reloader {
+impl Reloader {
     /// A backend that is in use.
     fn backend(&self, group: &str, name: &Name) -> Option<Arc<Backend<Conn>>> {
         let snapshot = self.engine.shared.snapshot();

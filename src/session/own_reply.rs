@@ -4,6 +4,8 @@ use super::linger::Linger;
 use super::{Stage, Step};
 use crate::config::Settings;
 use crate::exchange::client::Client;
+use crate::exchange::identity::identify;
+use crate::exchange::listeners::{Listeners, RequestOutcome};
 use crate::exchange::shared::{Shared, Turn, log_output};
 use crate::health::loop_detection;
 use crate::http::delivery::Delivery;
@@ -13,8 +15,8 @@ use crate::http::method::Method;
 use crate::http::reply::Reply;
 use crate::http::request::RequestHead;
 use crate::http::{Refusal, Version};
-use crate::log::event::{Ending, Event};
-use crate::log::{LogMode, Record, print_refused};
+use crate::log::RefusedRequest;
+use crate::log::event::{AcceptedRequest, Event};
 use crate::net::buffer::Buffer;
 use httparse::Header;
 use std::net::SocketAddr;
@@ -118,26 +120,40 @@ fn readiness(shared: &Shared) -> Reply {
     }
 }
 
+/// What is known of the sender of a request.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// The number of its connection.
+    pub(super) number: u32,
+    /// How long the head took to come.
+    pub(super) reading: Duration,
+}
+
 /// Answers a request that ends here; returns whether the connection stays open.
 pub(super) fn send(
     head: &RequestHead<'_, '_>,
     OwnReply { reply, error, then }: &OwnReply,
-    address: SocketAddr,
+    peer: &Peer,
     outbound: &mut Buffer,
     turn: &mut Turn<'_>,
 ) -> bool {
     let may_go_on = *then == Then::GoOn && turn.shared.keeps_alive();
     let goes_on = may_go_on && head.keeps_alive() && head.framing == Framing::Empty;
-    let log = turn.shared.snapshot().settings.log;
     let now = turn.now();
-    let mut record = Record::begin(head, address, log, now);
-    record.note(&Event::AnsweredHere(reply.status), now);
-    let ended = Ending {
-        status: reply.status,
-        bytes: 0,
-        error: error.as_ref(),
+    let snapshot = turn.shared.snapshot();
+    let (address, random) = (peer.address.ip(), &mut turn.local.random);
+    let identity = identify(head.fields, address, &snapshot.settings, random);
+    let accepted = AcceptedRequest {
+        head,
+        client: peer.address,
+        connection: peer.number,
+        group: None,
+        identity: &identity,
+        reading: peer.reading,
     };
-    record.end(&ended, now, &mut log_output(turn));
+    count(reply.status, turn);
+    let mut listeners = Listeners::begin(&accepted, snapshot.settings.log, 0, turn, now);
+    listeners.report(&Event::AnsweredHere(reply.status), turn);
     let date = turn.local.dates.at(now);
     let delivery = Delivery {
         version: head.version,
@@ -145,25 +161,41 @@ pub(super) fn send(
         keep_alive: goes_on,
         date: date.as_str(),
     };
-    reply.write(&delivery, turn.tail(outbound));
+    let before = outbound.len();
+    reply.write(&delivery, identity.id.as_ref(), turn.tail(outbound));
+    let outcome = RequestOutcome {
+        status: reply.status,
+        bytes: 0,
+        written: (outbound.len() - before) as u64,
+        error: error.as_ref(),
+    };
+    listeners.end(&outcome, None, turn);
     goes_on
 }
 
 /// Answers a request that is refused, and closes the connection.
 pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let Refusal { status, why } = refusal;
+    count(status, turn);
     let error = match status {
         503 => Error::proxy(Phase::RequestHead, Cause::NoMemory),
         _ => Error::client(Phase::RequestHead, cause(refusal)),
     };
-    match turn.shared.snapshot().settings.log {
-        LogMode::Story => log::info!("Refused request from {}: {status} ({why})", client.address),
-        LogMode::Access => {
-            let (client, now) = (client.address.ip(), turn.now());
-            print_refused(client, status, &error, now, &mut log_output(turn));
-        }
-        LogMode::Off => log::debug!("refused {}: {status} ({why})", client.address),
-    }
+    let snapshot = turn.shared.snapshot();
+    let settings = &snapshot.settings;
+    // What its head says of it was not understood.
+    let identity = identify(&[], client.address.ip(), settings, &mut turn.local.random);
+    let refused = RefusedRequest {
+        client: client.address,
+        connection: client.number,
+        identity: &identity,
+        status,
+        error: &error,
+        connections: turn.shared.connections.open(),
+        stories: &turn.shared.stories,
+    };
+    let now = turn.now();
+    refused.print(settings.log, why, now, &mut log_output(turn));
     // An answer to HEAD has no content, whatever is wrong with the request.
     let method = match client.inbound.bytes().starts_with(b"HEAD ") {
         true => Method::Head,
@@ -176,9 +208,17 @@ pub(super) fn refuse(refusal: Refusal, client: &mut Client, turn: &mut Turn<'_>)
         keep_alive: false,
         date: date.as_str(),
     };
-    Reply::new(status, why).write(&delivery, turn.tail(&mut client.outbound));
+    let (reply, id) = (Reply::new(status, why), identity.id.as_ref());
+    reply.write(&delivery, id, turn.tail(&mut client.outbound));
     client.inbound.clear();
     Step::Next(Stage::Linger(Linger::default()))
+}
+
+/// Counts an answer of our own to a request without a route.
+fn count(status: u16, turn: &Turn<'_>) {
+    if let Some(observed) = &turn.shared.observed {
+        observed.unrouted.count(status);
+    }
 }
 
 fn cause(refusal: Refusal) -> Cause {

@@ -2,7 +2,7 @@
 //! is refused, and nothing that follows on the connection is read as a request.
 
 use super::linger::Linger;
-use super::own_reply::{self, NO_ROUTE, OwnReply, TOO_SLOW, refuse};
+use super::own_reply::{self, NO_ROUTE, OwnReply, Peer, TOO_SLOW, refuse};
 use super::{Stage, Step, client_limits};
 use crate::config::routing::RouteMatch;
 use crate::config::{Destination, Routed, Snapshot, Timeouts};
@@ -15,6 +15,7 @@ use crate::http::Refusal;
 use crate::http::framing::Framing;
 use crate::http::request::{self, RequestHead};
 use crate::http::scan::{HeadScan, is_token_byte};
+use crate::metrics::lanes::WorkerState;
 use crate::net::Interest;
 use crate::net::conn::{Blocking, Moved};
 use std::net::SocketAddr;
@@ -38,6 +39,8 @@ pub struct ReadHead {
     empty_lines: u8,
     /// The first line was checked before the rest of the head came.
     has_checked_line: bool,
+    /// When its first bytes came.
+    begun: Option<Instant>,
     due: Option<Instant>,
     /// Whether `due` is the deadline of a head, not of an idle connection.
     due_is_heads: bool,
@@ -52,6 +55,7 @@ impl ReadHead {
             is_first: true,
             empty_lines: 0,
             has_checked_line: false,
+            begun: None,
             due: None,
             due_is_heads: true,
         }
@@ -84,7 +88,7 @@ impl ReadHead {
         }
         loop {
             match self.find_head(client, turn) {
-                Ok(Some(length)) => return begin(length, client, turn),
+                Ok(Some(length)) => return begin(length, self.reading(turn), client, turn),
                 Ok(None) => {}
                 Err(refusal) => return refuse(refusal, client, turn),
             }
@@ -92,14 +96,29 @@ impl ReadHead {
             if self.skips_reading(client, blocking, turn) {
                 return self.wait(false, client, turn);
             }
+            turn.note(WorkerState::ReadingClient);
             match turn.read(&client.conn, &mut client.inbound, blocking) {
-                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Bytes(_)) => self.note_bytes(turn),
                 Ok(Moved::WouldWait) => return self.wait(true, client, turn),
                 // Between requests, this is how a connection ends. Within a head, no client is left
                 // that could get an answer.
                 Ok(Moved::End) | Err(_) => return Step::Close,
             }
         }
+    }
+
+    /// Bytes of a head have come.
+    fn note_bytes(&mut self, turn: &Turn<'_>) {
+        self.begun.get_or_insert_with(|| turn.now());
+    }
+
+    /// How long the head took to come.
+    fn reading(&self, turn: &Turn<'_>) -> Duration {
+        // As a rule it comes in one piece.
+        let begun = self.begun.filter(|begun| *begun != turn.now());
+        begun.map_or(Duration::ZERO, |begun| {
+            turn.now().saturating_duration_since(begun)
+        })
     }
 
     /// Writes what is left of an answer of our own; the next request has to wait for it.
@@ -197,7 +216,7 @@ impl ReadHead {
 
 /// Checks a complete head, and begins the exchange.
 // spine 12
-fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
+fn begin(length: usize, reading: Duration, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     turn.charge_head(length);
     let mut table = request::field_table();
     let head = &client.inbound.bytes()[..length];
@@ -215,8 +234,13 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
         Ok(found) => found,
         Err(EndsHere::Refused(refusal)) => return refuse(refusal, client, turn),
         Err(EndsHere::Answered(own)) => {
+            let peer = Peer {
+                address: client.address,
+                number: client.number,
+                reading,
+            };
             let out = &mut client.outbound;
-            let goes_on = own_reply::send(&head, &own, client.address, out, turn);
+            let goes_on = own_reply::send(&head, &own, &peer, out, turn);
             client.inbound.consume(length);
             return Step::Next(match goes_on {
                 true => Stage::ReadHead(ReadHead::next()),
@@ -227,7 +251,7 @@ fn begin(length: usize, client: &mut Client, turn: &mut Turn<'_>) -> Step {
     let now = turn.now();
     turn.renew_budget(now);
     turn.charge(EXCHANGE_CHARGE);
-    let exchange = Exchange::begin(&head, (&route, destination), client, turn, now);
+    let exchange = Exchange::begin(&head, (&route, destination), client, turn, (reading, now));
     client.inbound.consume(length);
     Step::Begin(exchange)
 }

@@ -13,6 +13,7 @@ use crate::exchange::shared::Turn;
 use crate::exchange::wait_for::{Peer, ProgressTimer, WaitFor};
 use crate::http::error::{Cause, Error, Phase};
 use crate::log::LogMode;
+use crate::metrics::lanes::WorkerState;
 use crate::net::Interest;
 use crate::net::buffer::Buffer;
 use crate::net::conn::{Blocking, Conn, Moved};
@@ -31,6 +32,8 @@ pub struct Tunnel {
     down: Direction,
     timer: ProgressTimer<u64>,
     moved: u64,
+    /// Those of them that came from the backend.
+    received: u64,
 }
 
 /// The end of one direction.
@@ -62,12 +65,18 @@ impl Tunnel {
             down: Direction::default(),
             timer: ProgressTimer::default(),
             moved: 0,
+            received: 0,
         }
     }
 
     /// The backend's connection, to be watched.
     pub fn backend_conn(&mut self) -> &mut Conn {
         &mut self.conn
+    }
+
+    /// Bytes that have come from the backend, and gone there.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.received, self.moved - self.received)
     }
 
     /// Whether it has to end because its backend is down.
@@ -128,16 +137,23 @@ impl Tunnel {
 
     /// Moves what there is in both directions; returns how many bytes.
     fn pump(&mut self, client: &mut Client, turn: &mut Turn<'_>) -> Result<u64, Broken> {
+        turn.note(WorkerState::ReadingClient);
         let up = self
             .up
             .pump(&client.conn, &mut client.inbound, &self.conn, turn)
             .map_err(|failure| failure.between(Peer::Client, Peer::Backend))?;
+        turn.note(WorkerState::WaitingForBackend);
         let down = self
             .down
             .pump(&self.conn, &mut client.outbound, &client.conn, turn)
             .map_err(|failure| failure.between(Peer::Backend, Peer::Client))?;
         if down > 0 {
             self.backend.heard.other(turn.now());
+        }
+        self.received += down as u64;
+        if let Some(metrics) = &self.backend.metrics {
+            metrics.sent.add(up as u64);
+            metrics.received.add(down as u64);
         }
         Ok((up + down) as u64)
     }
@@ -181,7 +197,7 @@ impl Tunnel {
         // That a client is gone is of interest only in the story.
         let level = match self.group.settings.log {
             LogMode::Story => log::Level::Info,
-            LogMode::Access | LogMode::Off => level,
+            LogMode::Access | LogMode::Json | LogMode::Haproxy | LogMode::Off => level,
         };
         let (code, own) = (error.code(), client.address);
         log::log!(

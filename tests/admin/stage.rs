@@ -30,7 +30,7 @@ impl Stage {
         };
         change(&mut settings);
         let subject = Subject {
-            status: lb.status_handle.clone(),
+            status: lb.handle(),
             steering: lb.steering.clone(),
         };
         let ports = AdminPorts::bind(&settings).expect("free ports");

@@ -43,7 +43,7 @@ impl DerefMut for Setup {
 pub struct Lb {
     pub address: SocketAddr,
     pub engine: Arc<Engine<ClientSession>>,
-    pub status_handle: StatusHandle,
+    status: StatusHandle,
     pub steering: Steering,
     stop: Stop,
     was_asked: AtomicBool,
@@ -53,7 +53,19 @@ pub struct Lb {
 impl Lb {
     /// What it is doing now.
     pub fn status(&self) -> Status {
-        self.status_handle.status()
+        self.status.status()
+    }
+
+    /// What gives its status, its requests and its metrics.
+    pub fn handle(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    /// A balancer over these backends of which everything is gathered that can be seen.
+    pub fn observed(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Self {
+        let mut config = config_of(backends, change);
+        config.observes = true;
+        Self::start(config)
     }
 
     /// A balancer over these backends with default settings, but for a short drain.
@@ -71,12 +83,12 @@ impl Lb {
         let server = Server::start(config, LogWriter::silent()).expect("starts");
         let (address, stop) = (server.local_addr().unwrap(), server.stop());
         let (engine, steering) = (server.engine(), server.steering());
-        let status_handle = server.status_handle();
+        let status = server.status_handle();
         let thread = Some(thread::spawn(move || server.run()));
         Self {
             address,
             engine,
-            status_handle,
+            status,
             steering,
             stop,
             was_asked: AtomicBool::new(false),

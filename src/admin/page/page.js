@@ -94,7 +94,7 @@ function table(columns) {
   const head = make('tr');
   for (const [name, label, kind] of columns) {
     head.append(make('th', { scope: 'col', class: kind === 'number' ? kind : '' },
-      label || { act: '', target: 'request', name: 'backend' }[name] ?? name));
+      label || ({ act: '', target: 'request', name: 'backend' }[name] ?? name)));
   }
   const body = make('tbody');
   return [make('table', {}, make('thead', {}, head), body), body];

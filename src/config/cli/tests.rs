@@ -222,7 +222,10 @@ const WRONG: &[(&str, &[&str])] = &[
         "lb 8080 a:1 --trusted-proxies",
         &["--trusted-proxies", "10.0.0.0/8"],
     ),
-    ("lb 8080 a:1 --log", &["--log", "story, access, off"]),
+    (
+        "lb 8080 a:1 --log",
+        &["--log", "story, access, json, haproxy, off"],
+    ),
     (
         "lb 8080 a:1 --health-status 1xx",
         &["--health-status", "2xx"],
@@ -286,6 +289,27 @@ const WRONG: &[(&str, &[&str])] = &[
     ),
     ("lb 8080 a:1 --watch", &["lb --config lb.toml --watch"]),
     ("lb rout lb.toml", &["did you mean `lb route`?"]),
+    (
+        "lb 8080 a:1 --log-file x.log",
+        &[
+            "--log-file",
+            "--log story",
+            "--log access --log-file access.log",
+        ],
+    ),
+    (
+        "lb 8080 a:1 --log off --log-file x.log",
+        &["--log-file", "--log off"],
+    ),
+    (
+        "lb 8080 a:1 --log json --log-file",
+        &["--log-file", "needs"],
+    ),
+    ("lb 8080 a:1 --request-id yes", &["--request-id", "on, off"]),
+    (
+        "lb 8080 a:1 --traceparent x",
+        &["--traceparent", "auto, on, off"],
+    ),
     ("lb 8080 a:1 --log story -q", &["--log story", "--quiet"]),
 ];
 

@@ -13,8 +13,9 @@ const NEVER_HYPHENED: [&str; 8] = [
     "TIME", "SIZE", "N", "PERCENT", "PORT", "LIST", "CIDR", "PATH",
 ];
 
-/// A right value of each kind.
-const EXAMPLES: [(&str, &str); 17] = [
+/// A right value of a flag, or of each kind.
+const EXAMPLES: [(&str, &str); 18] = [
+    ("log-file", "access.log"),
     ("TIME", "10s"),
     ("SIZE", "32KiB"),
     ("N", "4"),
@@ -124,7 +125,7 @@ fn missing_value(error: &Error, command: &Command) -> Option<String> {
         .get_arguments()
         .find(|arg| arg.get_long() == Some(name))?;
     let kind = kind(arg)?;
-    let (_, example) = EXAMPLES.iter().find(|(of, _)| *of == kind)?;
+    let (_, example) = EXAMPLES.iter().find(|(of, _)| *of == name || *of == kind)?;
     is_missing.then(|| format!("--{name} needs a value, for example: --{name} {example}"))
 }
 

@@ -228,6 +228,9 @@ fn place<'f>(flag: &'f str, heading: Option<&str>) -> (Option<&'static str>, &'f
     if let Some(name) = of_table("admin") {
         return (Some("admin"), name);
     }
+    if let Some(name) = of_table("log") {
+        return (Some("log"), name);
+    }
     if let Some(name) = flag.strip_suffix("-timeout") {
         return (Some("timeouts"), name);
     }
@@ -236,6 +239,7 @@ fn place<'f>(flag: &'f str, heading: Option<&str>) -> (Option<&'static str>, &'f
         _ if flag == "log" => (Some("log"), "mode"),
         _ if flag == "admin" => (Some("admin"), "address"),
         Some(heading::ADMIN) => (Some("admin"), flag),
+        Some(heading::LOGGING) => (Some("log"), flag),
         Some(heading::LIMITS) => (Some("limits"), flag),
         Some(heading::SOCKETS) => (Some("sockets"), flag),
         _ => (None, flag),
@@ -290,6 +294,8 @@ mod tests {
             ("admin", "admin.address"),
             ("admin-token-file", "admin.token-file"),
             ("probes", "admin.probes"),
+            ("log-file", "log.file"),
+            ("request-id", "log.request-id"),
             ("queue-timeout", "queue.timeout"),
             ("trusted-proxies", "trusted-proxies"),
             ("max-connections", "max-connections"),

@@ -3,6 +3,7 @@
 
 use super::keys::{self, Key, Kind, Scope, TABLES};
 use super::structure::{OF_BACKEND, OF_FILE, OF_GROUP, OF_ROUTE, OF_RULES, Part};
+use crate::log::json;
 
 const INTRODUCTION: &str = "\
 # The configuration file
@@ -46,6 +47,7 @@ pub fn reference() -> String {
     for table in TABLES {
         settings(&format!("`[{table}]`"), Some(table), &mut page);
     }
+    json_lines(&mut page);
     page
 }
 
@@ -66,6 +68,19 @@ fn parts(title: &str, text: &str, parts: &[Part], page: &mut String) {
             "| `{name}` | {kind} | {default} | {} |\n",
             cell(help)
         ));
+    }
+}
+
+/// The keys of a line about a request, which is no setting but has no other page.
+fn json_lines(page: &mut String) {
+    page.push_str(
+        "\n## A line of `--log json`\n\nEvery line is an object with these keys, in this order; \
+         what there is nothing to say of is `null`. Times in `…_ms` are milliseconds since the head \
+         of the request was complete, but for `reading_ms`. Texts of others are cut to a kilobyte.\n\n\
+         | key | what it is |\n|---|---|\n",
+    );
+    for (key, help) in json::KEYS {
+        page.push_str(&format!("| `{key}` | {} |\n", cell(help)));
     }
 }
 

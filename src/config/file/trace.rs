@@ -4,9 +4,11 @@
 use super::CheckedFile;
 use crate::config::routing::{Found, RouteConfig, RouteMatch, RouteVerdict, Routes};
 use crate::config::{GroupConfig, Settings};
-use crate::http::forward::write_request;
+use crate::http::forward::write_named_request;
 use crate::http::forwarded::Hop;
+use crate::http::identity::Identity;
 use crate::http::request::{self, RequestHead};
+use crate::http::request_id::RequestId;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The client of the request: an address that stands for any (RFC 5737 §3).
@@ -14,6 +16,9 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The `Host` of a request of HTTP/1.0 without one is never needed: requests here are of 1.1.
 const NO_HOST: &str = "";
+
+/// Stands for the id that each request gets.
+const NEW_ID: &str = "(a new one)";
 
 /// As many backends of a group as are named.
 const MOST_NAMED: usize = 8;
@@ -190,8 +195,14 @@ fn sent(found: &RouteMatch<'_>, head: &RequestHead<'_, '_>, settings: &Settings)
         rules: &found.route.request_headers,
         stripped: found.stripped,
     };
+    let identity = Identity {
+        id: settings
+            .names_requests()
+            .then(|| RequestId::Taken(NEW_ID.into())),
+        trace: None,
+    };
     let mut out = Vec::new();
-    write_request(head, &hop, &mut out);
+    write_named_request(head, &hop, &identity, &mut out);
     let text = String::from_utf8_lossy(&out);
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(|line| format!("  {line}\n")).collect()

@@ -55,6 +55,18 @@ impl RouteConfig {
             ..Self::default()
         }
     }
+
+    /// What it is called where its requests are counted: its host and its path, or `*` for one that
+    /// takes all.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let host = self.host.as_ref().map(ToString::to_string);
+        let path = self.path.as_ref().map(ToString::to_string);
+        match (host, path) {
+            (None, None) => "*".into(),
+            (host, path) => host.unwrap_or_default() + &path.unwrap_or_default(),
+        }
+    }
 }
 
 /// `shop.example/api -> shop`: what it takes, and for which group.

@@ -7,6 +7,7 @@ pub mod io;
 pub use io::IoCache;
 
 use super::scheduler::Scheduler;
+use crate::metrics::lanes::{Lane, WorkerState};
 use crate::net::conn::{Blocking, SOCKET_TIMEOUT};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ pub struct Turn<'w, S, L> {
     /// Whether it left the lot long after its deadline. Then this process was paused or starved of
     /// processor time, and what did not come meanwhile says nothing about the other side.
     pub is_overdue: bool,
+    /// Where the worker notes what it does, if anything is to see it.
+    pub lane: Option<&'w Lane>,
     cache: &'w mut IoCache,
     scheduler: &'w Scheduler,
     /// No other session had a turn since the last one of this session. Where many sessions take
@@ -90,6 +93,7 @@ impl<'w, S, L> Turn<'w, S, L> {
             local,
             is_resumed: false,
             is_overdue: false,
+            lane: None,
             cache,
             scheduler,
             had_last_turn,
@@ -105,6 +109,14 @@ impl<'w, S, L> Turn<'w, S, L> {
     pub fn resume(&mut self, deadline: Instant) {
         self.is_resumed = true;
         self.is_overdue = self.now().saturating_duration_since(deadline) > OVERDUE;
+    }
+
+    /// The worker does this from now on.
+    #[inline]
+    pub fn note(&self, state: WorkerState) {
+        if let Some(lane) = self.lane {
+            lane.set(state);
+        }
     }
 
     /// Whether the next call on a socket may block. It may if this session had the last turn too (where

@@ -63,7 +63,7 @@ impl Answer {
         } else {
             let next = begin_body(&head, exchange, client, turn)?;
             self.terms = terms(&head, exchange, turn);
-            exchange.record.note(&Event::Answered(&head), turn.now());
+            exchange.listeners.report(&Event::Answered(&head), turn);
             next
         };
         if !head.is_interim() || exchange.passes_interim(head.status) {

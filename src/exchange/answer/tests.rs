@@ -4,22 +4,32 @@ use crate::engine::scheduler::Scheduler;
 use crate::engine::turn::IoCache;
 use crate::exchange::Request;
 use crate::exchange::expectation::Expectation;
+use crate::exchange::listeners::Listeners;
 use crate::exchange::shared::{Local, Shared};
 use crate::http::Version;
 use crate::http::forward::NO_EDITS;
+use crate::http::identity::NO_IDENTITY;
 use crate::http::method::Method;
 use crate::http::request;
 use crate::log::LogMode;
-use crate::log::Record;
+use crate::log::event::AcceptedRequest;
 use crate::net::conn::Blocking;
 use crate::net::testing::pair;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::Duration;
 
-fn record(address: SocketAddr) -> Record {
+fn listeners(client: SocketAddr, turn: &Turn<'_>) -> Listeners {
     let mut table = request::field_table();
     let head = request::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut table).expect("valid");
-    Record::begin(&head, address, LogMode::Off, Instant::now())
+    let accepted = AcceptedRequest {
+        head: &head,
+        client,
+        connection: 1,
+        group: None,
+        identity: &NO_IDENTITY,
+        reading: Duration::ZERO,
+    };
+    Listeners::begin(&accepted, LogMode::Off, 0, turn, turn.now())
 }
 
 /// How many turns it takes to pass on the heads that came at once, while another session is
@@ -34,7 +44,7 @@ fn turns_for(heads: &str) -> usize {
     scheduler.add_job(|| ());
     let ((backend, server), (conn, _reader)) = (pair(), pair());
     let address = backend.local_addr().expect("connected");
-    let mut client = Client::new(conn, address);
+    let mut client = Client::new(conn, address, 1);
     let mut sent = 0;
     while sent < heads.len() {
         if let Moved::Bytes(count) = server
@@ -52,8 +62,12 @@ fn turns_for(heads: &str) -> usize {
         authenticates_connection: false,
         prefers_json: false,
         is_secure: false,
+        id: None,
     };
-    let (mut answer, mut record) = (Answer::default(), record(address));
+    let mut answer = Answer::default();
+    let turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
+    let mut listeners = listeners(address, &turn);
+    drop(turn);
     let (mut expectation, mut turns) = (Expectation::new(false), 0);
     loop {
         let mut turn = Turn::new(&shared, &mut local, &mut cache, &scheduler, false);
@@ -63,7 +77,7 @@ fn turns_for(heads: &str) -> usize {
             edits: NO_EDITS,
             request: &request,
             expectation: &mut expectation,
-            record: &mut record,
+            listeners: &mut listeners,
             is_sent: true,
             is_received: true,
         };

@@ -51,6 +51,7 @@ fn answered_by_rules(head: &str, version: Version, method: Method, rules: &Field
     let edits = ResponseEdits {
         rules,
         cookie: None,
+        request_id: None,
     };
     write_response(&response, &delivery, Some(VIA_NAME), &edits, &mut out);
     String::from_utf8(out).expect("ASCII")

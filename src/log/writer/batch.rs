@@ -6,7 +6,8 @@ use super::sink::Sink;
 use std::io::Write;
 
 /// The longest line that is kept, in bytes; the rest of a longer one is cut off.
-pub const MAX_LINE_BYTES: usize = 4 * 1024;
+// A line about a request has room for all its fields at their longest, and for ten attempts.
+pub const MAX_LINE_BYTES: usize = 8 * 1024;
 
 /// Storage that is kept for the next batch; more was needed only because printing was slow.
 pub(super) const KEPT_BYTES: usize = 64 * 1024;
@@ -58,7 +59,7 @@ impl Batch {
     pub(super) fn print(
         &self,
         stderr: &mut Sink<impl Write>,
-        stdout: &mut Sink<impl Write>,
+        requests: &mut Sink<impl Write>,
     ) -> u64 {
         let (mut start, mut lost) = (0, 0);
         for run in self.lines.chunk_by(|one, next| one.outlet == next.outlet) {
@@ -66,7 +67,7 @@ impl Batch {
             let text = &self.text[start..end];
             let printed = match run[0].outlet {
                 Outlet::Stderr => stderr.print(text),
-                Outlet::Stdout => stdout.print(text),
+                Outlet::Requests => requests.print(text),
             };
             let whole = run.partition_point(|line| line.end <= start + printed);
             lost += (run.len() - whole) as u64;

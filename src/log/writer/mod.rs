@@ -2,7 +2,7 @@
 //!
 //! Lines gather in a batch of bounded size, so a stuck terminal or a full disk never holds up a worker.
 //! Lines that find no room are counted and reported. Story lines come by way of the `log` crate and go
-//! to stderr; access lines go to stdout.
+//! to stderr; lines about requests go to stdout or to a file.
 //!
 //! To wake a thread costs as much as half a request, so only a line after a silence wakes the printer.
 //! When it has printed, it pauses briefly, and the lines that came meanwhile are the next batch.
@@ -10,11 +10,14 @@
 //! Must not know what a line says.
 
 mod batch;
+mod file;
 mod sink;
 
 use batch::Batch;
+use file::{Destination, LogFile};
 use sink::{Sink, Stream};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,7 +51,7 @@ pub struct LogWriter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outlet {
     Stderr,
-    Stdout,
+    Requests,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,8 @@ struct Queue {
     /// The printer sleeps until there is something.
     is_awaited: bool,
     is_ending: bool,
+    /// The file is to be opened anew.
+    is_reopening: bool,
 }
 
 /// The thread that prints.
@@ -79,24 +84,33 @@ pub struct Printer {
 }
 
 impl LogWriter {
-    /// Starts the thread `log`.
+    /// Starts the thread `log`. Lines about requests go to stdout.
     pub fn start() -> io::Result<(Self, Printer)> {
-        Self::start_with(
-            Stream(rustix::stdio::stderr()),
-            Stream(rustix::stdio::stdout()),
-        )
+        let stdout = Stream(rustix::stdio::stdout());
+        Self::start_with(Stream(rustix::stdio::stderr()), stdout)
+    }
+
+    /// The same, but lines about requests are added to the file at `path`. Fails if it cannot be
+    /// opened.
+    pub fn start_with_file(path: &Path) -> io::Result<(Self, Printer)> {
+        Self::start_with(Stream(rustix::stdio::stderr()), LogFile::open(path)?)
     }
 
     fn start_with(
         stderr: impl Write + Send + 'static,
-        stdout: impl Write + Send + 'static,
+        requests: impl Destination,
     ) -> io::Result<(Self, Printer)> {
         let log = Self::with_room(QUEUED_BYTES);
         let shared = Arc::clone(&log.shared);
         let thread = std::thread::Builder::new()
             .name("log".into())
-            .spawn(move || print(&shared, stderr, stdout))?;
+            .spawn(move || print(&shared, stderr, requests))?;
         Ok((log.clone(), Printer { thread, log }))
+    }
+
+    /// Has the file opened anew: another one may have its name. Lines that come from now on go there.
+    pub fn reopen(&self) {
+        self.shared.reopen();
     }
 
     /// A log without a printer, for tests.
@@ -112,6 +126,7 @@ impl LogWriter {
             lost: 0,
             is_awaited: false,
             is_ending: false,
+            is_reopening: false,
         };
         let shared = Shared {
             queue: Mutex::new(queue),
@@ -128,9 +143,9 @@ impl LogWriter {
         self.shared.queue().lost
     }
 
-    /// An access line, with or without its line end.
+    /// A line about a request, with or without its line end.
     pub fn access(&self, line: &[u8]) {
-        self.shared.add(Outlet::Stdout, line);
+        self.shared.add(Outlet::Requests, line);
     }
 }
 
@@ -161,9 +176,8 @@ impl Shared {
     }
 
     /// Exchanges `printed`, which is empty, for the lines that have gathered, once there are some or
-    /// lost ones are to be reported. Returns how many lines were lost so far, and whether this is the
-    /// end.
-    fn take(&self, printed: &mut Batch) -> (u64, bool) {
+    /// lost ones are to be reported.
+    fn take(&self, printed: &mut Batch) -> Taken {
         let mut queue = self.queue();
         queue.is_awaited = true;
         let woken = self
@@ -172,7 +186,11 @@ impl Shared {
         (queue, _) = woken.unwrap_or_else(PoisonError::into_inner);
         queue.is_awaited = false;
         std::mem::swap(&mut queue.batch, printed);
-        (queue.lost, queue.is_ending)
+        Taken {
+            lost: queue.lost,
+            is_end: queue.is_ending,
+            is_reopening: std::mem::take(&mut queue.is_reopening),
+        }
     }
 
     /// Lets lines gather for a moment.
@@ -183,10 +201,25 @@ impl Shared {
         drop(paused);
     }
 
+    fn reopen(&self) {
+        self.queue().is_reopening = true;
+        self.bell.notify_one();
+    }
+
     fn end(&self) {
         self.queue().is_ending = true;
         self.bell.notify_one();
     }
+}
+
+/// What the printer is to do besides printing.
+struct Taken {
+    /// Lines that were lost so far.
+    lost: u64,
+    /// There will be no more.
+    is_end: bool,
+    /// The file is to be opened anew first.
+    is_reopening: bool,
 }
 
 impl Queue {
@@ -201,7 +234,7 @@ impl Queue {
     }
 
     fn has_news(&self) -> bool {
-        self.is_ending || !self.batch.is_empty()
+        self.is_ending || self.is_reopening || !self.batch.is_empty()
     }
 
     fn is_urgent(&self) -> bool {
@@ -224,24 +257,29 @@ impl Printer {
     }
 }
 
-fn print(shared: &Shared, stderr: impl Write, stdout: impl Write) {
-    let (mut stderr, mut stdout) = (Sink::new(stderr), Sink::new(stdout));
+fn print(shared: &Shared, stderr: impl Write, requests: impl Destination) {
+    let (mut stderr, mut requests) = (Sink::new(stderr), Sink::new(requests));
     let (mut batch, mut unwritten) = (Batch::default(), 0);
     let mut losses = Losses {
         count: 0,
         next: Instant::now(),
     };
     loop {
-        let (unqueued, is_end) = shared.take(&mut batch);
+        let taken = shared.take(&mut batch);
+        if taken.is_reopening
+            && let Err(failure) = requests.reopen()
+        {
+            stderr.print(format!("{failure}\n").as_bytes());
+        }
         // A line that cannot be written (a full disk, a closed pipe) is lost like one that
         // found no room: counted.
-        unwritten += batch.print(&mut stderr, &mut stdout);
+        unwritten += batch.print(&mut stderr, &mut requests);
         batch.clear();
-        if is_end {
+        if taken.is_end {
             losses.next = Instant::now();
         }
-        losses.report(unqueued + unwritten, &mut stderr);
-        if is_end {
+        losses.report(taken.lost + unwritten, &mut stderr);
+        if taken.is_end {
             return;
         }
         shared.pause();

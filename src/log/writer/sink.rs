@@ -1,6 +1,7 @@
 //! Where lines are printed to: each begins on a line of its own, also behind one of which only a
 //! part could be written. Must not know what a line says.
 
+use super::file::Destination;
 use rustix::fd::BorrowedFd;
 use std::io::{self, Write};
 
@@ -18,6 +19,17 @@ impl<W: Write> Sink<W> {
             to,
             is_mid_line: false,
         }
+    }
+
+    /// Opens it anew.
+    pub(super) fn reopen(&mut self) -> Result<(), String>
+    where
+        W: Destination,
+    {
+        self.to.reopen()?;
+        // The line that was cut is in the old file.
+        self.is_mid_line = false;
+        Ok(())
     }
 
     /// Writes as much of these lines as can be written; returns how many bytes that was.
@@ -60,3 +72,5 @@ impl Write for Stream {
         Ok(())
     }
 }
+
+impl Destination for Stream {}

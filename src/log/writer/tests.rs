@@ -3,6 +3,8 @@
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+impl Destination for io::Sink {}
+
 /// Keeps what is printed to it.
 #[derive(Clone, Default)]
 struct Sheet(Arc<Mutex<Vec<u8>>>);
@@ -12,6 +14,8 @@ impl Sheet {
         String::from_utf8(self.0.lock().expect("unpoisoned").clone()).expect("UTF-8")
     }
 }
+
+impl Destination for Sheet {}
 
 impl Write for Sheet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -31,6 +35,8 @@ struct Stuck {
     sheet: Sheet,
 }
 
+impl Destination for Stuck {}
+
 impl Write for Stuck {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // No message is sent, and nothing is waited for, once the test has let go.
@@ -46,6 +52,8 @@ impl Write for Stuck {
 
 /// Like a closed pipe.
 struct Broken;
+
+impl Destination for Broken {}
 
 impl Write for Broken {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -167,6 +175,8 @@ struct Disk {
     room: Arc<Mutex<usize>>,
 }
 
+impl Destination for Disk {}
+
 impl Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut room = self.room.lock().expect("unpoisoned");
@@ -233,14 +243,14 @@ fn a_line_that_is_too_long_is_cut() {
     assert_eq!(sheet.text(), format!("{}\n", "x".repeat(MAX_LINE_BYTES)));
     let mut batch = Batch::default();
     let odd = format!("x{}", "\u{e9}".repeat(MAX_LINE_BYTES));
-    assert!(batch.add(Outlet::Stdout, odd.as_bytes(), QUEUED_BYTES));
+    assert!(batch.add(Outlet::Requests, odd.as_bytes(), QUEUED_BYTES));
     assert_eq!(batch.len(), MAX_LINE_BYTES);
 }
 
 #[test]
 fn a_long_queue_leaves_no_large_storage_behind() {
     let mut batch = Batch::default();
-    while batch.add(Outlet::Stdout, &[b'x'; 1000], QUEUED_BYTES) {}
+    while batch.add(Outlet::Requests, &[b'x'; 1000], QUEUED_BYTES) {}
     batch.clear();
     assert_eq!(batch.len(), 0);
     assert!(batch.storage_bytes() <= batch::KEPT_BYTES);

@@ -3,7 +3,10 @@
 use crate::backends::health::State;
 use crate::backends::{AdminState, Algorithm, Member, Standing};
 use crate::config::Group;
+use crate::metrics::BackendMetrics;
+use crate::metrics::checks::CheckResult;
 use crate::net::conn::Conn;
+use crate::server::overlay::Overlay;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -43,16 +46,24 @@ pub struct QueueStatus {
 }
 
 impl GroupStatus {
-    pub(super) fn of(group: &Group, now: Instant) -> Self {
+    pub(super) fn of(group: &Group, overlay: &Overlay, now: Instant) -> Self {
         let (backends, policy) = (&group.backends, group.backends.policy());
         let members = backends.members();
         let of_member = |member| BackendStatus::of(member, policy.max_in_flight, now);
-        let all: Vec<BackendStatus> = members.iter().map(of_member).collect();
+        let mut all: Vec<BackendStatus> = members.iter().map(of_member).collect();
+        set_shares(&mut all);
+        for (backend, member) in all.iter_mut().zip(members.iter()) {
+            let name = &member.backend.name;
+            if let Some(weight) = overlay.written_weight(&group.name, name) {
+                (backend.configured_weight, backend.differs_from_file) = (weight, true);
+            }
+        }
+        let metrics = group.metrics.as_deref();
         Self {
             name: group.name.clone(),
             algorithm: word(policy.algorithm),
-            requests: 0,
-            requests_per_second: 0.0,
+            requests: metrics.map_or(0, |metrics| metrics.ended.read()),
+            requests_per_second: metrics.map_or(0.0, |metrics| metrics.recent().rate()),
             in_flight: all.iter().map(|one| one.in_flight).sum(),
             max_in_flight: policy.max_in_flight_total,
             queue: QueueStatus {
@@ -64,6 +75,15 @@ impl GroupStatus {
             are_most_silent: backends.are_most_silent(),
             backends: all,
         }
+    }
+}
+
+/// The share of each backend in the requests of the last minute.
+fn set_shares(backends: &mut [BackendStatus]) {
+    let requests = |one: &BackendStatus| one.history.iter().map(|second| second[0]).sum::<u64>();
+    let all: u64 = backends.iter().map(requests).sum();
+    for backend in backends {
+        backend.share = requests(backend) as f64 / all.max(1) as f64;
     }
 }
 
@@ -103,7 +123,7 @@ pub struct BackendStatus {
     pub max_in_flight: Option<usize>,
     /// Idle connections to it.
     pub idle: usize,
-    /// Requests that have ended there.
+    /// Attempts that have ended there, answered or not.
     pub requests: u64,
     /// How many end in a second, of late.
     pub requests_per_second: f64,
@@ -136,6 +156,10 @@ impl BackendStatus {
         let (state, standing) = (backend.state().clone(), backend.standing());
         let address = backend.addresses.first();
         let until = |next: Instant| next.saturating_duration_since(now).as_secs_f64();
+        let counted = backend
+            .metrics
+            .as_deref()
+            .map_or_else(Counted::default, Counted::of);
         Self {
             name: backend.name.to_string(),
             address: address.map_or_else(String::new, |one| one.to_string()),
@@ -153,17 +177,46 @@ impl BackendStatus {
             in_flight: backend.in_flight(),
             max_in_flight,
             idle: backend.idle.len(),
-            requests: 0,
-            requests_per_second: 0.0,
-            errors: 0,
+            requests: counted.requests,
+            requests_per_second: counted.rate,
+            errors: counted.errors,
             share: 0.0,
-            p50_seconds: None,
-            p99_seconds: None,
-            history: Vec::new(),
-            checks: Vec::new(),
+            p50_seconds: counted.p50,
+            p99_seconds: counted.p99,
+            history: counted.history,
+            checks: counted.checks,
             standing,
             is_up: backend.is_up(),
             is_live: backend.is_live(),
+        }
+    }
+}
+
+/// What is counted of a backend.
+#[derive(Default)]
+struct Counted {
+    requests: u64,
+    errors: u64,
+    rate: f64,
+    p50: Option<f64>,
+    p99: Option<f64>,
+    history: Vec<[u64; 2]>,
+    checks: Vec<&'static str>,
+}
+
+impl Counted {
+    fn of(metrics: &BackendMetrics) -> Self {
+        let recent = metrics.recent();
+        let times = recent.times(metrics.durations.read());
+        let checks = metrics.checks.last().into_iter();
+        Self {
+            requests: metrics.attempts.read(),
+            errors: metrics.errors.read(),
+            rate: recent.rate(),
+            p50: times.quantile(0.5),
+            p99: times.quantile(0.99),
+            history: recent.history(),
+            checks: checks.map(CheckResult::word).collect(),
         }
     }
 }

@@ -6,9 +6,11 @@
 //! | this one | the balancer as a whole, and the handle that gives all of it |
 //! | `groups` | its groups of backends |
 //! | `requests` | the requests that run now |
+//! | `metrics` | all that is counted, as Prometheus reads it |
 //! | `time` | the time of day, as JSON has it |
 
 mod groups;
+mod metrics;
 mod requests;
 mod time;
 
@@ -16,12 +18,16 @@ pub use groups::{BackendStatus, GroupStatus, QueueStatus};
 pub use requests::LiveRequest;
 
 use super::Server;
+use super::overlay::SharedOverlay;
 use crate::engine::Engine;
 use crate::exchange::shared::Shared;
+use crate::metrics::changes::ChangeLog;
+use crate::metrics::lanes::Lanes;
+use crate::metrics::live::{LiveStage, LiveTable};
 use crate::session::ClientSession;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// The balancer at one moment. `GET /status` is this value as JSON; times are in seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -118,7 +124,7 @@ pub struct RecentChange {
 
 /// Gives the status of a balancer, also while it runs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct StatusHandle(Arc<Engine<ClientSession>>);
+pub struct StatusHandle(Arc<Engine<ClientSession>>, SharedOverlay);
 
 impl StatusHandle {
     /// The status now.
@@ -127,7 +133,8 @@ impl StatusHandle {
         let shared = &self.0.shared;
         let (connections, snapshot) = (&shared.connections, shared.snapshot());
         let memory = connections.memory();
-        let now = Instant::now();
+        let observed = shared.observed.as_deref();
+        let (now, overlay) = (Instant::now(), self.1.load());
         let groups = snapshot.groups.iter();
         Status {
             version: env!("CARGO_PKG_VERSION"),
@@ -145,33 +152,58 @@ impl StatusHandle {
                 used: memory.used(),
                 limit: memory.limit(),
             },
-            workers: Vec::new(),
-            parked: ParkedSessions::default(),
+            workers: observed.map_or_else(Vec::new, |one| workers(&one.lanes)),
+            parked: observed
+                .map_or_else(ParkedSessions::default, |one| ParkedSessions::of(&one.live)),
             log_lines_dropped: shared.log.lost(),
-            changes: Vec::new(),
-            groups: groups.map(|group| GroupStatus::of(group, now)).collect(),
+            changes: observed.map_or_else(Vec::new, |one| recent_changes(&one.changes, now)),
+            groups: groups
+                .map(|group| GroupStatus::of(group, &overlay, now))
+                .collect(),
         }
     }
+}
 
-    /// The requests that run now and began at least `older` ago, oldest first.
-    #[must_use]
-    pub fn requests(&self, older: Duration) -> Vec<LiveRequest> {
-        let _ = older;
-        Vec::new()
+impl ParkedSessions {
+    fn of(live: &LiveTable) -> Self {
+        let parked = live.parked();
+        let of = |stage: LiveStage| parked[stage as usize];
+        Self {
+            idle: of(LiveStage::Idle),
+            reading_head: of(LiveStage::ReadingHead),
+            queued: of(LiveStage::Queued),
+            connecting: of(LiveStage::Connecting),
+            sending_request: of(LiveStage::SendingRequest),
+            waiting_for_response: of(LiveStage::WaitingForResponse),
+            sending_response: of(LiveStage::SendingResponse),
+            tunnel: of(LiveStage::Tunnel),
+            closing: of(LiveStage::Closing),
+        }
     }
+}
 
-    /// Ends a request by closing the connection of its client. Returns whether there is such a request.
-    #[must_use]
-    pub fn close_request(&self, id: u64) -> bool {
-        let _ = id;
-        false
-    }
+fn workers(lanes: &Lanes) -> Vec<WorkerStatus> {
+    let states = (1..).zip(lanes.read());
+    states
+        .map(|(number, (state, session))| WorkerStatus {
+            name: format!("worker-{number}"),
+            state: state.word(),
+            session,
+        })
+        .collect()
+}
 
-    /// All metrics as Prometheus reads them (text format 0.0.4).
-    #[must_use]
-    pub fn metrics_text(&self) -> String {
-        String::new()
-    }
+fn recent_changes(changes: &ChangeLog, now: Instant) -> Vec<RecentChange> {
+    let changes = changes.last_minute(now).into_iter();
+    changes
+        .map(|noted| RecentChange {
+            time: time::rfc3339(noted.time),
+            seconds_ago: now.saturating_duration_since(noted.at).as_secs_f64(),
+            group: noted.group,
+            backend: noted.backend,
+            text: noted.text,
+        })
+        .collect()
 }
 
 fn state(shared: &Shared) -> &'static str {
@@ -206,6 +238,6 @@ impl Server {
     /// Gives the status also after [`Self::run`] has taken the server.
     #[must_use]
     pub fn status_handle(&self) -> StatusHandle {
-        StatusHandle(Arc::clone(&self.engine))
+        StatusHandle(Arc::clone(&self.engine), Arc::clone(&self.overlay))
     }
 }
