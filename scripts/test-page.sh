@@ -6,7 +6,7 @@
 #   scripts/test-page.sh [--screenshots]    --screenshots renews the pictures of the README
 #
 # Needs chromium, chromedriver (Debian: chromium chromium-driver) and python3. Everything stays on the
-# loopback interface.
+# loopback interface. Exit code 77: the browser does not start here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

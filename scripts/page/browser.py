@@ -2,12 +2,16 @@
 
 import base64
 import json
-import os
 import re
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
+
+
+class NoBrowser(Exception):
+    """It does not start here."""
 
 
 class Browser:
@@ -32,16 +36,22 @@ class Browser:
                 "--disable-gpu",
                 "--disable-dev-shm-usage",
                 "--disable-background-networking",
+                # It sees one page, which is ours; in containers there is often no sandbox to be had.
+                "--no-sandbox",
                 f"--user-data-dir={self.profile.name}",
             ]
-            + (["--no-sandbox"] if os.geteuid() == 0 else [])
         }
         wanted = {
             "browserName": "chrome",
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }
-        answer = self._ask("POST", self.base, {"capabilities": {"alwaysMatch": wanted}})
+        try:
+            answer = self._ask("POST", self.base, {"capabilities": {"alwaysMatch": wanted}})
+        except urllib.error.HTTPError as error:
+            self.driver.terminate()
+            self.driver.wait()
+            raise NoBrowser(error.read().decode(errors="replace")[:500]) from error
         self.session = f"{self.base}/{answer['sessionId']}"
 
     def _ask(self, method, url, value=None):

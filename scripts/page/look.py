@@ -6,7 +6,7 @@ import pathlib
 import sys
 import urllib.parse
 
-from browser import Browser, wait_for
+from browser import Browser, NoBrowser, wait_for
 from stage import Stage
 
 WIDTHS = [(360, 1600), (768, 1400), (1440, 1100)]
@@ -57,8 +57,8 @@ return [...document.querySelectorAll('.lane')].map(lane =>
 
 class Look:
     def __init__(self, programs, pictures):
-        self.stage = Stage(programs)
         self.browser = Browser()
+        self.stage = Stage(programs)
         self.origin = f"http://{self.stage.admin}"
         self.pictures = pictures
 
@@ -145,7 +145,11 @@ class Look:
 def main():
     programs, *words = sys.argv[1:]
     pictures = pathlib.Path(__file__).parent if "--screenshots" in words else None
-    look = Look(programs, pictures)
+    try:
+        look = Look(programs, pictures)
+    except NoBrowser as error:
+        print(f"page: skipped: the browser does not start here: {error}", file=sys.stderr)
+        sys.exit(77)
     steps = [
         look.it_is_readable_without_javascript,
         look.it_comes_alive,
