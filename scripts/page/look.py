@@ -58,7 +58,11 @@ return [...document.querySelectorAll('.lane')].map(lane =>
 class Look:
     def __init__(self, programs, pictures):
         self.browser = Browser()
-        self.stage = Stage(programs)
+        try:
+            self.stage = Stage(programs)
+        except BaseException:
+            self.browser.close()
+            raise
         self.origin = f"http://{self.stage.admin}"
         self.pictures = pictures
 
