@@ -60,7 +60,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "session",
         ],
     ),
-    ("admin", &["backends", "config", "http", "net", "server"]),
+    (
+        "admin",
+        &["backends", "config", "http", "log", "net", "server"],
+    ),
 ];
 
 /// At the root of the crate: as many as one still keeps in mind; `explain` and `guide` are to come.

@@ -1,5 +1,6 @@
 //! What the admin listener answers, as tables for a terminal. Must not know how it was asked for.
 
+use crate::log::excerpt::escape;
 use serde_json::Value;
 
 /// The names of all backends, each with its group.
@@ -92,7 +93,8 @@ fn of_request(request: &Value) -> Vec<String> {
         number(request, "id").to_string(),
         age(number(request, "age_seconds")),
         text(request, "client").into(),
-        asked,
+        // From a client: nothing in it may be a command to the terminal.
+        escape(&asked),
         text(request, "backend").into(),
         text(request, "stage").replace('_', " "),
         waits,
@@ -170,5 +172,12 @@ long:80  down   1.2 s  0          9         4       changed by hand; refused
         assert_eq!(of_status(&status), expected);
         assert_eq!(backends(&status), [("shop", "a:80"), ("shop", "long:80")]);
         assert_eq!(of_status(&json!(null)).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_a_client_asks_for_does_nothing_to_the_terminal() {
+        let request = json!({ "method": "GET", "target": "/\u{202e}\u{9b}x", "id": 1 });
+        let text = of_requests(&json!({ "requests": [request] }));
+        assert!(text.contains("GET /\\u{202e}\\u{9b}x"), "{text}");
     }
 }
