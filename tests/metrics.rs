@@ -7,7 +7,7 @@ use lb::config::routing::{PathPrefix, RouteConfig};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Client, Lb, Origin, PATIENCE, config_of, eventually, nobody};
+use support::{Client, Lb, Origin, PATIENCE, config_of, eventually, nobody, observed};
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -113,8 +113,7 @@ fn what_no_backend_answers_is_counted_as_well() {
 #[test]
 fn routes_are_known_by_their_host_and_path() {
     let origin = answers("200 OK");
-    let mut config = config_of(&[origin.address], |_| {});
-    config.observes = true;
+    let mut config = observed(config_of(&[origin.address], |_| {}));
     let to = RouteConfig::to_group("default");
     let path = PathPrefix::parse("/api").unwrap();
     config.routes = vec![

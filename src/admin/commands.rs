@@ -210,8 +210,7 @@ fn steer(target: Target, state: &str, wait: Option<Duration>) -> Result<CommandO
 /// The only group that has the backend.
 fn only_group(status: &Value, backend: &Name) -> Result<String, String> {
     let all = table::backends(status);
-    let is_it =
-        |name: &str| one_backend(name).is_ok_and(|one| one.normalized() == backend.normalized());
+    let is_it = |name: &str| one_backend(name).is_ok_and(|one| one.is_same(backend));
     let having = all.iter().filter(|(_, name)| is_it(name));
     let groups: Vec<&str> = having.map(|(group, _)| *group).collect();
     match groups.as_slice() {

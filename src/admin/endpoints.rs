@@ -96,7 +96,7 @@ impl Endpoints {
     }
 
     fn readyz(&self) -> AdminAnswer {
-        let reasons = self.subject.status.status().not_ready;
+        let reasons = self.subject.status.not_ready();
         match reasons.is_empty() {
             true => AdminAnswer::text(200, "ready"),
             false => AdminAnswer::text(503, &reasons.join("\n")),

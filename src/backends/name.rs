@@ -31,6 +31,12 @@ impl Name {
         }
     }
 
+    /// Whether both mean the same backend.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.normalized() == other.normalized()
+    }
+
     /// What stands before and behind the host where the port follows.
     #[must_use]
     pub fn brackets(&self) -> [&'static str; 2] {

@@ -30,6 +30,15 @@ impl Algorithm {
         ("hash", Self::Hash),
         ("sticky", Self::Sticky),
     ];
+
+    /// It as it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let mut words = Self::WORDS.iter();
+        let found = words.find(|(_, one)| *one == self);
+        // All of them are there.
+        found.map_or("", |(word, _)| word)
+    }
 }
 
 /// How a group spreads its requests, and how many it takes.

@@ -22,9 +22,6 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The file in which all this is written; `None` if a command line says it.
     pub file: Option<PathBuf>,
-    /// Whether what happens is counted and live requests are noted, for those who look: see
-    /// [`Self::is_observed`]. Not changed without a restart.
-    pub observes: bool,
 }
 
 /// A group of backends.
@@ -97,7 +94,6 @@ impl Config {
             groups: vec![group],
             routes: Vec::new(),
             file: None,
-            observes: false,
         }
     }
 
@@ -123,7 +119,7 @@ impl Config {
     /// nothing for them.
     #[must_use]
     pub fn is_observed(&self) -> bool {
-        self.observes || self.settings.admin.is_any()
+        self.settings.admin.is_any()
     }
 
     /// Every backend of every group.

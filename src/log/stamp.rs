@@ -60,6 +60,15 @@ impl Stamp {
         out.push(b'Z');
     }
 
+    /// The same as a text.
+    #[must_use]
+    pub fn rfc3339(&self) -> String {
+        let mut out = Vec::new();
+        self.write_rfc3339(&mut out);
+        // Digits and a few signs.
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     fn write_time(&self, out: &mut Vec<u8>) {
         let second = self.second_of_day;
         for (number, behind) in [(second / 3600, b':'), (second / 60 % 60, b':')] {
@@ -126,6 +135,21 @@ mod tests {
             let parts: Vec<_> = other.split(' ').collect();
             let expected = format!("{}/{}/{}:00:00:00.007", parts[1], parts[2], parts[3]);
             assert_eq!(written(millis)[0], expected);
+        }
+    }
+
+    #[test]
+    fn leap_days_and_the_ends_of_years_are_where_the_calendar_has_them() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_735_689_599_000, "2024-12-31T23:59:59.000Z"),
+            (4_107_542_400_001, "2100-03-01T00:00:00.001Z"),
+        ] {
+            let time = UNIX_EPOCH + Duration::from_millis(millis);
+            assert_eq!(Stamp::of(time).rfc3339(), text);
         }
     }
 }

@@ -39,8 +39,7 @@ pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
 }
 
 /// Descriptors that are not for clients: the balancer's own, those of the admin listener, one for each
-/// probe, and four for the two
-/// pipes of each worker. Where few are allowed, workers do without pipes.
+/// probe, and four for the two pipes of each worker. Where few are allowed, workers do without pipes.
 fn own_descriptors(config: &Config, descriptors: u64) -> u64 {
     let backends = config.backends().count();
     let pipes = (2 * 2 * config.settings.workers as u64).min(descriptors / 4);

@@ -44,7 +44,7 @@ struct Laid {
 
 impl Laid {
     fn is_of(&self, group: &str, name: &Name) -> bool {
-        self.group == group && self.name == name.normalized()
+        self.group == group && self.name.is_same(name)
     }
 }
 
@@ -87,7 +87,7 @@ impl Overlay {
         if wanted.as_ref() != written {
             laid.push(Laid {
                 group: now.name.clone(),
-                name: name.normalized(),
+                name: name.clone(),
                 wanted,
                 written: written.cloned(),
             });
@@ -108,9 +108,7 @@ impl Overlay {
 }
 
 fn lay(laid: &Laid, backends: &mut Vec<BackendConfig>) {
-    let place = backends
-        .iter()
-        .position(|one| one.name.normalized() == laid.name);
+    let place = backends.iter().position(|one| one.name.is_same(&laid.name));
     match (place, &laid.wanted) {
         (Some(place), Some(wanted)) => backends[place] = wanted.clone(),
         (Some(place), None) => drop(backends.remove(place)),
@@ -142,7 +140,7 @@ fn wanted(
 /// The entry of a backend in a group.
 pub(super) fn find<'g>(group: &'g GroupConfig, name: &Name) -> Option<&'g BackendConfig> {
     let mut backends = group.backends.iter();
-    backends.find(|one| one.name.normalized() == name.normalized())
+    backends.find(|one| one.name.is_same(name))
 }
 
 fn in_config<'c>(config: &'c Config, group: &str, name: &Name) -> Option<&'c BackendConfig> {

@@ -105,9 +105,7 @@ impl Reloader {
         let snapshot = self.engine.shared.snapshot();
         let group = snapshot.groups.iter().find(|one| one.name == group)?;
         let all = group.backends.all();
-        let mut same = all
-            .iter()
-            .filter(|one| one.name.normalized() == name.normalized());
+        let mut same = all.iter().filter(|one| one.name.is_same(name));
         same.next().cloned()
     }
 }

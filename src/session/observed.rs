@@ -93,8 +93,7 @@ impl ClientSession {
     #[must_use]
     pub fn is_seen_as(&self, id: u64) -> bool {
         let live = self.client.live.as_ref();
-        live.map(|live| live.slot())
-            .is_some_and(|slot| slot.id() == id)
+        live.is_some_and(|live| live.slot().id() == id)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::measures::{BackendMeasures, Measures, Times};
 use super::scenario::{Arrivals, Pace, Scenario};
-use crate::backends::Algorithm;
 use std::fmt;
 use std::time::Duration;
 
@@ -111,9 +110,7 @@ impl fmt::Display for Title<'_> {
             ..
         } = self.0;
         let count = self.0.weights.len();
-        let mut words = Algorithm::WORDS.iter();
-        let word = words.find(|(_, one)| *one == self.0.policy.algorithm);
-        let word = word.map_or("", |(word, _)| word);
+        let word = self.0.policy.algorithm.word();
         write!(
             f,
             "{word}: {requests} requests {} to {count} backends",

@@ -2,7 +2,7 @@
 
 use super::{Client, eventually};
 use ::lb::backends::{Backend, Backends, Name};
-use ::lb::config::{Config, Group, Listen, Settings};
+use ::lb::config::{AdminAddress, Config, Group, Listen, Settings};
 use ::lb::engine::Engine;
 use ::lb::log::LogMode;
 use ::lb::log::writer::LogWriter;
@@ -63,9 +63,7 @@ impl Lb {
 
     /// A balancer over these backends of which everything is gathered that can be seen.
     pub fn observed(backends: &[SocketAddr], change: impl FnOnce(&mut Setup)) -> Self {
-        let mut config = config_of(backends, change);
-        config.observes = true;
-        Self::start(config)
+        Self::start(observed(config_of(backends, change)))
     }
 
     /// A balancer over these backends with default settings, but for a short drain.
@@ -141,6 +139,13 @@ impl Drop for Lb {
             );
         }
     }
+}
+
+/// The same configuration with an admin listener, which is not opened here: everything is gathered.
+pub fn observed(mut config: Config) -> Config {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.settings.admin.admin = Some(AdminAddress::Tcp(address));
+    config
 }
 
 /// The configuration of a balancer over these backends, on a port of its own.

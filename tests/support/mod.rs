@@ -15,7 +15,7 @@ mod origin;
 mod programs;
 mod waiting;
 
-pub use self::lb::{Lb, Setup, config_of, name_of, nobody};
+pub use self::lb::{Lb, Setup, config_of, name_of, nobody, observed};
 pub use client::{Client, Response, find};
 pub use origin::{Origin, Served, answer_check};
 pub use programs::{

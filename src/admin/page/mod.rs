@@ -8,6 +8,7 @@
 //! | `page.html`, `page.css`, `page.js` | what it is made of |
 
 use super::message::AdminAnswer;
+use crate::log::excerpt::escape;
 use crate::server::{BackendStatus, GroupStatus, LiveRequest, RecentChange, Status};
 use std::fmt::Write as _;
 use std::io;
@@ -156,27 +157,20 @@ fn push_table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut 
     out.push_str("</tbody></table>\n");
 }
 
-/// As text in HTML, also between quotes.
+/// As text in HTML, also between quotes. What has no picture, or turns text round, is spelt out.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in escape(text).chars() {
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // What has no picture, or turns text round.
-            _ if is_hidden(character) => _ = write!(out, "\\u{{{:x}}}", u32::from(character)),
             _ => out.push(character),
         }
     }
     out
-}
-
-fn is_hidden(character: char) -> bool {
-    let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    character.is_control() || turns
 }
 
 #[cfg(test)]

@@ -170,7 +170,6 @@ fn config_of(path: &Path, draft: &Draft, effective: &Effective) -> Config {
         groups: groups.map(group).collect(),
         routes: draft.routes.iter().map(|one| one.config.clone()).collect(),
         file: Some(path.into()),
-        observes: false,
     }
 }
 

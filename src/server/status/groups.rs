@@ -1,7 +1,7 @@
 //! A group of backends at one moment, and each of its backends.
 
 use crate::backends::health::State;
-use crate::backends::{AdminState, Algorithm, Member, Standing};
+use crate::backends::{AdminState, Member, Standing};
 use crate::config::Group;
 use crate::metrics::BackendMetrics;
 use crate::metrics::checks::CheckResult;
@@ -61,7 +61,7 @@ impl GroupStatus {
         let metrics = group.metrics.as_deref();
         Self {
             name: group.name.clone(),
-            algorithm: word(policy.algorithm),
+            algorithm: policy.algorithm.word(),
             requests: metrics.map_or(0, |metrics| metrics.ended.read()),
             requests_per_second: metrics.map_or(0.0, |metrics| metrics.recent().rate()),
             in_flight: all.iter().map(|one| one.in_flight).sum(),
@@ -85,13 +85,6 @@ fn set_shares(backends: &mut [BackendStatus]) {
     for backend in backends {
         backend.share = requests(backend) as f64 / all.max(1) as f64;
     }
-}
-
-/// The name of an algorithm, as it is written.
-fn word(algorithm: Algorithm) -> &'static str {
-    let mut words = Algorithm::WORDS.iter();
-    let found = words.find(|(_, one)| *one == algorithm);
-    found.map_or("", |(word, _)| word)
 }
 
 /// One backend at one moment.

@@ -7,12 +7,10 @@
 //! | `groups` | its groups of backends |
 //! | `requests` | the requests that run now |
 //! | `metrics` | all that is counted, as Prometheus reads it |
-//! | `time` | the time of day, as JSON has it |
 
 mod groups;
 mod metrics;
 mod requests;
-mod time;
 
 pub use groups::{BackendStatus, GroupStatus, QueueStatus};
 pub use requests::LiveRequest;
@@ -21,6 +19,7 @@ use super::Server;
 use super::overlay::SharedOverlay;
 use crate::engine::Engine;
 use crate::exchange::shared::Shared;
+use crate::log::stamp::Stamp;
 use crate::metrics::changes::ChangeLog;
 use crate::metrics::lanes::Lanes;
 use crate::metrics::live::{LiveStage, LiveTable};
@@ -127,6 +126,12 @@ pub struct RecentChange {
 pub struct StatusHandle(Arc<Engine<ClientSession>>, SharedOverlay);
 
 impl StatusHandle {
+    /// Why new clients should not come here, in words; empty if they should.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        not_ready(&self.0.shared)
+    }
+
     /// The status now.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -139,7 +144,7 @@ impl StatusHandle {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
-            time: time::rfc3339(SystemTime::now()),
+            time: Stamp::of(SystemTime::now()).rfc3339(),
             uptime_seconds: now.saturating_duration_since(shared.started).as_secs_f64(),
             state: state(shared),
             is_ready: shared.is_ready(),
@@ -197,7 +202,7 @@ fn recent_changes(changes: &ChangeLog, now: Instant) -> Vec<RecentChange> {
     let changes = changes.last_minute(now).into_iter();
     changes
         .map(|noted| RecentChange {
-            time: time::rfc3339(noted.time),
+            time: Stamp::of(noted.time).rfc3339(),
             seconds_ago: now.saturating_duration_since(noted.at).as_secs_f64(),
             group: noted.group,
             backend: noted.backend,
